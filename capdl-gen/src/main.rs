@@ -1,0 +1,3 @@
+//! Turns a system spec into a boot image and shows who can reach what.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! native component.
+
+fn main() {}

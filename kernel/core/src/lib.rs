@@ -1,0 +1,2 @@
+//! The kernel: capabilities, objects, IPC, scheduling, decided in safe code.
+#![no_std]

@@ -1,0 +1,2 @@
+//! A machine described from a device tree.
+#![no_std]

@@ -1,0 +1,3 @@
+//! Makes the spec's objects, hands them out, and stays as supervisor.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! What the scripts do: toolchain, build, run, test.
+
+fn main() {}

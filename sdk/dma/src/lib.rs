@@ -1,0 +1,2 @@
+//! DMA spaces, pools and objects.
+#![no_std]

@@ -1,0 +1,243 @@
+//! What a component finds when it starts: its capabilities and mappings, by the names the system spec gives them.
+//!
+//! The root task writes one [`Manifest`] for each component and maps it read-only at [`layout::MANIFEST`]; `sluice-rt`
+//! decodes it before `main`. Every number a component would otherwise have to agree on with somebody is in here.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the root task puts things in a component's VSpace.
+pub mod layout {
+    /// The manifest, read-only.
+    pub const MANIFEST: u64 = 0x1_0000_0000;
+    /// Most bytes of a manifest.
+    pub const MANIFEST_MAX: u64 = 0x1_0000;
+    /// Page that starts with the IPC buffer.
+    pub const IPC_BUFFER: u64 = 0x1_0010_0000;
+    /// One past the stack, which grows down from here; an unmapped page lies below it.
+    pub const STACK_TOP: u64 = 0x1_1000_0000;
+    /// First byte of the heap.
+    pub const HEAP: u64 = 0x1_2000_0000;
+    /// First address for regions and device registers.
+    pub const REGIONS: u64 = 0x2_0000_0000;
+    /// First address the component may map things at itself.
+    pub const FREE: u64 = 0x10_0000_0000;
+}
+
+/// Fixed slots of a component's CNode; `cptr == slot` (64 bits resolved).
+pub mod slot {
+    /// Its own CNode.
+    pub const CNODE: u64 = 1;
+    /// Its own thread.
+    pub const TCB: u64 = 2;
+    /// Its own VSpace.
+    pub const VSPACE: u64 = 3;
+    /// Its notification, bound to its thread.
+    pub const NOTIFICATION: u64 = 4;
+    /// Endpoint of the supervisor, badged with the component's number.
+    pub const SUPERVISOR: u64 = 5;
+    /// First slot for everything else.
+    pub const FIRST: u64 = 16;
+}
+
+/// Labels of messages to the supervisor's endpoint; fault labels are the kernel's (below 16).
+pub mod supervisor {
+    /// The component has finished: MR0 = checks that passed, MR1 = checks that failed.
+    pub const FINISHED: u64 = 0x100;
+    /// The component cannot go on; the reason is on the console.
+    pub const PANICKED: u64 = 0x101;
+}
+
+/// Labels of messages to the console server's endpoint.
+pub mod console {
+    /// Bytes to print: MR0 = count (at most [`MAX_BYTES`]), then eight bytes to a word, lowest first.
+    pub const WRITE: u64 = 0x200;
+    /// Most bytes of one message.
+    pub const MAX_BYTES: usize = 8 * 100;
+    /// Name of the channel to the console server.
+    pub const CHANNEL: &str = "console";
+}
+
+/// Everything a component was given.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Name of the component.
+    pub name: String,
+    /// `args` of the spec, as written.
+    pub args: Vec<(String, String)>,
+    /// log2 of the slots of its CNode.
+    pub cnode_bits: u8,
+    /// First slot nothing was put into; all after it are free too.
+    pub first_free_slot: u64,
+    /// Bytes of heap at [`layout::HEAP`].
+    pub heap_bytes: u64,
+    /// Memory regions.
+    pub regions: Vec<Region>,
+    /// Devices.
+    pub devices: Vec<Device>,
+    /// Channels it is a client of.
+    pub clients: Vec<Client>,
+    /// Channels it serves.
+    pub servers: Vec<Server>,
+    /// Signals that arrive at its notification.
+    pub signals: Vec<Signal>,
+    /// Untyped memory of its own.
+    pub untyped: Vec<Untyped>,
+}
+
+/// Access to memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Perms {
+    /// Loads.
+    pub read: bool,
+    /// Stores.
+    pub write: bool,
+    /// Instruction fetches.
+    pub execute: bool,
+}
+
+/// A memory region mapped into the component.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Region {
+    /// Its name in the spec.
+    pub name: String,
+    /// Where it is mapped.
+    pub vaddr: u64,
+    /// Bytes.
+    pub size: u64,
+    /// How it is mapped.
+    pub perms: Perms,
+}
+
+/// A device the component drives.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Device {
+    /// Its name in the spec.
+    pub name: String,
+    /// Its registers: BARs of a PCI function, `reg` entries of a device-tree node.
+    pub registers: Vec<Registers>,
+    /// Its interrupt.
+    pub interrupt: Option<Interrupt>,
+    /// Message words of its streams (`smmu << 32 | sid`); empty when it has none.
+    pub streams: Vec<u64>,
+    /// Memory it can reach when the component starts.
+    pub dma: Vec<DmaRegion>,
+    /// Capabilities over its streams, when the spec says `manage = true`.
+    pub manage: Option<Manage>,
+    /// Bits of the addresses it can emit.
+    pub address_bits: u8,
+    /// Name of the signal for its fault records.
+    pub fault_signal: Option<String>,
+}
+
+/// One range of device registers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Registers {
+    /// BAR number, or position in `reg`.
+    pub index: u8,
+    /// Where it is mapped.
+    pub vaddr: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// The interrupt of a device.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Interrupt {
+    /// Capability of the handler.
+    pub handler: u64,
+    /// Name of the signal it raises.
+    pub signal: String,
+}
+
+/// A region as the device sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DmaRegion {
+    /// Name of the region.
+    pub region: String,
+    /// Where the device finds it.
+    pub iova: u64,
+    /// Bytes.
+    pub size: u64,
+    /// What the device may do.
+    pub perms: Perms,
+    /// First of the consecutive slots of the frames' capabilities mapped there (`manage` only, else 0).
+    pub frames: u64,
+    /// Number of those frames; all have the same size.
+    pub frame_count: u64,
+}
+
+/// Authority over a device's translation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Manage {
+    /// SID capability of each stream.
+    pub sids: Vec<u64>,
+    /// CB capability.
+    pub cb: u64,
+    /// VSpace the context translates with.
+    pub space: u64,
+}
+
+/// A channel the component calls.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Client {
+    /// Its name in the spec.
+    pub name: String,
+    /// Badged endpoint.
+    pub endpoint: u64,
+}
+
+/// A channel the component serves.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Server {
+    /// Its name in the spec.
+    pub name: String,
+    /// Endpoint to receive from.
+    pub endpoint: u64,
+    /// Badge and name of each client.
+    pub clients: Vec<(u64, String)>,
+}
+
+/// A source of signals.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Signal {
+    /// Its name.
+    pub name: String,
+    /// The badge bits it sets.
+    pub badge: u64,
+}
+
+/// Untyped memory.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Untyped {
+    /// Its name in the spec.
+    pub name: String,
+    /// Capability.
+    pub cap: u64,
+    /// log2 of its bytes.
+    pub size_bits: u8,
+}
+
+impl Manifest {
+    /// The encoded manifest.
+    ///
+    /// # Errors
+    /// When it does not serialise; the types here always do.
+    pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_allocvec(self)
+    }
+
+    /// The manifest in `bytes`, which may be followed by others.
+    ///
+    /// # Errors
+    /// When the bytes are no manifest.
+    pub fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        postcard::take_from_bytes(bytes).map(|(manifest, _)| manifest)
+    }
+}

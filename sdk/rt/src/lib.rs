@@ -1,0 +1,2 @@
+//! Entry, stack, heap, panic and logging of a component.
+#![no_std]

@@ -1,0 +1,2 @@
+//! System-call stubs and typed capabilities.
+#![no_std]
