@@ -14,6 +14,7 @@ pub mod cap;
 mod context;
 mod error;
 pub mod fault;
+pub mod image;
 pub mod ipc_buffer;
 mod label;
 mod message;
