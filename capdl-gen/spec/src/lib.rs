@@ -130,6 +130,9 @@ pub enum Location {
         /// Its path.
         path: String,
     },
+    /// No device: streams the spec names by number (`smmu_sids`). There are no registers, no interrupt, and nothing
+    /// to enable; the component gets the streams' capabilities and an empty I/O address space.
+    Streams,
 }
 
 /// How a device's memory accesses are translated.
