@@ -1,0 +1,4 @@
+//! What the scripts do.
+
+pub mod device_tree;
+pub mod platform;

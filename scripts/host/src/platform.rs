@@ -1,0 +1,46 @@
+//! A platform's launch data: `platforms/NAME/platform.toml`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// How a platform is launched and which device tree describes it.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platform {
+    /// File name of the device tree, beside the platform file.
+    pub device_tree: String,
+    /// The emulator.
+    pub qemu: Qemu,
+}
+
+/// The part of a QEMU command line that makes the machine.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Qemu {
+    /// Program to start.
+    pub program: String,
+    /// Oldest version that emulates what the platform needs.
+    pub at_least: String,
+    /// Value of `-M`.
+    pub machine: String,
+    /// Value of `-cpu`.
+    pub cpu: String,
+    /// Value of `-m`.
+    pub memory: String,
+    /// Arguments that go before all others.
+    pub arguments: Vec<String>,
+}
+
+impl Platform {
+    /// The platform described in `folder`.
+    ///
+    /// # Errors
+    /// When its file is missing, or has keys other than those of this type.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("platform.toml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is no platform file", path.display()))
+    }
+}
