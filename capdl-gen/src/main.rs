@@ -1,3 +1,21 @@
-//! Turns a system spec into a boot image and shows who can reach what.
+//! The command `capdl-gen`.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+use capdl_gen::cli::{Arguments, run};
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            let text = text.trim_end();
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The commands.
+
+mod devices;
+
+use std::fs;
+use std::io::{IsTerminal as _, stderr};
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+use sluice_abi::bootinfo::ROOT_CNODE_BITS;
+use sluice_abi::image::{MAX_CNODE_BITS, MIN_CNODE_BITS};
+
+use crate::diagnostic::{Style, render};
+use crate::image;
+use crate::platform::{self, Platform};
+use crate::summary::Summary;
+use crate::system::{self, Checked};
+
+/// Turns a system spec into a boot image.
+#[derive(Parser, Debug)]
+#[command(version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Folder with one folder for each platform; by default the nearest `platforms` folder around the spec
+    #[arg(long, global = true, value_name = "DIR")]
+    platforms: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Check a spec and write its boot image
+    Build {
+        /// The system spec
+        spec: PathBuf,
+        /// ELF of the kernel
+        #[arg(long, value_name = "ELF")]
+        kernel: PathBuf,
+        /// ELF of the root task
+        #[arg(long, value_name = "ELF")]
+        root_task: PathBuf,
+        /// Folder with the ELFs of the components
+        #[arg(long, value_name = "DIR")]
+        components: PathBuf,
+        /// The boot image to write
+        #[arg(short, long, value_name = "IMAGE")]
+        output: PathBuf,
+        /// log2 of the slots of the root task's CNode
+        #[arg(long, value_name = "N", default_value_t = u64::from(ROOT_CNODE_BITS), value_parser = cnode_bits())]
+        cnode_bits: u64,
+    },
+    /// Check a spec and show what everybody gets
+    Check {
+        /// The system spec
+        spec: PathBuf,
+        /// Folder with the ELFs of the components; without it they are not looked at
+        #[arg(long, value_name = "DIR")]
+        components: Option<PathBuf>,
+    },
+    /// Show what a platform offers: memory, SMMUs, PCI functions with their streams and interrupts, devices
+    Devices {
+        /// Name of a platform, or a device-tree blob
+        platform: PathBuf,
+    },
+    /// Write a boot image of a kernel and any root task, without a spec
+    Image {
+        /// ELF of the kernel
+        #[arg(long, value_name = "ELF")]
+        kernel: PathBuf,
+        /// ELF of the root task
+        #[arg(long, value_name = "ELF")]
+        root_task: PathBuf,
+        /// The boot image to write
+        #[arg(short, long, value_name = "IMAGE")]
+        output: PathBuf,
+        /// log2 of the slots of the root task's CNode
+        #[arg(long, value_name = "N", default_value_t = u64::from(ROOT_CNODE_BITS), value_parser = cnode_bits())]
+        cnode_bits: u64,
+    },
+    /// Show what is in a boot image
+    Inspect {
+        /// The boot image
+        image: PathBuf,
+    },
+}
+
+fn cnode_bits() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(MIN_CNODE_BITS..=MAX_CNODE_BITS)
+}
+
+/// Runs a command: what it prints, or why it failed.
+///
+/// # Errors
+/// Text for the user: diagnostics, or one line.
+pub fn run(arguments: &Arguments) -> Result<String, String> {
+    let platforms = |near: &Path| arguments.platforms.clone().map_or_else(|| platforms_near(near), Ok);
+    match &arguments.command {
+        Command::Build { spec, kernel, root_task, components, output, cnode_bits } => {
+            let Checked { system, files } = check(spec, &platforms(spec)?, Some(components))?;
+            let payload = image::pack_payload(&system, &files);
+            write_image(kernel, root_task, &payload, *cnode_bits, output)
+        }
+        Command::Check { spec, components } => {
+            let checked = check(spec, &platforms(spec)?, components.as_deref())?;
+            Ok(Summary(&checked.system).to_string())
+        }
+        Command::Devices { platform } => {
+            let platform = load(platform, || platforms(Path::new(".")))?;
+            Ok(devices::show(&platform))
+        }
+        Command::Image { kernel, root_task, output, cnode_bits } => {
+            write_image(kernel, root_task, &[], *cnode_bits, output)
+        }
+        Command::Inspect { image } => inspect(image),
+    }
+}
+
+fn check(spec: &Path, platforms: &Path, components: Option<&Path>) -> Result<Checked, String> {
+    let text = String::from_utf8(read(spec)?).map_err(|_| format!("{}: not UTF-8", spec.display()))?;
+    system::check(&text, platforms, components).map_err(|problems| {
+        let style = if stderr().is_terminal() { Style::Terminal } else { Style::Plain };
+        render(&spec.display().to_string(), &text, problems.into_sorted(), style)
+    })
+}
+
+fn write_image(
+    kernel: &Path,
+    root_task: &Path,
+    payload: &[u8],
+    cnode_bits: u64,
+    output: &Path,
+) -> Result<String, String> {
+    let image =
+        image::pack(&read(kernel)?, &read(root_task)?, payload, cnode_bits).map_err(|error| error.to_string())?;
+    fs::write(output, &image).map_err(|error| format!("{}: {error}", output.display()))?;
+    Ok(format!("{}: {} bytes\n", output.display(), image.len()))
+}
+
+fn inspect(path: &Path) -> Result<String, String> {
+    let opened = image::open(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+    let header = opened.header;
+    let mut out = String::new();
+    let lines = [
+        ("kernel", format!("{:#x} bytes", opened.kernel_len)),
+        ("root task", format!("{:#x} bytes at {}", opened.root_task_len, header.user_vstart)),
+        ("entry", header.user_entry.to_string()),
+        ("user pages", header.user_pages.to_string()),
+        ("root CNode", format!("2^{} slots", header.cnode_bits)),
+        ("checksum", format!("{:#018x}", header.checksum)),
+    ];
+    for (name, value) in lines {
+        out.push_str(&format!("{name:<12}{value}\n"));
+    }
+    match opened.system {
+        Some(system) => {
+            out.push_str(&format!("\n{}", Summary(&system)));
+        }
+        None => out.push_str("\nno payload: a root task without a spec\n"),
+    }
+    Ok(out)
+}
+
+fn load(platform: &Path, platforms: impl FnOnce() -> Result<PathBuf, String>) -> Result<Platform, String> {
+    let loaded = if platform.is_file() {
+        let name = platform.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        platform::load_blob(&name, &read(platform)?)
+    } else {
+        platform::load_named(&platforms()?, &platform.to_string_lossy())
+    };
+    loaded.map_err(|error| error.to_string())
+}
+
+/// The folder `platforms` beside `path` or beside one of the folders around it.
+fn platforms_near(path: &Path) -> Result<PathBuf, String> {
+    let path = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
+    path.ancestors()
+        .map(|folder| folder.join("platforms"))
+        .find(|folder| folder.is_dir())
+        .ok_or_else(|| format!("no folder `platforms` around {}; say --platforms DIR", path.display()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+}

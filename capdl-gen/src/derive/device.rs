@@ -1,0 +1,79 @@
+//! The devices of a component.
+
+use sluice_spec::{Device, Mode as SpecMode};
+
+use super::conflict::Claim;
+use super::streams::{self, Contexts};
+use super::{iova, place};
+use crate::diagnostic::{Problem, Problems};
+use crate::platform::Platform;
+use crate::spec::{self, Component, Mode, Spec};
+
+/// The devices of `component`, and what they claim of the machine.
+pub(super) fn derive<'a>(
+    component: &'a Component,
+    spec: &Spec,
+    platform: &Platform,
+    contexts: &mut Contexts,
+    claims: &mut Vec<Claim<'a>>,
+    problems: &mut Problems,
+) -> Vec<Device> {
+    let mut devices = Vec::new();
+    for device in &component.devices {
+        let dma = iova::derive(device, spec, problems);
+        let Some(found) = problems.keep(place::find(device, platform)) else { continue };
+        claims.push(Claim::of_device(component, device, &found));
+        let Some((mode, context)) = problems.keep(translation(device, &found, contexts)) else { continue };
+        let streams = match mode {
+            SpecMode::None => Vec::new(),
+            SpecMode::Stage2 => found.streams.iter().map(|stream| stream.word()).collect(),
+        };
+        devices.push(Device {
+            name: device.name.value.clone(),
+            location: found.location,
+            expect: device.expect.as_ref().map(|expect| expect.value),
+            mode,
+            streams,
+            context,
+            dma,
+            interrupt: found.interrupt.map(|interrupt| (interrupt.intid, interrupt.edge)),
+            faults: device.faults.as_ref().map(spec::Faults::resolved),
+            address_bits: device.address_bits,
+            manage: device.manage,
+            registers: found.registers.iter().map(|range| (range.start, range.size)).collect(),
+        });
+    }
+    devices.extend(streams::raw(component, platform, contexts, claims, problems));
+    check_names(component, &devices, problems);
+    devices
+}
+
+/// The mode, and the number of the context when there is one.
+fn translation(
+    device: &spec::Device,
+    found: &place::Found,
+    contexts: &mut Contexts,
+) -> Result<(SpecMode, u16), Problem> {
+    match device.mode.value {
+        Mode::None => Ok((SpecMode::None, 0)),
+        Mode::Stage2 => {
+            let smmu = streams::smmu_of(&found.streams).ok_or_else(|| {
+                Problem::new(format!("the streams of `{}` are at several SMMUs", device.name.value))
+                    .at(device.at.span, "not supported: one context translates for one SMMU")
+            })?;
+            Ok((SpecMode::Stage2, contexts.next(smmu, device.mode.span)?))
+        }
+    }
+}
+
+/// A grant of raw streams has a name of its own, which a device must not have.
+fn check_names(component: &Component, devices: &[Device], problems: &mut Problems) {
+    for device in &component.devices {
+        if devices.iter().filter(|other| other.name == device.name.value).count() > 1 {
+            problems.push(
+                Problem::new(format!("the name `{}` is taken", device.name.value))
+                    .at(device.name.span, "what `smmu_sids` gives has this name"),
+            );
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `[policy]`: what must hold of the whole system.
+
+use super::table::Table;
+use super::value;
+use crate::diagnostic::{At, Problem, Problems, Span};
+
+/// The policy of a spec.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Policy {
+    /// Reach that must not be.
+    pub deny_reach: Vec<Denial>,
+}
+
+/// `"subject -> object"`: no memory of the object is within the subject's reach.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Denial {
+    /// Who must not reach.
+    pub subject: Subject,
+    /// What must not be reached.
+    pub object: Object,
+    /// The rule as written.
+    pub text: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// Who may reach memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// Every component but the object's.
+    Any,
+    /// A component with all its devices.
+    Component(String),
+    /// One device of a component.
+    Device(String, String),
+}
+
+/// What may be reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Object {
+    /// The kernel's memory.
+    Kernel,
+    /// Whatever a component and its devices have.
+    Component(String),
+    /// What one device has.
+    Device(String, String),
+    /// One memory region (`mr.NAME`).
+    Region(String),
+}
+
+pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> Policy {
+    let Some(mut table) = root.optional("policy", problems, |value| Table::of("`policy`", value)) else {
+        return Policy::default();
+    };
+    if let Some(word) = table.optional("unlisted_masters", problems, value::string)
+        && word.value != "abort"
+    {
+        problems.push(
+            Problem::new(format!("unlisted masters cannot be left to `{}`", word.value))
+                .at(word.span, "expected \"abort\"")
+                .help("a stream that nobody bound reaches no memory; name the device in the spec to give it some"),
+        );
+    }
+    let mut deny_reach = Vec::new();
+    for rule in table.list("deny_reach", problems) {
+        let denial = value::string(rule).and_then(|rule| denial(&rule));
+        deny_reach.extend(problems.keep(denial));
+    }
+    table.finish(problems);
+    Policy { deny_reach }
+}
+
+fn denial(rule: &At<String>) -> Result<Denial, Problem> {
+    let malformed = || {
+        Problem::new(format!("`{}` is no rule about reach", rule.value))
+            .at(rule.span, "expected \"WHO -> WHAT\"")
+            .help("WHO is `*`, a component or `COMPONENT.DEVICE`; WHAT is one of these, `mr.REGION` or `kernel`")
+    };
+    let (subject, object) = rule.value.split_once("->").ok_or_else(malformed)?;
+    let subject = match words(subject).ok_or_else(malformed)? {
+        ("*", None) => Subject::Any,
+        (component, None | Some("*")) => Subject::Component(component.to_owned()),
+        (component, Some(device)) => Subject::Device(component.to_owned(), device.to_owned()),
+    };
+    let object = match words(object).ok_or_else(malformed)? {
+        ("*", _) => return Err(malformed()),
+        ("kernel", None) => Object::Kernel,
+        ("mr", Some(region)) => Object::Region(region.to_owned()),
+        (component, None | Some("*")) => Object::Component(component.to_owned()),
+        (component, Some(device)) => Object::Device(component.to_owned(), device.to_owned()),
+    };
+    Ok(Denial { subject, object, text: rule.value.clone(), span: rule.span })
+}
+
+/// `FIRST` or `FIRST.SECOND`.
+fn words(text: &str) -> Option<(&str, Option<&str>)> {
+    let (first, second) = match text.trim().split_once('.') {
+        Some((first, second)) => (first, Some(second)),
+        None => (text.trim(), None),
+    };
+    let word = |word: &str| !word.is_empty() && !word.contains(|c: char| c == '.' || c.is_whitespace());
+    (word(first) && second.is_none_or(word)).then_some((first, second))
+}

@@ -1,0 +1,84 @@
+//! From the text of a spec to a system and its files: all checks, in the order in which they can be made.
+
+use std::fs;
+use std::path::Path;
+
+use sluice_spec::System;
+
+use crate::derive;
+use crate::diagnostic::{At, Problem, Problems};
+use crate::image::{Elf, File};
+use crate::platform::{self, Platform};
+use crate::reach;
+use crate::spec::{self, Spec};
+use crate::suggest;
+
+/// A checked system.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    /// The system, without positions of files.
+    pub system: System,
+    /// The component ELFs, stripped, in the order the system refers to them; empty when there was no folder to look in.
+    pub files: Vec<File>,
+}
+
+/// Checks the spec in `text` against its platform, one of the folders in `platforms`, and against the component ELFs in
+/// `components`, if given.
+///
+/// # Errors
+/// Every problem of the first stage that finds some: reading the spec, finding the platform, deriving the system, the
+/// policy and the files.
+pub fn check(text: &str, platforms: &Path, components: Option<&Path>) -> Result<Checked, Problems> {
+    let spec = spec::parse(text)?;
+    let platform = platform(&spec.platform, platforms)?;
+    let system = derive::derive(&spec, &platform)?;
+    let mut problems = reach::check(&spec, &system);
+    let files = match components {
+        Some(folder) => read_images(&spec, folder, &mut problems),
+        None => Vec::new(),
+    };
+    if problems.is_empty() { Ok(Checked { system, files }) } else { Err(problems) }
+}
+
+fn platform(name: &At<String>, platforms: &Path) -> Result<Platform, Problems> {
+    platform::load_named(platforms, &name.value).map_err(|error| {
+        let known = platform::known(platforms);
+        let mut problems = Problems::default();
+        problems.push(Problem::new(error.to_string()).at(name.span, "this platform").help_if(
+            error.is_missing().then(|| suggest::help(&name.value, known.iter().map(String::as_str))).flatten(),
+        ));
+        problems
+    })
+}
+
+fn read_images(spec: &Spec, folder: &Path, problems: &mut Problems) -> Vec<File> {
+    let mut files = Vec::new();
+    for image in derive::images(spec) {
+        files.extend(problems.keep(read_image(image, folder)));
+    }
+    files
+}
+
+fn read_image(image: &At<String>, folder: &Path) -> Result<File, Problem> {
+    let bytes = fs::read(folder.join(&image.value)).map_err(|error| {
+        let known = file_names(folder);
+        Problem::new(format!("component image `{}` cannot be read", image.value))
+            .at(image.span, error.kind().to_string())
+            .help_if(
+                suggest::nearest(&image.value, known.iter().map(String::as_str))
+                    .map(|near| format!("did you mean `{near}`?")),
+            )
+    })?;
+    let elf = Elf::parse(&bytes).map_err(|error| {
+        Problem::new(format!("`{}` is no component image", image.value)).at(image.span, error.to_string())
+    })?;
+    Ok(File { name: image.value.clone(), bytes: elf.stripped() })
+}
+
+/// Names of the files in `folder`, sorted, so that a suggestion does not depend on the file system.
+fn file_names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
