@@ -1,0 +1,7 @@
+//! The driver against a simulated controller that executes commands from the rings and PRP lists in memory.
+
+mod bring_up;
+mod fake;
+mod hostile;
+mod properties;
+mod transfers;
