@@ -1,2 +1,41 @@
-//! The kernel: capabilities, objects, IPC, scheduling, decided in safe code.
+//! The kernel: capabilities, objects, IPC, scheduling, address spaces for CPU and devices.
+//!
+//! Everything the kernel decides is decided here, in safe code that runs on the host as well as on the machine. What it
+//! needs of the machine is the trait [`Hal`]; the bootable image implements it, and so do tests, on a model that can
+//! look after every single store.
+//!
+//! Principles: an invocation is decoded without changing anything and then carried out, so a refused one leaves no
+//! trace; the kernel allocates nothing, every object lies in memory its creator supplied; long operations stop at bounded
+//! steps when an interrupt waits, and start over; whoever takes authority away has taken it from the hardware too when
+//! the call returns.
+//!
+//! What is *not* here: encodings of registers and descriptors (`sluice-paging`, `sluice-smmu`), numbers of the interface
+//! (`sluice-abi`), and anything unsafe (`kernel/image`).
 #![no_std]
+#![forbid(unsafe_code)]
+
+pub mod boot;
+pub mod cap;
+mod cspace;
+pub mod debug;
+mod delete;
+mod derivation;
+mod error;
+mod hal;
+mod interrupt;
+mod iommu;
+mod ipc;
+mod kernel;
+pub mod object;
+mod sched;
+mod store;
+mod syscall;
+mod untyped;
+mod vspace;
+
+pub use error::{Preempted, SyscallError};
+pub use hal::{CacheOp, Hal};
+pub use interrupt::InterruptUse;
+pub use iommu::{SmmuAtBoot, UNCLAIMED, context_bytes};
+pub use kernel::{Kernel, KernelMemory};
+pub use store::{Handle, Object, SlotRef, Store};

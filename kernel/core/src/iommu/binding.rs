@@ -1,0 +1,161 @@
+//! Bindings: a stream to a context, a context to a VSpace, and their ends.
+
+use sluice_abi::smmu::{ContextId, StreamId};
+use sluice_abi::PhysAddr;
+use sluice_smmu::Ste;
+
+use super::Located;
+use crate::Kernel;
+use crate::cap::{Asid, Cap, VSpace};
+use crate::hal::Hal;
+use crate::object::{AsidEntry, Context, Stream, StreamState};
+use crate::store::{Handle, SlotRef};
+
+impl<H: Hal> Kernel<H> {
+    /// Points a stream, so far unbound, at a context; `source` holds the CB capability.
+    pub(crate) fn bind_stream(&mut self, stream: StreamId, context: ContextId, source: SlotRef) {
+        let (Some(located), Some(handle)) = (self.locate(stream), self.smmus.context(context)) else { return };
+        let bound = Cap::Cb { context, bound: Some(stream) };
+        self.insert(bound, source, located.shadow.slot(Stream::CONTEXT));
+        let head = self.get(handle).streams.replace(Some(stream));
+        self.get(located.shadow).next_of_context.set(head);
+        self.activate_stream(stream, located, context);
+    }
+
+    /// Makes the entry of a bound stream say what its context says.
+    fn activate_stream(&mut self, stream: StreamId, located: Located, context: ContextId) {
+        if let Some(root) = self.context_root(context) {
+            self.get(located.shadow).state.set(StreamState::Bound);
+            let Some(unit) = self.smmus.unit(stream.smmu) else { return };
+            let entry = Ste::stage2(unit.driver.features(), context.cb, root);
+            self.settle(unit.driver.write_ste(&self.hal, stream.sid, located.entry, &entry));
+        }
+    }
+
+    /// Makes a stream abort.
+    pub(super) fn abort_stream(&mut self, stream: StreamId, located: Located, state: StreamState) {
+        self.get(located.shadow).state.set(state);
+        if let Some(unit) = self.smmus.unit(stream.smmu) {
+            self.settle(unit.driver.write_ste(&self.hal, stream.sid, located.entry, &Ste::abort()));
+        }
+    }
+
+    /// Lets a quarantined stream translate again.
+    pub(crate) fn release_stream(&mut self, stream: StreamId) {
+        if let Some(located) = self.locate(stream)
+            && self.get(located.shadow).state.get() == StreamState::Quarantined
+            && let Cap::Cb { context, .. } = self.cap(located.shadow.slot(Stream::CONTEXT))
+        {
+            self.get(located.shadow).state.set(StreamState::Abort);
+            self.activate_stream(stream, located, context);
+        }
+    }
+
+    /// The hidden CB capability of `stream` goes: the stream aborts.
+    fn detach_stream(&mut self, stream: StreamId, context: ContextId) {
+        if let Some(located) = self.locate(stream) {
+            self.abort_stream(stream, located, StreamState::Abort);
+            if let Some(handle) = self.smmus.context(context) {
+                self.unchain_stream(handle, stream, located);
+            }
+        }
+    }
+
+    fn unchain_stream(&mut self, context: Handle<Context>, stream: StreamId, located: Located) {
+        let after = self.get(located.shadow).next_of_context.take();
+        let mut at = self.get(context).streams.get();
+        if at == Some(stream) {
+            self.get(context).streams.set(after);
+            return;
+        }
+        while let Some(found) = at.and_then(|id| self.locate(id)) {
+            at = self.get(found.shadow).next_of_context.get();
+            if at == Some(stream) {
+                self.get(found.shadow).next_of_context.set(after);
+                return;
+            }
+        }
+    }
+
+    /// Makes a context, so far without one, translate with a VSpace; `source` holds the VSpace capability.
+    pub(crate) fn attach_context(&mut self, context: ContextId, vspace: VSpace, asid: Asid, source: SlotRef) {
+        let Some(handle) = self.smmus.context(context) else { return };
+        let bound = Cap::VSpace(VSpace { bound: Some(context), ..vspace });
+        self.insert(bound, source, handle.slot(Context::VSPACE));
+        if let Some(entry) = self.spaces.entry(&self.hal, asid) {
+            self.get(handle).next_of_vspace.set(entry.contexts);
+            self.spaces.set_entry(&self.hal, asid, Some(AsidEntry { contexts: Some(context), ..entry }));
+        }
+        let mut next = self.get(handle).streams.get();
+        while let Some((stream, located)) = next.and_then(|stream| Some((stream, self.locate(stream)?))) {
+            if self.get(located.shadow).state.get() != StreamState::Quarantined {
+                self.activate_stream(stream, located, context);
+            }
+            next = self.get(located.shadow).next_of_context.get();
+        }
+    }
+
+    /// The hidden VSpace capability of `context` goes: its streams abort, and its tag leaves the TLB.
+    pub(crate) fn detach_context(&mut self, context: ContextId, asid: Asid) {
+        let Some(handle) = self.smmus.context(context) else { return };
+        let mut next = self.get(handle).streams.get();
+        while let Some((stream, located)) = next.and_then(|stream| Some((stream, self.locate(stream)?))) {
+            if self.get(located.shadow).state.get() == StreamState::Bound {
+                self.abort_stream(stream, located, StreamState::Abort);
+            }
+            next = self.get(located.shadow).next_of_context.get();
+        }
+        self.invalidate_context(context);
+        self.unchain_context(context, handle, asid);
+    }
+
+    fn unchain_context(&mut self, context: ContextId, handle: Handle<Context>, asid: Asid) {
+        let after = self.get(handle).next_of_vspace.take();
+        let Some(entry) = self.spaces.entry(&self.hal, asid) else { return };
+        if entry.contexts == Some(context) {
+            self.spaces.set_entry(&self.hal, asid, Some(AsidEntry { contexts: after, ..entry }));
+            return;
+        }
+        let mut at = entry.contexts;
+        while let Some(found) = at.and_then(|id| self.smmus.context(id)) {
+            at = self.get(found).next_of_vspace.get();
+            if at == Some(context) {
+                self.get(found).next_of_vspace.set(after);
+                return;
+            }
+        }
+    }
+
+    /// The VSpace a context translates with.
+    pub(crate) fn context_root(&self, context: ContextId) -> Option<PhysAddr> {
+        let handle = self.smmus.context(context)?;
+        match self.cap(handle.slot(Context::VSPACE)) {
+            Cap::VSpace(vspace) => Some(vspace.root),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn finalise_context(&mut self, context: ContextId, bound: Option<StreamId>, last: bool) {
+        if let Some(stream) = bound {
+            self.detach_stream(stream, context);
+        }
+        if last && let Some(handle) = self.smmus.context(context) {
+            self.delete_one(handle.slot(Context::VSPACE));
+            self.get(handle).issued.set(false);
+            self.get(handle).last_event.set((0, 0));
+        }
+    }
+
+    /// The last capability of a stream goes: it aborts, and nobody is told of its faults.
+    pub(crate) fn finalise_stream(&mut self, stream: StreamId) {
+        if let Some(located) = self.locate(stream) {
+            self.delete_one(located.shadow.slot(Stream::CONTEXT));
+            self.delete_one(located.shadow.slot(Stream::HANDLER));
+            let shadow = self.get(located.shadow);
+            shadow.issued.set(false);
+            shadow.pending.set(None);
+            shadow.dropped.set(0);
+            shadow.delivered.set(0);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Messages between threads.
+
+mod buffer;
+mod cancel;
+mod fault;
+mod receive;
+mod send;
+mod signal;
+mod transfer;
+
+pub(crate) use buffer::IpcBuffer;
+pub(crate) use transfer::ExtraCaps;

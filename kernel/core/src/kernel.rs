@@ -1,0 +1,73 @@
+//! The kernel's own state: what is not in an object.
+
+use sluice_abi::PhysAddr;
+
+use crate::cap::{Cap, Slot};
+use crate::hal::Hal;
+use crate::interrupt::Interrupts;
+use crate::iommu::Smmus;
+use crate::object::Tcb;
+use crate::sched::Scheduler;
+use crate::store::{Handle, Object, SlotRef};
+use crate::vspace::AddressSpaces;
+
+/// The kernel.
+pub struct Kernel<H: Hal> {
+    /// The machine.
+    pub hal: H,
+    /// The thread whose system call or exception is being handled, or that runs; `None` is idle.
+    pub(crate) current: Option<Handle<Tcb>>,
+    pub(crate) sched: Scheduler,
+    pub(crate) interrupts: Interrupts,
+    pub(crate) spaces: AddressSpaces,
+    pub(crate) smmus: Smmus,
+}
+
+/// Memory the kernel keeps for itself, found at boot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KernelMemory {
+    /// Slots of the interrupt handlers' notifications, one for each INTID.
+    pub interrupt_node: PhysAddr,
+    /// Number of INTIDs.
+    pub interrupt_count: u32,
+    /// A zeroed page: the VSpace of threads that have none.
+    pub empty_root: PhysAddr,
+}
+
+impl<H: Hal> Kernel<H> {
+    /// A kernel without threads, and without SMMUs.
+    pub fn new(mut hal: H, memory: KernelMemory) -> Self {
+        hal.create_slots(memory.interrupt_node, memory.interrupt_count.into());
+        Self {
+            hal,
+            current: None,
+            sched: Scheduler::new(),
+            interrupts: Interrupts::new(memory.interrupt_node, memory.interrupt_count),
+            spaces: AddressSpaces::new(memory.empty_root),
+            smmus: Smmus::new(),
+        }
+    }
+
+    /// The thread that runs next, or `None` when all wait.
+    #[must_use]
+    pub fn current(&self) -> Option<Handle<Tcb>> {
+        self.current
+    }
+
+    /// A thread's control block.
+    pub fn tcb(&self, thread: Handle<Tcb>) -> &Tcb {
+        self.hal.get(thread)
+    }
+
+    pub(crate) fn get<T: Object>(&self, handle: Handle<T>) -> &T {
+        self.hal.get(handle)
+    }
+
+    pub(crate) fn slot(&self, slot: SlotRef) -> &Slot {
+        self.hal.slot(slot)
+    }
+
+    pub(crate) fn cap(&self, slot: SlotRef) -> Cap {
+        self.hal.slot(slot).cap()
+    }
+}

@@ -1,0 +1,50 @@
+//! Invocations of interrupt control and handlers.
+
+use sluice_abi::{CapRights, Label};
+
+use super::super::invocation::{InterruptInvocation, Invocation};
+use super::{Decoded, Request};
+use crate::Kernel;
+use crate::cap::Cap;
+use crate::error::SyscallError;
+use crate::hal::Hal;
+use crate::interrupt::InterruptUse;
+
+impl<H: Hal> Kernel<H> {
+    pub(super) fn decode_irq_control(&self, request: &Request, label: Option<Label>) -> Decoded {
+        let trigger = match label {
+            Some(Label::IrqControlGet) => false,
+            Some(Label::IrqControlGetTrigger) => true,
+            // Software-generated interrupts as capabilities are not there yet.
+            _ => return Err(SyscallError::IllegalOperation),
+        };
+        let words = if trigger { 4 } else { 3 };
+        Self::expect(request, words, 1)?;
+        let intid = self.word(request, 0);
+        let edge = trigger.then(|| self.word(request, 1) != 0);
+        let last = self.interrupts.last();
+        let intid = u32::try_from(intid).ok().filter(|intid| *intid <= last);
+        let intid = intid.ok_or(SyscallError::Range { min: 0, max: last.into() })?;
+        if self.interrupts.get(intid) != InterruptUse::Inactive {
+            return Err(SyscallError::RevokeFirst);
+        }
+        let dest = self.destination(request, 0, words - 2)?;
+        let issue = InterruptInvocation::Issue { intid, edge, control: request.slot, dest };
+        Ok(Invocation::Interrupt(issue))
+    }
+
+    pub(super) fn decode_irq_handler(&self, request: &Request, label: Option<Label>, intid: u32) -> Decoded {
+        let invocation = match label {
+            Some(Label::IrqHandlerAck) => InterruptInvocation::Acknowledge(intid),
+            Some(Label::IrqHandlerSetNotification) => match self.extra(request, 0)? {
+                (source, Cap::Notification(cap)) if cap.rights.contains(CapRights::WRITE) => {
+                    InterruptInvocation::SetNotification { intid, cap, source }
+                }
+                _ => return Err(SyscallError::InvalidCapability(0)),
+            },
+            Some(Label::IrqHandlerClear) => InterruptInvocation::Clear(intid),
+            _ => return Err(SyscallError::IllegalOperation),
+        };
+        Ok(Invocation::Interrupt(invocation))
+    }
+}

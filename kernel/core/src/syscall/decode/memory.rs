@@ -1,0 +1,205 @@
+//! Invocations of frames, tables, VSpaces and ASID pools.
+
+use sluice_abi::{CapRights, Label, LookupFailure, PAGE_BITS, PhysAddr, USER_TOP, VirtAddr, VmAttributes};
+use sluice_paging::{Access, Entry, Format, Found, Leaf, MemoryType};
+
+use super::super::invocation::{Invocation, MemoryInvocation};
+use super::{Decoded, Request};
+use crate::Kernel;
+use crate::cap::{Asid, Cap, Frame, Mapping, PageTable, Untyped, VSpace, frame_rights};
+use crate::error::SyscallError;
+use crate::hal::{CacheOp, Hal};
+use crate::object::AsidPool;
+use crate::store::Handle;
+
+impl<H: Hal> Kernel<H> {
+    /// Root and ASID of a VSpace capability that is in its pool; `number` is the capability's in the message.
+    pub(super) fn live_vspace(&self, cap: Cap, number: u64) -> Decoded<(PhysAddr, Asid)> {
+        let Cap::VSpace(VSpace { root, asid: Some(asid), .. }) = cap else {
+            return Err(SyscallError::InvalidCapability(number));
+        };
+        match self.root_of(asid) {
+            None => Err(SyscallError::target(LookupFailure::InvalidRoot)),
+            Some(found) if found != root => Err(SyscallError::InvalidCapability(number)),
+            Some(_) => Ok((root, asid)),
+        }
+    }
+
+    pub(super) fn decode_frame(&self, request: &Request, label: Option<Label>, frame: Frame) -> Decoded {
+        let invocation = match label.ok_or(SyscallError::IllegalOperation)? {
+            Label::PageMap => self.decode_map(request, frame)?,
+            Label::PageUnmap => MemoryInvocation::UnmapFrame { slot: request.slot, frame },
+            Label::PageGetAddress => MemoryInvocation::GetAddress(frame.base),
+            label => self.decode_frame_maintenance(request, cache_operation(label)?, frame)?,
+        };
+        Ok(Invocation::Memory(invocation))
+    }
+
+    fn decode_map(&self, request: &Request, frame: Frame) -> Decoded<MemoryInvocation> {
+        Self::expect(request, 3, 1)?;
+        let vaddr = VirtAddr(self.word(request, 0));
+        let rights = CapRights::from_bits_truncate(self.word(request, 1));
+        let attributes = VmAttributes::from_bits_truncate(self.word(request, 2));
+        let (_, vspace) = self.extra(request, 0)?;
+        let (root, asid) = self.live_vspace(vspace, 1)?;
+        if !vaddr.is_aligned(frame.size.bits()) {
+            return Err(SyscallError::Alignment);
+        }
+        match frame.mapped {
+            Some(mapping) if mapping.asid != asid => return Err(SyscallError::InvalidCapability(1)),
+            Some(mapping) if mapping.vaddr != vaddr => return Err(SyscallError::InvalidArgument(0)),
+            Some(_) => {}
+            None => {
+                let last = vaddr.0.checked_add(frame.size.bytes() - 1);
+                if last.is_none_or(|last| last > USER_TOP) {
+                    return Err(SyscallError::InvalidArgument(0));
+                }
+            }
+        }
+        let Found { slot: entry_at, level, entry: old } = self.find_entry(root, vaddr);
+        if level != Format::level_of(frame.size) {
+            let bits_left = Format::STAGE2.coverage_bits(level).into();
+            return Err(SyscallError::target(LookupFailure::MissingCapability { bits_left }));
+        }
+        let leaf = leaf(&frame, rights, attributes);
+        let word = Format::STAGE2.encode_leaf(&leaf);
+        let mapping = Mapping { asid, vaddr };
+        Ok(MemoryInvocation::MapFrame { slot: request.slot, frame, mapping, entry_at, word, old })
+    }
+
+    fn decode_frame_maintenance(&self, request: &Request, operation: CacheOp, frame: Frame) -> Decoded<MemoryInvocation> {
+        Self::expect(request, 2, 0)?;
+        let mapping = frame.mapped.ok_or(SyscallError::IllegalOperation)?;
+        if self.root_of(mapping.asid).is_none() {
+            return Err(SyscallError::target(LookupFailure::InvalidRoot));
+        }
+        let (start, end) = (self.word(request, 0), self.word(request, 1));
+        if end <= start {
+            return Err(SyscallError::InvalidArgument(1));
+        }
+        if start >= frame.size.bytes() || end > frame.size.bytes() {
+            return Err(SyscallError::InvalidArgument(0));
+        }
+        if frame.device {
+            return Err(SyscallError::IllegalOperation);
+        }
+        Ok(MemoryInvocation::Maintain { operation, at: frame.base.offset(start), bytes: end - start })
+    }
+
+    pub(super) fn decode_page_table(&self, request: &Request, label: Option<Label>, table: PageTable) -> Decoded {
+        if label == Some(Label::PageTableUnmap) {
+            if !self.is_final(request.slot) {
+                return Err(SyscallError::RevokeFirst);
+            }
+            return Ok(Invocation::Memory(MemoryInvocation::UnmapTable { slot: request.slot, table }));
+        }
+        if label != Some(Label::PageTableMap) {
+            return Err(SyscallError::IllegalOperation);
+        }
+        Self::expect(request, 2, 1)?;
+        if table.mapped.is_some() {
+            return Err(SyscallError::InvalidCapability(0));
+        }
+        let vaddr = VirtAddr(self.word(request, 0));
+        let (_, vspace) = self.extra(request, 0)?;
+        let Cap::VSpace(VSpace { asid: Some(_), .. }) = vspace else { return Err(SyscallError::InvalidCapability(1)) };
+        if vaddr.0 > USER_TOP {
+            return Err(SyscallError::InvalidArgument(0));
+        }
+        let (root, asid) = self.live_vspace(vspace, 1)?;
+        let Found { slot: entry_at, level, entry } = self.find_entry(root, vaddr);
+        let coverage = Format::STAGE2.coverage_bits(level);
+        if coverage == PAGE_BITS || entry != Entry::Invalid {
+            return Err(SyscallError::DeleteFirst);
+        }
+        let mapping = Mapping { asid, vaddr: vaddr.align_down(coverage) };
+        let word = Format::STAGE2.encode_table(table.base);
+        Ok(Invocation::Memory(MemoryInvocation::MapTable { slot: request.slot, table, mapping, entry_at, word }))
+    }
+
+    pub(super) fn decode_vspace(&self, request: &Request, label: Option<Label>, vspace: VSpace) -> Decoded {
+        let operation = cache_operation(label.ok_or(SyscallError::IllegalOperation)?)?;
+        Self::expect(request, 2, 0)?;
+        let (start, end) = (self.word(request, 0), self.word(request, 1));
+        if end <= start {
+            return Err(SyscallError::InvalidArgument(1));
+        }
+        if end > USER_TOP {
+            return Err(SyscallError::IllegalOperation);
+        }
+        let (root, _) = self.live_vspace(Cap::VSpace(vspace), 0)?;
+        let Found { level, entry, .. } = self.find_entry(root, VirtAddr(start));
+        let Entry::Leaf(leaf) = entry else { return Ok(Invocation::Memory(MemoryInvocation::Nothing)) };
+        let mask = (1u64 << Format::STAGE2.coverage_bits(level)) - 1;
+        if start & !mask != (end - 1) & !mask {
+            return Err(SyscallError::Range { min: start, max: start | mask });
+        }
+        if leaf.memory == MemoryType::Device {
+            return Ok(Invocation::Memory(MemoryInvocation::Nothing));
+        }
+        let at = leaf.address.offset(start & mask);
+        Ok(Invocation::Memory(MemoryInvocation::Maintain { operation, at, bytes: end - start }))
+    }
+
+    pub(super) fn decode_asid_control(&self, request: &Request, label: Option<Label>) -> Decoded {
+        if label != Some(Label::AsidControlMakePool) {
+            return Err(SyscallError::IllegalOperation);
+        }
+        Self::expect(request, 2, 2)?;
+        let (untyped, cap) = self.extra(request, 0)?;
+        let base = self.spaces.free_pool().ok_or(SyscallError::DeleteFirst)?;
+        let at = match cap {
+            Cap::Untyped(Untyped { base, bits, device: false, .. }) if u32::from(bits) == PAGE_BITS => base,
+            _ => return Err(SyscallError::InvalidCapability(1)),
+        };
+        self.ensure_childless(untyped)?;
+        let dest = self.destination(request, 1, 0)?;
+        Ok(Invocation::Memory(MemoryInvocation::MakePool { untyped, at, base, dest }))
+    }
+
+    pub(super) fn decode_asid_pool(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        pool: Handle<AsidPool>,
+        base: Asid,
+    ) -> Decoded {
+        if label != Some(Label::AsidPoolAssign) {
+            return Err(SyscallError::IllegalOperation);
+        }
+        let (slot, cap) = self.extra(request, 0)?;
+        let Cap::VSpace(vspace @ VSpace { asid: None, .. }) = cap else {
+            return Err(SyscallError::InvalidCapability(1));
+        };
+        match self.spaces.pool(base) {
+            None => return Err(SyscallError::target(LookupFailure::InvalidRoot)),
+            Some(found) if found != pool => return Err(SyscallError::InvalidCapability(0)),
+            Some(_) => {}
+        }
+        let asid = self.free_asid(pool, base).ok_or(SyscallError::DeleteFirst)?;
+        Ok(Invocation::Memory(MemoryInvocation::AssignAsid { pool, asid, slot, vspace }))
+    }
+}
+
+fn leaf(frame: &Frame, rights: CapRights, attributes: VmAttributes) -> Leaf {
+    let rights = frame_rights(frame.rights & rights);
+    let access = Access {
+        read: rights.contains(CapRights::READ),
+        write: rights.contains(CapRights::WRITE),
+        execute: rights.contains(CapRights::READ) && !attributes.contains(VmAttributes::EXECUTE_NEVER),
+    };
+    let memory = if attributes.contains(VmAttributes::CACHEABLE) { MemoryType::Normal } else { MemoryType::Device };
+    Leaf { address: frame.base, size: frame.size, access, memory }
+}
+
+fn cache_operation(label: Label) -> Decoded<CacheOp> {
+    match label {
+        Label::PageCleanData | Label::VSpaceCleanData => Ok(CacheOp::Clean),
+        Label::PageInvalidateData
+        | Label::PageCleanInvalidateData
+        | Label::VSpaceInvalidateData
+        | Label::VSpaceCleanInvalidateData => Ok(CacheOp::CleanInvalidate),
+        Label::PageUnifyInstruction | Label::VSpaceUnifyInstruction => Ok(CacheOp::Unify),
+        _ => Err(SyscallError::IllegalOperation),
+    }
+}

@@ -1,0 +1,177 @@
+//! Invocations of streams and contexts.
+
+use sluice_abi::smmu::{ContextId, STREAM_TABLE_SPLIT, StreamId};
+use sluice_abi::{CapRights, Label, LookupFailure};
+
+use super::super::invocation::{Invocation, SmmuInvocation};
+use super::{Decoded, Request};
+use crate::Kernel;
+use crate::cap::{Cap, VSpace};
+use crate::error::SyscallError;
+use crate::hal::Hal;
+use crate::iommu::{Located, Unit};
+use crate::object::{Context, Stream};
+use crate::store::Handle;
+
+impl<H: Hal> Kernel<H> {
+    fn unit(&self, smmu: u8) -> Decoded<&Unit> {
+        self.smmus.unit(smmu).ok_or(SyscallError::InvalidArgument(0))
+    }
+
+    /// An SMMU number in message word 0; SMMU 0 when the message is empty.
+    fn smmu_argument(&self, request: &Request) -> Decoded<u8> {
+        let word = if request.length == 0 { 0 } else { self.word(request, 0) };
+        let smmu = u8::try_from(word).map_err(|_| SyscallError::InvalidArgument(0))?;
+        self.unit(smmu).map(|_| smmu)
+    }
+
+    fn stream_argument(&self, word: u64) -> Decoded<StreamId> {
+        let stream = StreamId::from_word(word).ok_or(SyscallError::InvalidArgument(0))?;
+        let max = self.unit(stream.smmu)?.driver.last_sid();
+        if stream.sid > max { Err(SyscallError::Range { min: 0, max: max.into() }) } else { Ok(stream) }
+    }
+
+    pub(super) fn decode_sid_control(&self, request: &Request, label: Option<Label>) -> Decoded {
+        let invocation = match label {
+            Some(Label::SidControlGetSid) => self.decode_get_sid(request)?,
+            Some(Label::SidControlGetFault) => SmmuInvocation::GetGlobalFault(self.smmu_argument(request)?),
+            Some(Label::SidControlClearFault) => SmmuInvocation::ClearGlobalFault(self.smmu_argument(request)?),
+            Some(Label::SidControlGetEventq) => {
+                Self::expect(request, 1, 0)?;
+                SmmuInvocation::GetUnclaimed(self.smmu_argument(request)?)
+            }
+            Some(Label::SidControlMapStreamTable) => self.decode_map_stream_table(request)?,
+            // Skipping command errors, and taking an SMMU down and up again, are not there yet.
+            _ => return Err(SyscallError::IllegalOperation),
+        };
+        Ok(Invocation::Smmu(invocation))
+    }
+
+    fn decode_get_sid(&self, request: &Request) -> Decoded<SmmuInvocation> {
+        Self::expect(request, 3, 1)?;
+        let stream = self.stream_argument(self.word(request, 0))?;
+        let located = self.locate(stream).ok_or(SyscallError::target(LookupFailure::MissingCapability {
+            bits_left: STREAM_TABLE_SPLIT.into(),
+        }))?;
+        if self.get(located.shadow).issued.get() {
+            return Err(SyscallError::RevokeFirst);
+        }
+        let dest = self.destination(request, 0, 1)?;
+        Ok(SmmuInvocation::IssueSid { stream, control: request.slot, dest })
+    }
+
+    fn decode_map_stream_table(&self, request: &Request) -> Decoded<SmmuInvocation> {
+        Self::expect(request, 1, 1)?;
+        let (slot, Cap::StreamTable { base: table, mapped: None }) = self.extra(request, 0)? else {
+            return Err(SyscallError::InvalidCapability(1));
+        };
+        let first = self.stream_argument(self.word(request, 0))?;
+        if first.sid & ((1 << STREAM_TABLE_SPLIT) - 1) != 0 {
+            return Err(SyscallError::Alignment);
+        }
+        if !self.unit(first.smmu)?.driver.has_two_levels() {
+            return Err(SyscallError::IllegalOperation);
+        }
+        if self.locate(first).is_some() {
+            return Err(SyscallError::DeleteFirst);
+        }
+        Ok(SmmuInvocation::MapStreamTable { slot, table, first })
+    }
+
+    fn located(&self, stream: StreamId) -> Decoded<Located> {
+        self.locate(stream).ok_or(SyscallError::InvalidCapability(0))
+    }
+
+    pub(super) fn decode_sid(&self, request: &Request, label: Option<Label>, stream: StreamId) -> Decoded {
+        let located = self.located(stream)?;
+        let bound = !self.slot(located.shadow.slot(Stream::CONTEXT)).is_empty();
+        let invocation = match label {
+            Some(Label::SidBindCb) => {
+                let (source, cap) = self.extra(request, 0)?;
+                let Cap::Cb { context, .. } = cap else { return Err(SyscallError::InvalidCapability(1)) };
+                if context.smmu != stream.smmu || self.context_root(context).is_none() {
+                    return Err(SyscallError::InvalidCapability(1));
+                }
+                if bound {
+                    return Err(SyscallError::DeleteFirst);
+                }
+                SmmuInvocation::Bind { stream, context, source }
+            }
+            Some(Label::SidUnbindCb) if bound => SmmuInvocation::Unbind(stream),
+            Some(Label::SidSetFaultHandler) => {
+                let handler = self.handler_argument(request)?;
+                Self::expect(request, 1, 0)?;
+                SmmuInvocation::SetHandler { stream, handler, budget: self.word(request, 0) }
+            }
+            Some(Label::SidGetFault) => SmmuInvocation::GetRecord(stream),
+            Some(Label::SidClearFault) => SmmuInvocation::ClearRecord(stream),
+            _ => return Err(SyscallError::IllegalOperation),
+        };
+        Ok(Invocation::Smmu(invocation))
+    }
+
+    fn handler_argument(
+        &self,
+        request: &Request,
+    ) -> Decoded<Option<(crate::cap::NotificationCap, crate::store::SlotRef)>> {
+        let Some(source) = request.caps.get(0) else { return Ok(None) };
+        match self.cap(source) {
+            Cap::Notification(cap) if cap.rights.contains(CapRights::WRITE) => Ok(Some((cap, source))),
+            _ => Err(SyscallError::InvalidCapability(1)),
+        }
+    }
+
+    pub(super) fn decode_cb_control(&self, request: &Request, label: Option<Label>) -> Decoded {
+        let invocation = match label {
+            Some(Label::CbControlGetCb) => {
+                Self::expect(request, 3, 1)?;
+                let word = self.word(request, 0);
+                let smmu = u8::try_from(word >> 32).map_err(|_| SyscallError::InvalidArgument(0))?;
+                let max = self.unit(smmu)?.context_count() - 1;
+                let number = word as u32;
+                if number > max {
+                    return Err(SyscallError::Range { min: 0, max: max.into() });
+                }
+                let context = ContextId { smmu, cb: number as u16 };
+                if self.context(context)?.1.issued.get() {
+                    return Err(SyscallError::RevokeFirst);
+                }
+                SmmuInvocation::IssueCb { context, control: request.slot, dest: self.destination(request, 0, 1)? }
+            }
+            Some(Label::CbControlTlbInvalidateAll) => SmmuInvocation::InvalidateAll(self.smmu_argument(request)?),
+            _ => return Err(SyscallError::IllegalOperation),
+        };
+        Ok(Invocation::Smmu(invocation))
+    }
+
+    fn context(&self, context: ContextId) -> Decoded<(Handle<Context>, &Context)> {
+        let handle = self.smmus.context(context).ok_or(SyscallError::InvalidCapability(0))?;
+        Ok((handle, self.get(handle)))
+    }
+
+    pub(super) fn decode_cb(&self, request: &Request, label: Option<Label>, context: ContextId) -> Decoded {
+        self.context(context)?;
+        let assigned = self.context_root(context).is_some();
+        let invocation = match label {
+            Some(Label::CbAssignVspace) => {
+                let (source, cap) = self.extra(request, 0)?;
+                let (_, asid) = self.live_vspace(cap, 1)?;
+                let Cap::VSpace(vspace) = cap else { return Err(SyscallError::InvalidCapability(1)) };
+                if assigned {
+                    return Err(SyscallError::DeleteFirst);
+                }
+                if !self.unit(context.smmu)?.driver.features().has_stage2() {
+                    return Err(SyscallError::IllegalOperation);
+                }
+                SmmuInvocation::Assign { context, vspace: VSpace { bound: None, ..vspace }, asid, source }
+            }
+            Some(Label::CbUnassignVspace) if assigned => SmmuInvocation::Unassign(context),
+            Some(Label::CbTlbInvalidate) if assigned => SmmuInvocation::Invalidate(context),
+            Some(Label::CbGetFault) => SmmuInvocation::GetContextFault(context),
+            Some(Label::CbClearFault) => SmmuInvocation::ClearContextFault(context),
+            // Stage-1 context descriptors of the holder's own are not there yet.
+            _ => return Err(SyscallError::IllegalOperation),
+        };
+        Ok(Invocation::Smmu(invocation))
+    }
+}

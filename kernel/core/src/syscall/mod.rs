@@ -1,0 +1,169 @@
+//! Entry into the kernel: system calls, exceptions, interrupts.
+//!
+//! An invocation is decoded without changing anything, then carried out: what decoding refuses leaves no trace.
+
+mod decode;
+mod invocation;
+mod invoke;
+mod registers;
+mod reply;
+
+use sluice_abi::{CPtr, CapRights, LookupFailure, MessageInfo, Syscall};
+
+use self::decode::Request;
+use self::reply::Outcome;
+use crate::Kernel;
+use crate::cap::Cap;
+use crate::hal::Hal;
+use crate::object::{Fault, Tcb, TcbSlot, ThreadState};
+use crate::store::Handle;
+
+/// Whether the invoker waits until the message is taken, and whether it wants an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Manner {
+    blocking: bool,
+    call: bool,
+}
+
+impl<H: Hal> Kernel<H> {
+    /// Handles the system call of the current thread, whose registers are saved, with `x7` as its number.
+    pub fn enter_syscall(&mut self) {
+        if let Some(thread) = self.current {
+            let context = &self.tcb(thread).context;
+            context.restart_pc.set(context.pc.get().wrapping_sub(4));
+            let number = context.x[7].get();
+            match Syscall::from_word(number) {
+                Some(call) if cfg!(debug_assertions) || !call.is_debug() => self.handle_syscall(thread, call),
+                Some(_) | None => self.raise(thread, Fault::UnknownSyscall { number }),
+            }
+        }
+        self.schedule();
+    }
+
+    /// Handles an exception of the current thread that is no system call; its registers are saved.
+    pub fn enter_fault(&mut self, fault: Fault) {
+        if let Some(thread) = self.current {
+            let context = &self.tcb(thread).context;
+            context.restart_pc.set(context.pc.get());
+            self.raise(thread, fault);
+        }
+        self.schedule();
+    }
+
+    /// Handles an interrupt the controller reported.
+    pub fn enter_interrupt(&mut self, intid: u32) {
+        if let Some(thread) = self.current {
+            let context = &self.tcb(thread).context;
+            context.restart_pc.set(context.pc.get());
+        }
+        self.handle_interrupt(intid);
+        self.schedule();
+    }
+
+    fn handle_syscall(&mut self, thread: Handle<Tcb>, call: Syscall) {
+        match call {
+            Syscall::Call => self.handle_invocation(thread, Manner { blocking: true, call: true }),
+            Syscall::Send => self.handle_invocation(thread, Manner { blocking: true, call: false }),
+            Syscall::NbSend => self.handle_invocation(thread, Manner { blocking: false, call: false }),
+            Syscall::Recv => self.handle_receive(thread, true),
+            Syscall::NbRecv => self.handle_receive(thread, false),
+            Syscall::Reply => self.reply_to_caller(thread),
+            Syscall::ReplyRecv => {
+                self.reply_to_caller(thread);
+                self.handle_receive(thread, true);
+            }
+            Syscall::Yield => self.yield_current(),
+            Syscall::DebugPutChar => self.hal.put_byte(self.tcb(thread).context.x[0].get() as u8),
+            Syscall::DebugDumpScheduler | Syscall::DebugSnapshot => crate::debug::dump_current(self),
+            Syscall::DebugHalt => self.hal.power_off(),
+            Syscall::DebugCapIdentify => {
+                let cptr = CPtr(self.tcb(thread).context.x[0].get());
+                let tag = self.lookup_slot(thread, cptr).map_or(0, |slot| self.cap(slot).tag() as u64);
+                self.tcb(thread).context.x[0].set(tag);
+            }
+            Syscall::DebugNameThread => self.name_thread(thread),
+        }
+    }
+
+    fn name_thread(&mut self, thread: Handle<Tcb>) {
+        let cptr = CPtr(self.tcb(thread).context.x[0].get());
+        let named = self.lookup_slot(thread, cptr).map(|slot| self.cap(slot));
+        let (Ok(Cap::Thread(named)), Some(buffer)) = (named, self.ipc_buffer(thread, false)) else { return };
+        let mut name = [0; 16];
+        for (index, chunk) in name.chunks_exact_mut(8).enumerate() {
+            chunk.copy_from_slice(&buffer.message(&self.hal, index).to_le_bytes());
+        }
+        if let Some(end) = name.iter().position(|byte| *byte == 0) {
+            name[end..].fill(0);
+        }
+        self.tcb(named).name.set(name);
+    }
+
+    fn handle_invocation(&mut self, thread: Handle<Tcb>, manner: Manner) {
+        let context = &self.tcb(thread).context;
+        let cptr = CPtr(context.x[0].get());
+        let info = MessageInfo::from_word(context.x[1].get());
+        let slot = match self.lookup_slot(thread, cptr) {
+            Ok(slot) => slot,
+            Err(failure) if manner.blocking => return self.raise_cap_fault(thread, cptr, false, failure),
+            Err(_) => return,
+        };
+        let buffer = self.ipc_buffer(thread, false);
+        let caps = match self.lookup_extra_caps(thread, buffer, info) {
+            Ok(caps) => caps,
+            Err(bad) if manner.blocking => return self.raise_cap_fault(thread, bad.cptr, false, bad.failure),
+            Err(_) => return,
+        };
+        let length = info.length() as usize;
+        let length = if buffer.is_some() { length } else { length.min(MessageInfo::REGISTERS) };
+        let request = Request { thread, slot, label: info.label(), length, buffer, caps };
+        match self.decode(&request, manner) {
+            Err(error) => {
+                if manner.call {
+                    self.reply_error(thread, error);
+                }
+            }
+            Ok(invocation) => {
+                // Whoever is interrupted on the way starts the system call over.
+                self.set_state(thread, ThreadState::Restart);
+                let outcome = self.invoke(&request, invocation);
+                self.finish_invocation(thread, manner.call, outcome);
+            }
+        }
+    }
+
+    fn finish_invocation(&mut self, thread: Handle<Tcb>, call: bool, outcome: Outcome) {
+        // An invocation may have deleted its own thread, or sent it to wait.
+        if self.current != Some(thread)
+            || outcome == Outcome::Preempted
+            || self.tcb(thread).state.get() != ThreadState::Restart
+        {
+            return;
+        }
+        if call {
+            self.reply_outcome(thread, outcome);
+        }
+        self.set_state(thread, ThreadState::Running);
+    }
+
+    fn handle_receive(&mut self, thread: Handle<Tcb>, blocking: bool) {
+        let cptr = CPtr(self.tcb(thread).context.x[0].get());
+        let cap = match self.lookup_slot(thread, cptr) {
+            Ok(slot) => self.cap(slot),
+            Err(failure) => return self.raise_cap_fault(thread, cptr, true, failure),
+        };
+        match cap {
+            Cap::Endpoint(endpoint) if endpoint.rights.contains(CapRights::READ) => {
+                self.delete_one(thread.slot(TcbSlot::Caller as u64));
+                self.receive(thread, endpoint, blocking);
+            }
+            Cap::Notification(notification)
+                if notification.rights.contains(CapRights::READ)
+                    && self.get(notification.object).bound_thread().is_none_or(|bound| bound == thread) =>
+            {
+                self.wait(thread, notification.object, blocking);
+            }
+            _ => self.raise_cap_fault(thread, cptr, true, LookupFailure::MissingCapability { bits_left: 0 }),
+        }
+    }
+}

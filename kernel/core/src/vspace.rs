@@ -1,0 +1,273 @@
+//! Address spaces: ASIDs, the tags of the CPU's TLB, and the tables that CPU and SMMU walk together.
+//!
+//! Whoever removes or changes a mapping here has removed it from every TLB when the function returns: the CPU's under
+//! the VSpace's VMID, and each SMMU's under the tag of every context the VSpace is assigned to.
+
+use sluice_abi::{ASID_POOL_COUNT_BITS, ASID_POOL_INDEX_BITS, FrameSize, PhysAddr, VirtAddr};
+use sluice_paging::{Entry, Format, Found, lookup};
+
+use crate::Kernel;
+use crate::cap::{Asid, Cap, Frame, Mapping, PageTable, VSpace};
+use crate::hal::Hal;
+use crate::object::{AsidEntry, AsidPool, Context, Tcb, TcbSlot};
+use crate::store::{Handle, Store};
+
+const POOLS: usize = 1 << ASID_POOL_COUNT_BITS;
+const POOL_SIZE: u16 = 1 << ASID_POOL_INDEX_BITS;
+const VMIDS: usize = 1 << 8;
+/// Tag of the empty VSpace.
+const EMPTY_VMID: u8 = 0;
+
+/// Which pools exist, and who has which CPU tag.
+pub(crate) struct AddressSpaces {
+    pools: [Option<Handle<AsidPool>>; POOLS],
+    // Tag 0 is the empty VSpace's.
+    owners: [Option<Asid>; VMIDS],
+    next_vmid: u8,
+    empty_root: PhysAddr,
+}
+
+impl AddressSpaces {
+    pub(crate) const fn new(empty_root: PhysAddr) -> Self {
+        Self { pools: [None; POOLS], owners: [None; VMIDS], next_vmid: 1, empty_root }
+    }
+
+    /// The first ASID of a pool that does not exist yet.
+    pub(crate) fn free_pool(&self) -> Option<Asid> {
+        let index = self.pools.iter().position(Option::is_none)?;
+        Some(Asid((index as u16) << ASID_POOL_INDEX_BITS))
+    }
+
+    pub(crate) fn pool(&self, base: Asid) -> Option<Handle<AsidPool>> {
+        self.pools.get(pool_index(base)).copied().flatten()
+    }
+
+    pub(crate) fn set_pool(&mut self, base: Asid, pool: Option<Handle<AsidPool>>) {
+        if let Some(entry) = self.pools.get_mut(pool_index(base)) {
+            *entry = pool;
+        }
+    }
+
+    /// The entry of an ASID.
+    pub(crate) fn entry(&self, store: &impl Store, asid: Asid) -> Option<AsidEntry> {
+        store.get(self.pool(asid)?).entry(entry_index(asid))
+    }
+
+    pub(crate) fn set_entry(&self, store: &impl Store, asid: Asid, entry: Option<AsidEntry>) {
+        if let Some(pool) = self.pool(asid) {
+            store.get(pool).set_entry(entry_index(asid), entry);
+        }
+    }
+}
+
+const fn pool_index(asid: Asid) -> usize {
+    (asid.0 >> ASID_POOL_INDEX_BITS) as usize
+}
+
+const fn entry_index(asid: Asid) -> usize {
+    (asid.0 & (POOL_SIZE - 1)) as usize
+}
+
+impl<H: Hal> Kernel<H> {
+    /// The root table an ASID names.
+    pub(crate) fn root_of(&self, asid: Asid) -> Option<PhysAddr> {
+        self.spaces.entry(&self.hal, asid).map(|entry| entry.root)
+    }
+
+    /// The first ASID of a pool that nothing has; ASID 0 is never given out.
+    pub(crate) fn free_asid(&self, pool: Handle<AsidPool>, base: Asid) -> Option<Asid> {
+        (0..POOL_SIZE)
+            .map(|index| Asid(base.0 + index))
+            .find(|asid| asid.0 != 0 && self.get(pool).entry(entry_index(*asid)).is_none())
+    }
+
+    /// Gives a VSpace its ASID.
+    pub(crate) fn assign_asid(&mut self, asid: Asid, root: PhysAddr) {
+        let entry = AsidEntry { root, vmid: None, contexts: None };
+        self.spaces.set_entry(&self.hal, asid, Some(entry));
+    }
+
+    /// The last capability of an ASID pool goes: all its VSpaces lose their ASIDs.
+    pub(crate) fn delete_asid_pool(&mut self, pool: Handle<AsidPool>, base: Asid) {
+        if self.spaces.pool(base) != Some(pool) {
+            return;
+        }
+        for index in 0..POOL_SIZE {
+            let asid = Asid(base.0 + index);
+            if let Some(entry) = self.spaces.entry(&self.hal, asid) {
+                self.delete_asid(asid, entry.root);
+            }
+        }
+        self.spaces.set_pool(base, None);
+        self.hal.destroy(pool);
+        self.reload_vspace();
+    }
+
+    /// Ends an ASID: no CPU or SMMU translates with its VSpace after.
+    fn delete_asid(&mut self, asid: Asid, root: PhysAddr) {
+        while let Some(context) = self
+            .spaces
+            .entry(&self.hal, asid)
+            .filter(|entry| entry.root == root)
+            .and_then(|entry| entry.contexts)
+        {
+            let Some(handle) = self.smmus.context(context) else { break };
+            self.delete_one(handle.slot(Context::VSPACE));
+        }
+        let Some(entry) = self.spaces.entry(&self.hal, asid).filter(|entry| entry.root == root) else { return };
+        if let Some(vmid) = entry.vmid {
+            self.hal.invalidate_vmid(vmid);
+            self.spaces.owners[usize::from(vmid)] = None;
+        }
+        self.spaces.set_entry(&self.hal, asid, None);
+        self.reload_vspace();
+    }
+
+    pub(crate) fn finalise_vspace(&mut self, vspace: VSpace, last: bool) {
+        if let (Some(context), Some(asid)) = (vspace.bound, vspace.asid) {
+            self.detach_context(context, asid);
+        }
+        if let (true, Some(asid)) = (last, vspace.asid) {
+            self.delete_asid(asid, vspace.root);
+        }
+    }
+
+    pub(crate) fn finalise_page_table(&mut self, table: PageTable) {
+        if let Some(mapping) = table.mapped {
+            self.unmap_table(mapping, table.base);
+        }
+    }
+
+    pub(crate) fn finalise_frame(&mut self, frame: Frame) {
+        if let Some(mapping) = frame.mapped {
+            self.unmap_frame(mapping, &frame);
+        }
+    }
+
+    /// The tag the CPU uses for a VSpace from now on, taken from another if all are in use.
+    fn vmid_of(&mut self, asid: Asid, entry: AsidEntry) -> u8 {
+        if let Some(vmid) = entry.vmid {
+            return vmid;
+        }
+        let free = (1..VMIDS).find(|vmid| self.spaces.owners[*vmid].is_none());
+        let vmid = free.map_or_else(|| self.steal_vmid(), |vmid| vmid as u8);
+        self.spaces.owners[usize::from(vmid)] = Some(asid);
+        self.spaces.set_entry(&self.hal, asid, Some(AsidEntry { vmid: Some(vmid), ..entry }));
+        vmid
+    }
+
+    fn steal_vmid(&mut self) -> u8 {
+        let vmid = self.spaces.next_vmid;
+        self.spaces.next_vmid = if vmid == u8::MAX { 1 } else { vmid + 1 };
+        if let Some(victim) = self.spaces.owners[usize::from(vmid)].take()
+            && let Some(entry) = self.spaces.entry(&self.hal, victim)
+        {
+            self.spaces.set_entry(&self.hal, victim, Some(AsidEntry { vmid: None, ..entry }));
+        }
+        self.hal.invalidate_vmid(vmid);
+        vmid
+    }
+
+    /// Makes the CPU use a thread's VSpace, or the empty one if it has none.
+    pub(crate) fn load_vspace_of(&mut self, thread: Handle<Tcb>) {
+        if let Cap::VSpace(VSpace { root, asid: Some(asid), .. }) = self.cap(thread.slot(TcbSlot::VSpace as u64))
+            && let Some(entry) = self.spaces.entry(&self.hal, asid)
+            && entry.root == root
+        {
+            let vmid = self.vmid_of(asid, entry);
+            self.hal.load_vspace(root, vmid);
+        } else {
+            self.load_empty_vspace();
+        }
+    }
+
+    pub(crate) fn load_empty_vspace(&mut self) {
+        self.hal.load_vspace(self.spaces.empty_root, EMPTY_VMID);
+    }
+
+    fn reload_vspace(&mut self) {
+        match self.current {
+            Some(current) => self.load_vspace_of(current),
+            None => self.load_empty_vspace(),
+        }
+    }
+
+    /// The entry that maps `vaddr`, or would.
+    pub(crate) fn find_entry(&self, root: PhysAddr, vaddr: VirtAddr) -> Found {
+        lookup(&self.hal, &Format::STAGE2, root, vaddr.0)
+    }
+
+    /// Writes a table word so that every walker sees it before anything that follows.
+    fn write_entry(&self, slot: PhysAddr, word: u64) {
+        self.hal.store(slot, word);
+        if self.smmus.any_non_coherent() {
+            self.hal.clean(slot, 8);
+        }
+        self.hal.barrier();
+    }
+
+    /// Installs a leaf where nothing, or another leaf of the same size, is mapped.
+    ///
+    /// Replacing goes through an invalid entry (break-before-make, Arm ARM D8.14.1) unless it only changes permissions.
+    pub(crate) fn map_frame(&mut self, mapping: Mapping, frame: &Frame, slot: PhysAddr, word: u64, old: Entry) {
+        match old {
+            Entry::Leaf(leaf) if leaf.address == frame.base && self.hal.load(slot) == word => {}
+            Entry::Leaf(leaf) => {
+                self.write_entry(slot, 0);
+                self.invalidate_range(mapping.asid, mapping.vaddr, leaf.size);
+                self.write_entry(slot, word);
+            }
+            Entry::Invalid | Entry::Table(_) => self.write_entry(slot, word),
+        }
+    }
+
+    /// Installs a table where nothing is mapped.
+    pub(crate) fn map_table(&mut self, slot: PhysAddr, word: u64) {
+        self.write_entry(slot, word);
+    }
+
+    /// Removes a frame from where its capability says it is mapped, if it still is.
+    pub(crate) fn unmap_frame(&mut self, mapping: Mapping, frame: &Frame) {
+        let Some(root) = self.root_of(mapping.asid) else { return };
+        let Found { slot, entry, .. } = self.find_entry(root, mapping.vaddr);
+        let Entry::Leaf(leaf) = entry else { return };
+        if leaf.size != frame.size || leaf.address != frame.base {
+            return;
+        }
+        self.write_entry(slot, 0);
+        self.invalidate_range(mapping.asid, mapping.vaddr, frame.size);
+    }
+
+    /// Takes a table out of its VSpace, if it is still there.
+    pub(crate) fn unmap_table(&mut self, mapping: Mapping, table: PhysAddr) {
+        let Some(root) = self.root_of(mapping.asid) else { return };
+        let Some(slot) = self.table_slot(root, mapping.vaddr, table) else { return };
+        self.write_entry(slot, 0);
+        if let Some(vmid) = self.spaces.entry(&self.hal, mapping.asid).and_then(|entry| entry.vmid) {
+            self.hal.invalidate_vmid(vmid);
+        }
+        self.invalidate_contexts(mapping.asid);
+    }
+
+    /// The entry on the way to `vaddr` that points at `table`.
+    fn table_slot(&self, root: PhysAddr, vaddr: VirtAddr, table: PhysAddr) -> Option<PhysAddr> {
+        let mut at = root;
+        for level in 0..3 {
+            let slot = at.offset(8 * Format::STAGE2.index(level, vaddr.0));
+            match Format::STAGE2.decode(level, self.hal.load(slot)) {
+                Entry::Table(next) if next == table => return Some(slot),
+                Entry::Table(next) => at = next,
+                Entry::Leaf(_) | Entry::Invalid => return None,
+            }
+        }
+        None
+    }
+
+    fn invalidate_range(&mut self, asid: Asid, vaddr: VirtAddr, size: FrameSize) {
+        let Some(entry) = self.spaces.entry(&self.hal, asid) else { return };
+        if let Some(vmid) = entry.vmid {
+            self.hal.invalidate_page(vmid, vaddr);
+        }
+        self.invalidate_contexts_range(asid, vaddr, size);
+    }
+}
