@@ -41,10 +41,7 @@ impl<H: Hal> Kernel<H> {
             }
             let resolved = radix + guard_bits;
             if resolved > bits_left {
-                return Err(LookupFailure::DepthMismatch {
-                    bits_left: bits_left.into(),
-                    bits_found: resolved.into(),
-                });
+                return Err(LookupFailure::DepthMismatch { bits_left: bits_left.into(), bits_found: resolved.into() });
             }
             bits_left -= resolved;
             let index = if radix == 0 { 0 } else { pointer >> bits_left & low_bits(radix) };

@@ -221,8 +221,9 @@ impl<H: Hal> Kernel<H> {
 
     /// The reply capability somebody holds for the call `caller` waits in.
     pub(crate) fn outstanding_reply(&self, caller: Handle<Tcb>) -> Option<SlotRef> {
-        self.slot(caller.slot(TcbSlot::Reply as u64)).links().next.filter(|next| {
-            matches!(self.cap(*next), Cap::Reply(reply) if reply.caller == caller && !reply.master)
-        })
+        self.slot(caller.slot(TcbSlot::Reply as u64))
+            .links()
+            .next
+            .filter(|next| matches!(self.cap(*next), Cap::Reply(reply) if reply.caller == caller && !reply.master))
     }
 }

@@ -20,9 +20,8 @@ impl<H: Hal> Kernel<H> {
         if !same_region(&parent, &child) {
             return false;
         }
-        let badge_allows = |parent: u64, child: u64| {
-            parent == 0 || parent == child && !self.slot(b).links().first_badged
-        };
+        let badge_allows =
+            |parent: u64, child: u64| parent == 0 || parent == child && !self.slot(b).links().first_badged;
         match (parent, child) {
             (Cap::Endpoint(parent), Cap::Endpoint(child)) => badge_allows(parent.badge, child.badge),
             (Cap::Notification(parent), Cap::Notification(child)) => badge_allows(parent.badge, child.badge),

@@ -105,11 +105,8 @@ impl<H: Hal> Kernel<H> {
 
     /// Ends an ASID: no CPU or SMMU translates with its VSpace after.
     fn delete_asid(&mut self, asid: Asid, root: PhysAddr) {
-        while let Some(context) = self
-            .spaces
-            .entry(&self.hal, asid)
-            .filter(|entry| entry.root == root)
-            .and_then(|entry| entry.contexts)
+        while let Some(context) =
+            self.spaces.entry(&self.hal, asid).filter(|entry| entry.root == root).and_then(|entry| entry.contexts)
         {
             let Some(handle) = self.smmus.context(context) else { break };
             self.delete_one(handle.slot(Context::VSPACE));
@@ -194,7 +191,7 @@ impl<H: Hal> Kernel<H> {
 
     /// The entry that maps `vaddr`, or would.
     pub(crate) fn find_entry(&self, root: PhysAddr, vaddr: VirtAddr) -> Found {
-        lookup(&self.hal, &Format::STAGE2, root, vaddr.0)
+        lookup(&self.hal, Format::STAGE2, root, vaddr.0)
     }
 
     /// Writes a table word so that every walker sees it before anything that follows.
@@ -253,7 +250,7 @@ impl<H: Hal> Kernel<H> {
     fn table_slot(&self, root: PhysAddr, vaddr: VirtAddr, table: PhysAddr) -> Option<PhysAddr> {
         let mut at = root;
         for level in 0..3 {
-            let slot = at.offset(8 * Format::STAGE2.index(level, vaddr.0));
+            let slot = at.offset(8 * Format::index(level, vaddr.0));
             match Format::STAGE2.decode(level, self.hal.load(slot)) {
                 Entry::Table(next) if next == table => return Some(slot),
                 Entry::Table(next) => at = next,

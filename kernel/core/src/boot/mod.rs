@@ -12,7 +12,9 @@ pub use memory::{Range, Ranges, TooMany, blocks};
 use core::fmt;
 
 use sluice_abi::bootinfo::{SlotRegion, slot};
-use sluice_abi::{CapRights, MAX_UNTYPED_BITS, MIN_UNTYPED_BITS, ObjectType, PAGE_BITS, PAGE_SIZE, PhysAddr, WORD_BITS};
+use sluice_abi::{
+    CapRights, MAX_UNTYPED_BITS, MIN_UNTYPED_BITS, ObjectType, PAGE_BITS, PAGE_SIZE, PhysAddr, WORD_BITS,
+};
 
 use self::info::InfoWriter;
 use crate::Kernel;

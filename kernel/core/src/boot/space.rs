@@ -83,7 +83,7 @@ impl<H: Hal> Kernel<H> {
         let root = self.root_of(asid).ok_or(BootError::Addresses)?;
         let first = slots.next;
         for level in 0..3u8 {
-            let coverage = Format::STAGE2.coverage_bits(level);
+            let coverage = Format::coverage_bits(level);
             for index in start >> coverage..=(end - 1) >> coverage {
                 let vaddr = VirtAddr(index << coverage);
                 let base = self.boot_page(free, "page tables")?;

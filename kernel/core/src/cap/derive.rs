@@ -62,12 +62,9 @@ pub fn update_data(preserve: bool, data: u64, cap: Cap) -> Cap {
 #[must_use]
 pub fn derivation(cap: Cap) -> Derivation {
     match cap {
-        Cap::Null
-        | Cap::Zombie(_)
-        | Cap::IrqControl
-        | Cap::Reply(_)
-        | Cap::SidControl
-        | Cap::CbControl => Derivation::Null,
+        Cap::Null | Cap::Zombie(_) | Cap::IrqControl | Cap::Reply(_) | Cap::SidControl | Cap::CbControl => {
+            Derivation::Null
+        }
         Cap::Untyped(_) => Derivation::IfChildless(cap),
         Cap::VSpace(VSpace { asid: None, .. })
         | Cap::PageTable(PageTable { mapped: None, .. })

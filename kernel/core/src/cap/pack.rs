@@ -6,7 +6,8 @@ use sluice_abi::{CapRights, FrameSize, PhysAddr, VirtAddr};
 
 use super::raw::{self, RawCap};
 use super::{
-    Asid, CNode, Cap, EndpointCap, Frame, Mapping, NotificationCap, PageTable, Reply, Untyped, VSpace, Zombie, ZombieKind,
+    Asid, CNode, Cap, EndpointCap, Frame, Mapping, NotificationCap, PageTable, Reply, Untyped, VSpace, Zombie,
+    ZombieKind,
 };
 use crate::store::Handle;
 
@@ -52,7 +53,9 @@ impl Cap {
     #[must_use]
     pub fn pack(&self) -> RawCap {
         let (fields, second) = match *self {
-            Self::Null | Self::IrqControl | Self::Domain | Self::AsidControl | Self::SidControl | Self::CbControl => (0, 0),
+            Self::Null | Self::IrqControl | Self::Domain | Self::AsidControl | Self::SidControl | Self::CbControl => {
+                (0, 0)
+            }
             Self::Untyped(Untyped { base, bits, device, used }) => {
                 (address(base) | raw::UNTYPED_BITS.put(bits.into()) | raw::UNTYPED_DEVICE.put(device.into()), used)
             }

@@ -1,7 +1,7 @@
 //! Bindings: a stream to a context, a context to a VSpace, and their ends.
 
-use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::PhysAddr;
+use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_smmu::Ste;
 
 use super::Located;

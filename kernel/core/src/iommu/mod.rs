@@ -140,7 +140,9 @@ impl<H: Hal> Kernel<H> {
         let mut next = self.spaces.entry(&self.hal, asid).and_then(|entry| entry.contexts);
         let mut touched = 0u16;
         while let Some(context) = next {
-            let (Some(unit), Some(handle)) = (self.smmus.unit(context.smmu), self.smmus.context(context)) else { break };
+            let (Some(unit), Some(handle)) = (self.smmus.unit(context.smmu), self.smmus.context(context)) else {
+                break;
+            };
             self.settle(act(self, unit, context.cb));
             touched |= 1 << context.smmu;
             next = self.get(handle).next_of_vspace.get();

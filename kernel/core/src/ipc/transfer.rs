@@ -99,7 +99,8 @@ impl<H: Hal> Kernel<H> {
         let from = self.ipc_buffer(sender, false);
         let info = MessageInfo::from_word(self.tcb(sender).context.x[1].get());
         // A sender whose capability pointers do not resolve sends none; only its own invocation would be told.
-        let caps = if grant { self.lookup_extra_caps(sender, from, info).unwrap_or_default() } else { ExtraCaps::default() };
+        let caps =
+            if grant { self.lookup_extra_caps(sender, from, info).unwrap_or_default() } else { ExtraCaps::default() };
         let wanted = info.length() as usize;
         let both = from.is_some() && to.is_some();
         let copied = if both { wanted } else { wanted.min(MessageInfo::REGISTERS) };

@@ -13,6 +13,6 @@ pub use context::Context;
 pub use endpoint::Endpoint;
 pub use notification::{Notification, NotificationState};
 pub use queue::Queue;
-pub use stream::{Pending, Stream, StreamState, STREAM_STRIDE, stream_shadow};
-pub use tcb::{BlockedSender, Fault, Tcb, TcbSlot, ThreadState, UserContext};
+pub use stream::{Pending, STREAM_STRIDE, Stream, StreamState, stream_shadow};
 pub(crate) use tcb::sanitise_spsr;
+pub use tcb::{BlockedSender, Fault, Tcb, TcbSlot, ThreadState, UserContext};

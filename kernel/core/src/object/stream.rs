@@ -5,8 +5,8 @@
 
 use core::cell::Cell;
 
-use sluice_abi::smmu::{STREAM_TABLE_BITS, STREAM_TABLE_SPLIT, StreamId};
 use sluice_abi::PhysAddr;
+use sluice_abi::smmu::{STREAM_TABLE_BITS, STREAM_TABLE_SPLIT, StreamId};
 
 use crate::store::{Handle, Object};
 

@@ -58,7 +58,7 @@ impl<H: Hal> Kernel<H> {
         }
         let Found { slot: entry_at, level, entry: old } = self.find_entry(root, vaddr);
         if level != Format::level_of(frame.size) {
-            let bits_left = Format::STAGE2.coverage_bits(level).into();
+            let bits_left = Format::coverage_bits(level).into();
             return Err(SyscallError::target(LookupFailure::MissingCapability { bits_left }));
         }
         let leaf = leaf(&frame, rights, attributes);
@@ -67,7 +67,12 @@ impl<H: Hal> Kernel<H> {
         Ok(MemoryInvocation::MapFrame { slot: request.slot, frame, mapping, entry_at, word, old })
     }
 
-    fn decode_frame_maintenance(&self, request: &Request, operation: CacheOp, frame: Frame) -> Decoded<MemoryInvocation> {
+    fn decode_frame_maintenance(
+        &self,
+        request: &Request,
+        operation: CacheOp,
+        frame: Frame,
+    ) -> Decoded<MemoryInvocation> {
         Self::expect(request, 2, 0)?;
         let mapping = frame.mapped.ok_or(SyscallError::IllegalOperation)?;
         if self.root_of(mapping.asid).is_none() {
@@ -108,7 +113,7 @@ impl<H: Hal> Kernel<H> {
         }
         let (root, asid) = self.live_vspace(vspace, 1)?;
         let Found { slot: entry_at, level, entry } = self.find_entry(root, vaddr);
-        let coverage = Format::STAGE2.coverage_bits(level);
+        let coverage = Format::coverage_bits(level);
         if coverage == PAGE_BITS || entry != Entry::Invalid {
             return Err(SyscallError::DeleteFirst);
         }
@@ -130,7 +135,7 @@ impl<H: Hal> Kernel<H> {
         let (root, _) = self.live_vspace(Cap::VSpace(vspace), 0)?;
         let Found { level, entry, .. } = self.find_entry(root, VirtAddr(start));
         let Entry::Leaf(leaf) = entry else { return Ok(Invocation::Memory(MemoryInvocation::Nothing)) };
-        let mask = (1u64 << Format::STAGE2.coverage_bits(level)) - 1;
+        let mask = (1u64 << Format::coverage_bits(level)) - 1;
         if start & !mask != (end - 1) & !mask {
             return Err(SyscallError::Range { min: start, max: start | mask });
         }

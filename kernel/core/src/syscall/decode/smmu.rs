@@ -50,9 +50,9 @@ impl<H: Hal> Kernel<H> {
     fn decode_get_sid(&self, request: &Request) -> Decoded<SmmuInvocation> {
         Self::expect(request, 3, 1)?;
         let stream = self.stream_argument(self.word(request, 0))?;
-        let located = self.locate(stream).ok_or(SyscallError::target(LookupFailure::MissingCapability {
-            bits_left: STREAM_TABLE_SPLIT.into(),
-        }))?;
+        let located = self
+            .locate(stream)
+            .ok_or(SyscallError::target(LookupFailure::MissingCapability { bits_left: STREAM_TABLE_SPLIT.into() }))?;
         if self.get(located.shadow).issued.get() {
             return Err(SyscallError::RevokeFirst);
         }

@@ -1,6 +1,8 @@
 //! `Untyped_Retype`.
 
-use sluice_abi::{Label, LookupFailure, MAX_UNTYPED_BITS, MIN_UNTYPED_BITS, ObjectType, RETYPE_FAN_OUT_LIMIT, WORD_BITS};
+use sluice_abi::{
+    Label, LookupFailure, MAX_UNTYPED_BITS, MIN_UNTYPED_BITS, ObjectType, RETYPE_FAN_OUT_LIMIT, WORD_BITS,
+};
 
 use super::super::invocation::Invocation;
 use super::{Decoded, Request};
