@@ -1,0 +1,119 @@
+//! Where things are in the source tree.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::platform::Platform;
+
+/// The source tree, by its root folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tree {
+    root: PathBuf,
+}
+
+impl Tree {
+    /// The tree this program was built from.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn of_this_program() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = root.canonicalize().with_context(|| format!("the source tree {} is gone", root.display()))?;
+        Ok(Self { root })
+    }
+
+    /// The root folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Everything the scripts make, except what plain `cargo` makes.
+    #[must_use]
+    pub fn build(&self) -> PathBuf {
+        self.root.join("build")
+    }
+
+    /// The log file of a step; the folder exists afterwards.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn log(&self, step: &str) -> Result<PathBuf> {
+        let folder = self.build().join("logs");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let name: String = step.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+        Ok(folder.join(format!("{name}.log")))
+    }
+
+    /// The platform called `name`.
+    ///
+    /// # Errors
+    /// When there is none, or its file does not read.
+    pub fn platform(&self, name: &str) -> Result<Platform> {
+        Platform::read(&self.root.join("platforms").join(name))
+    }
+
+    /// Every system that says which checks it prints, in order of name.
+    ///
+    /// # Errors
+    /// When `systems/` cannot be read.
+    pub fn checked_systems(&self) -> Result<Vec<System>> {
+        let folder = self.root.join("systems");
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let mut systems = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "checks") {
+                systems.push(System::at(&path.with_extension("toml"))?);
+            }
+        }
+        systems.sort_by(|left, right| left.spec.cmp(&right.spec));
+        Ok(systems)
+    }
+}
+
+/// A system spec and what lies beside it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct System {
+    /// File name without folder and extension.
+    pub name: String,
+    /// The spec, as an absolute path.
+    pub spec: PathBuf,
+}
+
+impl System {
+    /// The system whose spec is the file `spec`.
+    ///
+    /// # Errors
+    /// When there is no such file or it is not a `.toml`.
+    pub fn at(spec: &Path) -> Result<Self> {
+        let path = spec.canonicalize().with_context(|| format!("there is no system {}", spec.display()))?;
+        ensure!(path.extension().is_some_and(|extension| extension == "toml"), "{} is no .toml file", spec.display());
+        let name = path.file_stem().and_then(|stem| stem.to_str()).context("a system needs a printable name")?;
+        Ok(Self { name: name.to_owned(), spec: path })
+    }
+
+    /// The platform its spec names.
+    ///
+    /// # Errors
+    /// When the spec does not read or names none.
+    pub fn platform_name(&self) -> Result<String> {
+        let text = std::fs::read_to_string(&self.spec)?;
+        let table: toml::Table = text.parse().with_context(|| format!("{} is no TOML", self.spec.display()))?;
+        let name = table.get("platform").and_then(toml::Value::as_str);
+        Ok(name.with_context(|| format!("{} names no platform", self.spec.display()))?.to_owned())
+    }
+
+    /// The list of checks the system prints.
+    #[must_use]
+    pub fn checks(&self) -> PathBuf {
+        self.spec.with_extension("checks")
+    }
+
+    /// The system's own QEMU arguments.
+    #[must_use]
+    pub fn devices(&self) -> PathBuf {
+        self.spec.with_extension("qemu")
+    }
+}
