@@ -1,4 +1,24 @@
-//! What the scripts do.
+//! What the scripts do: find a toolchain, build a system's boot image, boot it in QEMU and judge what it printed.
+//!
+//! The shell scripts beside this crate only install what is missing and start it. Every decision is here, in functions
+//! that are tested without a machine to boot: which toolchain, which QEMU command line, whether a transcript satisfies a
+//! system's list of checks. A boot counts as good only when every expected check was printed once with the expected
+//! outcome, the root task counted the same, and the machine powered itself off.
+//!
+//! What it does not do: derive anything about a system (that is `capdl-gen`'s) or install software (`scripts/setup`).
 
+pub mod boot;
+pub mod build;
+pub mod demo;
 pub mod device_tree;
+pub mod disk;
+pub mod expectation;
 pub mod platform;
+pub mod qemu;
+pub mod report;
+pub mod run;
+pub mod suite;
+pub mod toolchain;
+pub mod transcript;
+pub mod tree;
+pub mod verdict;

@@ -1,3 +1,105 @@
-//! What the scripts do: toolchain, build, run, test.
+//! The command behind `scripts/demo`, `scripts/test` and `scripts/run`.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use sluice_scripts::build::{self, Kernel};
+use sluice_scripts::report::Tally;
+use sluice_scripts::run::{self, Choices};
+use sluice_scripts::toolchain::Toolchain;
+use sluice_scripts::tree::{System, Tree};
+use sluice_scripts::{demo, suite};
+
+/// Builds, boots and tests Sluice.
+#[derive(Parser)]
+#[command(name = "sluice")]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Build the kernel, the root task and the components; with a system, its boot image too.
+    Build {
+        /// Which kernel.
+        #[arg(long = "build", value_enum, default_value_t)]
+        kernel: Kernel,
+        /// A system spec, for example systems/confined-disk.toml.
+        #[arg(long)]
+        system: Option<PathBuf>,
+    },
+    /// Boot a system; its list of checks decides the exit status when it has one.
+    Run {
+        /// A system spec, for example systems/confined-disk.toml.
+        system: PathBuf,
+        /// The file that the system reads as a disk.
+        #[arg(long)]
+        disk: Option<PathBuf>,
+        /// The kernel's command line.
+        #[arg(long)]
+        append: Option<String>,
+        /// Which kernel.
+        #[arg(long = "build", value_enum, default_value_t)]
+        kernel: Kernel,
+    },
+    /// Boot the demonstration and its control.
+    Demo {
+        /// The file that is read as a disk; by default 64 MiB of a file of this machine.
+        #[arg(long)]
+        disk: Option<PathBuf>,
+    },
+    /// Run every test.
+    Test {
+        /// More cases of every property test, and the tests that are too long for every day.
+        #[arg(long)]
+        soak: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match act(Arguments::parse().action) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(action: Action) -> Result<bool> {
+    let tree = Tree::of_this_program()?;
+    let toolchain = Toolchain::find(&tree)?;
+    match action {
+        Action::Build { kernel, system } => {
+            let Some(programs) = build::programs(&tree, &toolchain, kernel)? else { return Ok(false) };
+            let Some(system) = system else { return Ok(true) };
+            let image = build::image(&tree, &programs, &System::at(&system)?)?;
+            if let Some(image) = &image {
+                println!("{}", image.display());
+            }
+            Ok(image.is_some())
+        }
+        Action::Run { system, disk, append, kernel } => {
+            let system = System::at(&system)?;
+            let Some(programs) = build::programs(&tree, &toolchain, kernel)? else { return Ok(false) };
+            let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
+            let tally = run::run(&tree, &system, &image, &Choices { disk, append, show: true })?;
+            Ok(tally.is_good())
+        }
+        Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain, disk)?),
+        Action::Test { soak } => {
+            suite::introduce(&toolchain);
+            closing_line(suite::suite(&tree, &toolchain, soak)?)
+        }
+    }
+}
+
+fn closing_line(tally: Tally) -> Result<bool> {
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(tally.is_good())
+}

@@ -1,0 +1,225 @@
+//! Builds the kernel, the root task, the components, and the boot image of a system.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use serde::Deserialize;
+
+use crate::report::step;
+use crate::toolchain::{Toolchain, host_cargo};
+use crate::tree::{System, Tree};
+
+/// The kernel's two builds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum Kernel {
+    /// With the debug system calls, which every boot test needs.
+    #[default]
+    Debug,
+    /// Without them.
+    Release,
+}
+
+/// Finished programs for the target.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Programs {
+    kernel: PathBuf,
+    root_task: PathBuf,
+    components: PathBuf,
+}
+
+/// The packages of the workspace, as `cargo metadata` lists them.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Workspace {
+    /// All members.
+    pub packages: Vec<Package>,
+    workspace_root: PathBuf,
+}
+
+/// A member of the workspace.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its dependencies, those outside the workspace included.
+    pub dependencies: Vec<Dependency>,
+    manifest_path: PathBuf,
+    targets: Vec<Target>,
+    features: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+/// A dependency.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Dependency {
+    /// The package's name.
+    pub name: String,
+    /// `dev`, `build`, or nothing for an ordinary one.
+    pub kind: Option<String>,
+    /// Its folder, when it is in the workspace.
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+impl Workspace {
+    /// The workspace of `tree`.
+    ///
+    /// # Errors
+    /// When cargo fails or answers in an unknown form.
+    pub fn of(tree: &Tree) -> Result<Self> {
+        let output = host_cargo(tree, "metadata").args(["--no-deps", "--format-version", "1"]).output()?;
+        ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
+        serde_json::from_slice(&output.stdout).context("cargo metadata answers in an unknown form")
+    }
+
+    /// The folder of `package` from the root, with `/` between names.
+    #[must_use]
+    pub fn folder(&self, package: &Package) -> String {
+        let folder = package.manifest_path.parent().unwrap_or(Path::new(""));
+        folder.strip_prefix(&self.workspace_root).unwrap_or(folder).to_string_lossy().replace('\\', "/")
+    }
+
+    /// The packages that are programs for the target.
+    pub fn target_programs(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| {
+            let folder = self.folder(package);
+            let place = folder == "kernel/image" || folder == "root-task" || folder.starts_with("components/");
+            place && package.program().is_some()
+        })
+    }
+
+    /// Programs with the name the system specs know them by: that of their folder.
+    fn components(&self) -> impl Iterator<Item = (String, &str)> {
+        self.target_programs().filter_map(|package| {
+            let image = self.folder(package).strip_prefix("components/")?.to_owned();
+            Some((image, package.program()?))
+        })
+    }
+
+    fn program_in(&self, folder: &str) -> Result<(&Package, &str)> {
+        let package = self.target_programs().find(|package| self.folder(package) == folder);
+        package
+            .and_then(|package| Some((package, package.program()?)))
+            .with_context(|| format!("{folder} is no program"))
+    }
+}
+
+impl Package {
+    fn program(&self) -> Option<&str> {
+        self.targets
+            .iter()
+            .find(|target| target.kind.iter().any(|kind| kind == "bin"))
+            .map(|target| target.name.as_str())
+    }
+}
+
+/// Builds everything that runs on the target; nothing when a step failed, which has been shown.
+///
+/// # Errors
+/// When a step cannot be started.
+pub fn programs(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Option<Programs>> {
+    let workspace = Workspace::of(tree)?;
+    let (package, kernel) = workspace.program_in("kernel/image")?;
+    let mut command = toolchain.cargo(tree, "build");
+    command.args(["-p", &package.name]).args(kernel_features(package, kind)?);
+    if !step(tree, "build kernel", command)?.good {
+        return Ok(None);
+    }
+    let mut command = toolchain.cargo(tree, "build");
+    for program in workspace.target_programs().filter(|program| program.name != package.name) {
+        command.args(["-p", &program.name]);
+    }
+    if !step(tree, "build root task and components", command)?.good {
+        return Ok(None);
+    }
+    let folder = toolchain.programs(tree);
+    let (_, root_task) = workspace.program_in("root-task")?;
+    let components = tree.build().join("components");
+    std::fs::create_dir_all(&components)?;
+    for (image, program) in workspace.components() {
+        let built = folder.join(program);
+        std::fs::copy(&built, components.join(image)).with_context(|| format!("{} was not built", built.display()))?;
+    }
+    Ok(Some(Programs { kernel: folder.join(kernel), root_task: folder.join(root_task), components }))
+}
+
+/// The debug system calls are a feature of the kernel's package.
+fn kernel_features(package: &Package, kind: Kernel) -> Result<&'static [&'static str]> {
+    let has_feature = package.features.contains_key("debug");
+    match (kind, has_feature) {
+        (Kernel::Debug, true) => Ok(&["--features", "debug"]),
+        (Kernel::Debug, false) => Ok(&[]),
+        (Kernel::Release, true) => Ok(&["--no-default-features"]),
+        (Kernel::Release, false) => bail!("the kernel cannot be built without its debug system calls yet"),
+    }
+}
+
+/// Makes the boot image of `system`; nothing when a step failed, which has been shown.
+///
+/// # Errors
+/// When a step cannot be started.
+pub fn image(tree: &Tree, programs: &Programs, system: &System) -> Result<Option<PathBuf>> {
+    let mut command = host_cargo(tree, "build");
+    command.args(["--quiet", "-p", "capdl-gen"]);
+    if !step(tree, "build capdl-gen", command)?.good {
+        return Ok(None);
+    }
+    let image = tree.build().join(format!("{}.img", system.name));
+    let good = step(tree, &format!("image {}", system.name), generator(tree, programs, system, &image))?.good;
+    Ok(good.then_some(image))
+}
+
+fn generator(tree: &Tree, programs: &Programs, system: &System, image: &Path) -> Command {
+    let mut command = host_cargo(tree, "run");
+    command.args(["--quiet", "-p", "capdl-gen", "--", "build"]).arg(&system.spec);
+    command.arg("--kernel").arg(&programs.kernel).arg("--root-task").arg(&programs.root_task);
+    command.arg("--components").arg(&programs.components).arg("-o").arg(image);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METADATA: &str = r#"{ "workspace_root": "/w", "packages": [
+        { "name": "k", "manifest_path": "/w/kernel/image/Cargo.toml", "features": { "debug": [] },
+          "dependencies": [], "targets": [{ "name": "k-bin", "kind": ["bin"] }] },
+        { "name": "n", "manifest_path": "/w/components/nvme/Cargo.toml", "features": {}, "dependencies": [],
+          "targets": [{ "name": "n", "kind": ["lib"] }, { "name": "n-bin", "kind": ["bin"] }] },
+        { "name": "c", "manifest_path": "/w/components/canary/Cargo.toml", "features": {}, "dependencies": [],
+          "targets": [{ "name": "c", "kind": ["lib"] }] },
+        { "name": "host", "manifest_path": "/w/capdl-gen/Cargo.toml", "features": {}, "dependencies": [],
+          "targets": [{ "name": "host", "kind": ["bin"] }] } ] }"#;
+
+    #[test]
+    fn programs_for_the_target_are_found_by_folder_and_kind() {
+        let workspace: Workspace = serde_json::from_str(METADATA).unwrap();
+        let names: Vec<_> = workspace.target_programs().map(|package| package.name.as_str()).collect();
+        assert_eq!(names, ["k", "n"]);
+        assert_eq!(workspace.components().collect::<Vec<_>>(), [("nvme".to_owned(), "n-bin")]);
+        assert_eq!(workspace.program_in("kernel/image").unwrap().1, "k-bin");
+        assert!(workspace.program_in("root-task").is_err());
+    }
+
+    #[test]
+    fn a_kernel_without_the_feature_has_no_release_build() {
+        let workspace: Workspace = serde_json::from_str(METADATA).unwrap();
+        let (kernel, plain) = (&workspace.packages[0], &workspace.packages[2]);
+        assert_eq!(kernel_features(kernel, Kernel::Debug).unwrap(), ["--features", "debug"]);
+        assert_eq!(kernel_features(kernel, Kernel::Release).unwrap(), ["--no-default-features"]);
+        assert!(kernel_features(plain, Kernel::Debug).unwrap().is_empty());
+        assert!(kernel_features(plain, Kernel::Release).is_err());
+    }
+
+    #[test]
+    fn this_workspace_has_a_kernel_and_a_root_task() {
+        let workspace = Workspace::of(&Tree::of_this_program().unwrap()).unwrap();
+        assert_eq!(workspace.program_in("kernel/image").unwrap().0.name, "sluice-kernel");
+        assert_eq!(workspace.program_in("root-task").unwrap().0.name, "sluice-root-task");
+    }
+}

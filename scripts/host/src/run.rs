@@ -1,0 +1,203 @@
+//! Boots a system's image and, when the system says which checks it prints, judges it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::boot::{self, Limits, Transcript};
+use crate::disk::{self, Disk};
+use crate::expectation;
+use crate::qemu::{self, Files};
+use crate::report::{self, Tally};
+use crate::transcript::Digest;
+use crate::tree::{System, Tree};
+use crate::verdict::{Findings, judge};
+
+/// What a user may choose about a run.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Choices {
+    /// The disk to read; a default is made when the system wants one.
+    pub disk: Option<PathBuf>,
+    /// The kernel's command line.
+    pub append: Option<String>,
+    /// Print every line as it comes.
+    pub show: bool,
+}
+
+/// A machine's disks, by the placeholder that stands for each.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Disks {
+    disk: Option<Disk>,
+    scratch: Option<PathBuf>,
+}
+
+impl Disks {
+    fn prepare(tree: &Tree, system: &System, placeholders: &[String], choices: &Choices) -> Result<Self> {
+        let mut disks = Self::default();
+        for name in placeholders {
+            match name.as_str() {
+                "DISK" => {
+                    disks.disk = Some(match &choices.disk {
+                        Some(file) => Disk::from_file(tree, file)?,
+                        None => Disk::default_for(tree)?,
+                    });
+                }
+                "SCRATCH" => disks.scratch = Some(disk::scratch(tree, &system.name)?),
+                other => bail!("{} asks for ${{{other}}}, which nothing makes", system.devices().display()),
+            }
+        }
+        if let (Some(file), None) = (&choices.disk, &disks.disk) {
+            bail!("{} has no disk that {} could be", system.name, file.display());
+        }
+        Ok(disks)
+    }
+
+    fn files(&self) -> Files {
+        let disk = self.disk.as_ref().map(|disk| ("DISK".to_owned(), disk.path.clone()));
+        let scratch = self.scratch.as_ref().map(|path| ("SCRATCH".to_owned(), path.clone()));
+        disk.into_iter().chain(scratch).collect()
+    }
+}
+
+/// Boots `image`. With a list of checks the outcome is theirs, the disks' and the machine's end; without one it is the end
+/// alone.
+///
+/// # Errors
+/// When the system's files do not read, or the machine cannot be started.
+pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Result<Tally> {
+    let platform = tree.platform(&system.platform_name()?)?;
+    require_qemu(&platform.qemu)?;
+    let devices = match system.devices() {
+        path if path.exists() => std::fs::read_to_string(&path)?,
+        _ => String::new(),
+    };
+    let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
+    let devices = qemu::arguments(&devices, &disks.files())
+        .with_context(|| format!("{} is no list of arguments", system.devices().display()))?;
+    let command = qemu::command(&platform.qemu, image, &devices, choices.append.as_deref());
+    let expected = match system.checks() {
+        path if path.exists() => Some(expectation::read_file(&path)?),
+        _ => None,
+    };
+    if let Some(disk) = disks.disk.as_ref().filter(|_| choices.show) {
+        println!("      disk {}: {}", disk.path.display(), disk.origin);
+    }
+    let name = format!("boot {}", system.name);
+    let log = tree.log(&name)?;
+    let started = if choices.show { std::time::Instant::now() } else { report::begin(&name) };
+    let limits = if expected.is_some() { Limits::CHECKED } else { Limits::WATCHED };
+    let transcript = boot::run(command, limits, &mut |line| {
+        if choices.show {
+            println!("{}", printable(line));
+        }
+    })?;
+    write_log(&log, &transcript)?;
+    let findings = Findings::of(transcript.lines.iter().map(String::as_str));
+    let Some(expected) = expected else {
+        let good = transcript.end == crate::verdict::End::PoweredOff && findings.stops.is_empty();
+        report::end(&name, &transcript.end.to_string(), good, started);
+        return Ok(Tally::one(good));
+    };
+    let mut problems: Vec<String> =
+        judge(&expected, &findings, &transcript.end).iter().map(ToString::to_string).collect();
+    let mut checks = expected.len() as u64;
+    let comparisons = [
+        disks.disk.as_ref().map(|disk| compare_digest(disk, &findings.digests)),
+        disks.scratch.as_deref().map(compare_scratch),
+    ];
+    for comparison in comparisons.into_iter().flatten() {
+        checks += 1;
+        match comparison {
+            Ok(said) if choices.show => println!("host    | {said}"),
+            Ok(_) => {}
+            Err(error) => problems.push(format!("{error:#}")),
+        }
+    }
+    let failed = problems.len() as u64;
+    let tally = Tally { passed: checks.saturating_sub(failed), failed };
+    report::end(&name, &format!("{} of {checks} checks", tally.passed), failed == 0, started);
+    if failed > 0 {
+        report::show_log(&log);
+        problems.iter().for_each(|problem| println!("      {problem}"));
+    }
+    Ok(tally)
+}
+
+fn require_qemu(qemu: &crate::platform::Qemu) -> Result<()> {
+    let output = Command::new(&qemu.program)
+        .arg("--version")
+        .output()
+        .with_context(|| format!("cannot start {}; scripts/setup installs it", qemu.program))?;
+    qemu::require_version(&String::from_utf8_lossy(&output.stdout), &qemu.at_least)
+}
+
+fn compare_digest(disk: &Disk, printed: &[Digest]) -> Result<String> {
+    let wanted = disk.digest()?;
+    match printed {
+        [found] if *found == wanted => {
+            Ok(format!("SHA256 {} {} is that of {}", wanted.hex, wanted.bytes, disk.path.display()))
+        }
+        [found] => bail!(
+            "the system read SHA256 {} over {} bytes; {} has {} over {}",
+            found.hex,
+            found.bytes,
+            disk.path.display(),
+            wanted.hex,
+            wanted.bytes
+        ),
+        [] => bail!("the system printed no SHA256 of its disk"),
+        more => bail!("the system printed {} digests of one disk", more.len()),
+    }
+}
+
+fn compare_scratch(path: &Path) -> Result<String> {
+    let bytes = disk::verify_scratch(path)?;
+    Ok(format!("{bytes} bytes of {} hold what was written", path.display()))
+}
+
+fn write_log(path: &Path, transcript: &Transcript) -> Result<()> {
+    let mut text = transcript.lines.join("\n");
+    text.push_str(&format!("\n[{}]\n", transcript.end));
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A system's output is not trusted with the user's terminal.
+fn printable(line: &str) -> String {
+    line.chars().map(|char| if char.is_control() && char != '\t' { '\u{fffd}' } else { char }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk() -> (Disk, PathBuf) {
+        let path = std::env::temp_dir().join(format!("sluice-run-{}", std::process::id()));
+        std::fs::write(&path, b"abc").unwrap();
+        (Disk { path: path.clone(), origin: String::new() }, path)
+    }
+
+    #[test]
+    fn one_digest_equal_to_the_disks_is_needed() {
+        let (disk, path) = disk();
+        let good = disk.digest().unwrap();
+        let short = Digest { bytes: 2, ..good.clone() };
+        let other = Digest { hex: "0".repeat(64), bytes: 3 };
+        assert!(compare_digest(&disk, std::slice::from_ref(&good)).is_ok());
+        for (printed, message) in [
+            (vec![], "printed no SHA256"),
+            (vec![short], "over 2 bytes"),
+            (vec![other], "read SHA256 0000"),
+            (vec![good.clone(), good], "2 digests"),
+        ] {
+            let error = compare_digest(&disk, &printed).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\tc"), "a\u{fffd}[2Jb\tc");
+    }
+}
