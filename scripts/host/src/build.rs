@@ -93,14 +93,6 @@ impl Workspace {
         })
     }
 
-    /// Programs with the name the system specs know them by: that of their folder.
-    fn components(&self) -> impl Iterator<Item = (String, &str)> {
-        self.target_programs().filter_map(|package| {
-            let image = self.folder(package).strip_prefix("components/")?.to_owned();
-            Some((image, package.program()?))
-        })
-    }
-
     fn program_in(&self, folder: &str) -> Result<(&Package, &str)> {
         let package = self.target_programs().find(|package| self.folder(package) == folder);
         package
@@ -139,13 +131,7 @@ pub fn programs(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Opti
     }
     let folder = toolchain.programs(tree);
     let (_, root_task) = workspace.program_in("root-task")?;
-    let components = tree.build().join("components");
-    std::fs::create_dir_all(&components)?;
-    for (image, program) in workspace.components() {
-        let built = folder.join(program);
-        std::fs::copy(&built, components.join(image)).with_context(|| format!("{} was not built", built.display()))?;
-    }
-    Ok(Some(Programs { kernel: folder.join(kernel), root_task: folder.join(root_task), components }))
+    Ok(Some(Programs { kernel: folder.join(kernel), root_task: folder.join(root_task), components: folder }))
 }
 
 /// The debug system calls are a feature of the kernel's package.
@@ -201,7 +187,6 @@ mod tests {
         let workspace: Workspace = serde_json::from_str(METADATA).unwrap();
         let names: Vec<_> = workspace.target_programs().map(|package| package.name.as_str()).collect();
         assert_eq!(names, ["k", "n"]);
-        assert_eq!(workspace.components().collect::<Vec<_>>(), [("nvme".to_owned(), "n-bin")]);
         assert_eq!(workspace.program_in("kernel/image").unwrap().1, "k-bin");
         assert!(workspace.program_in("root-task").is_err());
     }
