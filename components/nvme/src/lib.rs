@@ -22,6 +22,7 @@ pub mod error;
 pub mod hardware;
 pub mod identify;
 pub mod ids;
+pub mod job;
 pub mod layout;
 pub mod pattern;
 pub mod prp;

@@ -242,26 +242,21 @@ fn next_completions<R: Registers, D: Dma, C: Clock>(
     let start = controller.clock().now_ms();
     let mut waits = 0;
     loop {
+        interrupt.wait();
+        waits += 1;
         let mut any = false;
         while let Some(done) = controller.reap()? {
             any = true;
             each(done);
         }
+        controller.acknowledge();
+        interrupt.rearm();
         if any {
-            controller.acknowledge();
-            if waits > 0 {
-                interrupt.rearm();
-            }
             return Ok(waits);
         }
         controller.check_alive()?;
         if controller.clock().now_ms().saturating_sub(start) > STALL_MS {
             return Err(Error::TimedOut { what: "a transfer", ms: STALL_MS });
         }
-        if waits > 0 {
-            interrupt.rearm();
-        }
-        interrupt.wait();
-        waits += 1;
     }
 }

@@ -3,5 +3,6 @@
 mod bring_up;
 mod fake;
 mod hostile;
+mod job;
 mod properties;
 mod transfers;
