@@ -59,7 +59,7 @@ impl Machine {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("qemu-system-aarch64 starts");
+            .expect("qemu-system-aarch64, which scripts/setup installs");
         let commands = child.stdin.take().expect("a pipe");
         let answers = BufReader::new(child.stdout.take().expect("a pipe"));
         let process = Rc::new(RefCell::new(Process { child, commands, answers }));

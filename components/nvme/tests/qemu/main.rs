@@ -24,7 +24,6 @@ fn contents(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "needs qemu-system-aarch64"]
 fn qemu_reads_writes_and_refuses() {
     let image = std::env::temp_dir().join(format!("sluice-nvme-{}.img", std::process::id()));
     let disk = contents((5 << 20) + 512 * 3);
