@@ -1,0 +1,51 @@
+//! Calls that debug kernels have.
+
+use sluice_abi::{CPtr, Syscall, ipc_buffer};
+
+use crate::buffer;
+use crate::tcb::Tcb;
+use crate::trap::trap;
+
+/// Prints one byte on the kernel's console.
+pub fn debug_put_char(byte: u8) {
+    trap(Syscall::DebugPutChar, [u64::from(byte), 0, 0, 0, 0, 0]);
+}
+
+/// Stops the machine. Where the kernel cannot, the thread yields for ever.
+pub fn debug_halt() -> ! {
+    trap(Syscall::DebugHalt, [0; 6]);
+    loop {
+        trap(Syscall::Yield, [0; 6]);
+    }
+}
+
+/// The type tag of a capability, 0 for an empty slot.
+#[must_use]
+pub fn debug_cap_identify(cap: CPtr) -> u64 {
+    let [tag, ..] = trap(Syscall::DebugCapIdentify, [cap.0, 0, 0, 0, 0, 0]);
+    tag
+}
+
+/// Gives a thread a name for the kernel's output; what does not fit the IPC buffer is cut off.
+pub fn debug_name_thread(thread: Tcb, name: &str) {
+    let longest = 8 * ipc_buffer::MESSAGE_WORDS - 1;
+    let bytes = &name.as_bytes()[..name.len().min(longest)];
+    for (index, word) in bytes.chunks(8).map(little_endian).chain([0]).take(ipc_buffer::MESSAGE_WORDS).enumerate() {
+        buffer::store_message(index, word);
+    }
+    trap(Syscall::DebugNameThread, [thread.cptr().0, 0, 0, 0, 0, 0]);
+}
+
+/// At most eight bytes as a word, the first lowest, missing ones 0.
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn short_chunks_end_in_zero_bytes() {
+        assert_eq!(super::little_endian(b"ab"), 0x6261);
+        assert_eq!(super::little_endian(b"abcdefgh"), u64::from_le_bytes(*b"abcdefgh"));
+    }
+}
