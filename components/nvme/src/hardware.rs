@@ -23,7 +23,7 @@ pub trait Dma {
     fn size(&self) -> u64;
     /// Where the controller finds byte 0; page-aligned.
     fn iova(&self) -> Iova;
-    /// The word at `offset`, as the machine stores it (little-endian).
+    /// The word at `offset`; machine and controller are both little-endian.
     fn load(&self, offset: u64) -> u64;
     /// Stores the word at `offset`.
     fn store(&self, offset: u64, value: u64);

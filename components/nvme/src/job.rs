@@ -87,7 +87,7 @@ pub fn fill<R: Registers, D: Dma, C: Clock>(
 ) -> Result<Summary, Error> {
     let source = |chunk: stream::Chunk| {
         for at in (0..chunk.bytes).step_by(8) {
-            memory.store(chunk.buffer_offset + at, pattern::word(chunk.disk_offset + at).to_le());
+            memory.store(chunk.buffer_offset + at, pattern::word(chunk.disk_offset + at));
         }
     };
     let summary = stream::write_all(controller, interrupt, buffer, source, |chunk| {
@@ -96,6 +96,40 @@ pub fn fill<R: Registers, D: Dma, C: Clock>(
     stream::single(controller, interrupt, Operation::Flush)?
         .map_err(|status| Error::Command { what: "Flush", status })?;
     Ok(summary)
+}
+
+/// The hash of one block, read to the beginning of `memory`.
+///
+/// # Errors
+/// A transfer that failed, or why the controller is of no use any more.
+pub fn hash_block<R: Registers, D: Dma, C: Clock>(
+    controller: &mut Controller<R, D, C>,
+    interrupt: &mut impl Interrupt,
+    memory: &impl Dma,
+    lba: u64,
+) -> Result<Digest, Error> {
+    read_block(controller, interrupt, memory, lba)?;
+    let mut hash = Sha256::new();
+    for offset in (0..controller.namespace().block_bytes()).step_by(8) {
+        hash.update(memory.load(offset).to_le_bytes());
+    }
+    Ok(Digest(hash.finalize().into()))
+}
+
+/// Reads a block to the beginning of `memory`, which is cleared first: a block that is not transferred at all must not
+/// pass for the one that was there before.
+fn read_block<R: Registers, D: Dma, C: Clock>(
+    controller: &mut Controller<R, D, C>,
+    interrupt: &mut impl Interrupt,
+    memory: &impl Dma,
+    lba: u64,
+) -> Result<(), Error> {
+    for offset in (0..controller.namespace().block_bytes()).step_by(8) {
+        memory.store(offset, 0);
+    }
+    let data = Data::At(memory.iova());
+    stream::single(controller, interrupt, Operation::Read { lba, blocks: 1, data })?
+        .map_err(|status| Error::Transfer { lba, status })
 }
 
 /// Reads `samples` blocks spread over the namespace, the first and the last among them, and returns the disk offset of
@@ -113,16 +147,10 @@ pub fn first_damage<R: Registers, D: Dma, C: Clock>(
     let steps = samples.saturating_sub(1).max(1);
     for sample in 0..samples {
         let lba = (u128::from(namespace.blocks - 1) * u128::from(sample) / u128::from(steps)) as u64;
-        for offset in (0..namespace.block_bytes()).step_by(8) {
-            // A block that is not read at all must not pass for one that is right.
-            memory.store(offset, 0);
-        }
-        let data = Data::At(memory.iova());
-        stream::single(controller, interrupt, Operation::Read { lba, blocks: 1, data })?
-            .map_err(|status| Error::Transfer { lba, status })?;
+        read_block(controller, interrupt, memory, lba)?;
         for offset in (0..namespace.block_bytes()).step_by(8) {
             let at = (lba << namespace.block_bits) + offset;
-            if memory.load(offset) != pattern::word(at).to_le() {
+            if memory.load(offset) != pattern::word(at) {
                 return Ok(Some(at));
             }
         }

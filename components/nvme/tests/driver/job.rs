@@ -31,6 +31,19 @@ fn the_hash_is_that_of_the_disk() {
 }
 
 #[test]
+fn a_block_is_hashed_by_its_own_bytes() {
+    let (machine, mut driver, _) = machine(Nature::default());
+    let memory = machine.buffer();
+    for lba in [0, 1, 8191] {
+        let digest = job::hash_block(&mut driver, &mut machine.clone(), &memory, lba).expect("reads");
+        let block = machine.0.borrow().disk[lba as usize * 512..][..512].to_vec();
+        assert_eq!(digest, Digest(Sha256::digest(block).into()));
+    }
+    let beyond = job::hash_block(&mut driver, &mut machine.clone(), &memory, 8192);
+    assert!(matches!(beyond, Err(Error::Transfer { lba: 8192, .. })), "{beyond:?}");
+}
+
+#[test]
 fn a_filled_disk_has_the_pattern_and_damage_is_found() {
     let (machine, mut driver, buffer) = machine(Nature::default());
     let memory = machine.buffer();
