@@ -41,7 +41,7 @@ pub enum Error {
     Busy,
     /// The caller's transfer cannot be expressed in one command.
     Prp(PrpError),
-    /// The number of blocks is zero or above what one command can transfer.
+    /// What one command is to transfer is no number of blocks, or more than it can.
     Blocks,
     /// The memory given to the driver is too small.
     Memory {

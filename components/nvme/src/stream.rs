@@ -193,6 +193,10 @@ fn run<R: Registers, D: Dma, C: Clock>(
     mut after: impl FnMut(Chunk),
 ) -> Result<Summary, Error> {
     let block_bits = controller.namespace().block_bits;
+    let blocks = buffer.chunk >> block_bits;
+    if blocks == 0 || blocks << block_bits != buffer.chunk || !(1..=MAX_OUTSTANDING).contains(&buffer.slots) {
+        return Err(Error::Blocks);
+    }
     let mut window = Window {
         buffer,
         total: controller.namespace().bytes(),

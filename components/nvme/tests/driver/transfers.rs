@@ -156,6 +156,16 @@ fn the_queue_fills_and_empties() {
 }
 
 #[test]
+fn a_buffer_of_no_whole_blocks_is_refused() {
+    let (machine, mut driver) = machine(|_| ());
+    for (chunk, slots) in [(0, 32), (511, 32), (4097, 32), (4096, 0), (4096, 65)] {
+        let buffer = Buffer { iova: Iova(BUFFER_AT), chunk, slots };
+        assert_eq!(read_disk(&machine, &mut driver, buffer).map(|_| ()), Err(Error::Blocks), "{buffer:?}");
+    }
+    assert_eq!(machine.0.borrow().io_commands, 0);
+}
+
+#[test]
 fn what_does_not_fit_one_command_is_refused() {
     let (machine, mut driver) = machine(|_| ());
     let read = |blocks, at| Operation::Read { lba: 0, blocks, data: Data::At(Iova(at)) };
