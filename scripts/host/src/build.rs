@@ -35,6 +35,7 @@ pub struct Workspace {
     /// All members.
     pub packages: Vec<Package>,
     workspace_root: PathBuf,
+    workspace_default_members: Vec<String>,
 }
 
 /// A member of the workspace.
@@ -44,6 +45,7 @@ pub struct Package {
     pub name: String,
     /// Its dependencies, those outside the workspace included.
     pub dependencies: Vec<Dependency>,
+    id: String,
     manifest_path: PathBuf,
     targets: Vec<Target>,
     features: std::collections::BTreeMap<String, Vec<String>>,
@@ -82,6 +84,12 @@ impl Workspace {
     pub fn folder(&self, package: &Package) -> String {
         let folder = package.manifest_path.parent().unwrap_or(Path::new(""));
         folder.strip_prefix(&self.workspace_root).unwrap_or(folder).to_string_lossy().replace('\\', "/")
+    }
+
+    /// Whether `package` is built and tested on the host by default.
+    #[must_use]
+    pub fn is_default(&self, package: &Package) -> bool {
+        self.workspace_default_members.contains(&package.id)
     }
 
     /// The packages that are programs for the target.
@@ -172,14 +180,14 @@ fn generator(tree: &Tree, programs: &Programs, system: &System, image: &Path) ->
 mod tests {
     use super::*;
 
-    const METADATA: &str = r#"{ "workspace_root": "/w", "packages": [
-        { "name": "k", "manifest_path": "/w/kernel/image/Cargo.toml", "features": { "debug": [] },
+    const METADATA: &str = r#"{ "workspace_root": "/w", "workspace_default_members": ["host 1"], "packages": [
+        { "name": "k", "id": "k 1", "manifest_path": "/w/kernel/image/Cargo.toml", "features": { "debug": [] },
           "dependencies": [], "targets": [{ "name": "k-bin", "kind": ["bin"] }] },
-        { "name": "n", "manifest_path": "/w/components/nvme/Cargo.toml", "features": {}, "dependencies": [],
+        { "name": "n", "id": "n 1", "manifest_path": "/w/components/nvme/Cargo.toml", "features": {}, "dependencies": [],
           "targets": [{ "name": "n", "kind": ["lib"] }, { "name": "n-bin", "kind": ["bin"] }] },
-        { "name": "c", "manifest_path": "/w/components/canary/Cargo.toml", "features": {}, "dependencies": [],
+        { "name": "c", "id": "c 1", "manifest_path": "/w/components/canary/Cargo.toml", "features": {}, "dependencies": [],
           "targets": [{ "name": "c", "kind": ["lib"] }] },
-        { "name": "host", "manifest_path": "/w/capdl-gen/Cargo.toml", "features": {}, "dependencies": [],
+        { "name": "host", "id": "host 1", "manifest_path": "/w/capdl-gen/Cargo.toml", "features": {}, "dependencies": [],
           "targets": [{ "name": "host", "kind": ["bin"] }] } ] }"#;
 
     #[test]
@@ -189,6 +197,8 @@ mod tests {
         assert_eq!(names, ["k", "n"]);
         assert_eq!(workspace.program_in("kernel/image").unwrap().1, "k-bin");
         assert!(workspace.program_in("root-task").is_err());
+        let default: Vec<_> = workspace.packages.iter().filter(|package| workspace.is_default(package)).collect();
+        assert_eq!(default, [&workspace.packages[3]]);
     }
 
     #[test]

@@ -94,6 +94,24 @@ fn decisions_are_made_in_safe_code() {
 }
 
 #[test]
+fn no_crate_has_tests_that_nobody_runs() {
+    let workspace = Workspace::of(&tree()).expect("cargo's metadata");
+    let has_tests = |folder: &str| {
+        sources()
+            .iter()
+            .any(|(path, text)| path.starts_with(folder) && text.lines().any(|line| line.trim() == "#[test]"))
+    };
+    let forgotten: Vec<String> = workspace
+        .packages
+        .iter()
+        .filter(|package| !workspace.is_default(package))
+        .map(|package| workspace.folder(package))
+        .filter(|folder| has_tests(&format!("{folder}/")))
+        .collect();
+    assert!(forgotten.is_empty(), "add these to default-members: {forgotten:?}");
+}
+
+#[test]
 fn these_rules_can_be_broken() {
     let line = "x\n";
     assert!(too_long(Path::new("a/src/b.rs"), &line.repeat(401)));
