@@ -76,6 +76,11 @@ impl<'b> Node<'b> {
         self.raw().property(name).map(|property| property.value)
     }
 
+    /// Names and values of its properties, in the order of the tree.
+    pub fn properties(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> + use<'b> {
+        self.raw().properties().map(|property| (property.name, property.value))
+    }
+
     /// The value of a property that must be there.
     pub(crate) fn required(&self, name: &'static str) -> Result<&'b [u8], MachineError<'b>> {
         self.property(name).ok_or_else(|| self.error(name, Problem::Missing))
