@@ -24,7 +24,7 @@ impl fmt::Display for Summary<'_> {
             let clients: Vec<&str> = channel.clients.iter().map(|client| name(*client)).collect();
             writeln!(f, "channel {}: {} serves {}", channel.name, name(channel.server), clients.join(", "))?;
         }
-        for blob in &system.blobs {
+        for blob in system.blobs.iter().filter(|blob| blob.len != 0) {
             writeln!(f, "file {}: {:#x} bytes at {:#x}", blob.name, blob.len, blob.offset)?;
         }
         Ok(())
@@ -32,11 +32,12 @@ impl fmt::Display for Summary<'_> {
 }
 
 fn show_component(f: &mut fmt::Formatter<'_>, component: &Component, system: &System) -> fmt::Result {
+    let image = system.blobs.get(component.image as usize).map_or("?", |blob| &blob.name);
     let ending = if component.must_finish { ", must finish" } else { "" };
     writeln!(
         f,
-        "pd {}: file {}, priority {}, stack {:#x}, heap {:#x}{ending}",
-        component.name, component.image, component.priority, component.stack, component.heap
+        "pd {}: image {}, priority {}, stack {:#x}, heap {:#x}{ending}",
+        component.name, image, component.priority, component.stack, component.heap
     )?;
     for (key, value) in &component.args {
         writeln!(f, "    arg {key} = {value}")?;

@@ -16,7 +16,7 @@ use crate::suggest;
 /// A checked system.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checked {
-    /// The system, without positions of files.
+    /// The system; its blobs have names, and no positions yet.
     pub system: System,
     /// The component ELFs, stripped, in the order the system refers to them; empty when there was no folder to look in.
     pub files: Vec<File>,

@@ -22,7 +22,8 @@ pub(super) fn show(platform: &Platform) -> String {
     section(&mut out, "masters behind no SMMU: whoever holds their registers reaches all memory", unprotected);
     let kept =
         |node: &&Node| platform.owned.iter().any(|owned| node.registers.iter().any(|own| own.overlaps(&owned.range)));
-    let others = platform.nodes.iter().filter(|node| node.streams.is_empty() && !kept(node));
+    let confined = |node: &&Node| platform.unprotected_master(&node.path).is_none();
+    let others = platform.nodes.iter().filter(confined).filter(|node| node.streams.is_empty() && !kept(node));
     section(&mut out, "devices", others.map(device));
     let aliases = platform.aliases.iter().map(|(name, path)| vec![name.clone(), path.clone()]);
     section(&mut out, "aliases", aliases);

@@ -87,6 +87,8 @@ fn choose(taken: &[(u64, u64)], size: u64, frame: FrameSize, top: u64) -> Option
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TOP: u64 = (1 << 28) - 1;
@@ -116,5 +118,35 @@ mod tests {
     fn a_wide_device_is_limited_by_the_smmu() {
         assert_eq!(last_address(64), (1 << 44) - 1);
         assert_eq!(last_address(32), u64::from(u32::MAX));
+    }
+
+    fn requests() -> impl Strategy<Value = Vec<(u64, FrameSize)>> {
+        let small = (1u64..64).prop_map(|pages| (pages << 12, FrameSize::Small));
+        let large = (1u64..4).prop_map(|pages| (pages << 21, FrameSize::Large));
+        prop::collection::vec(prop_oneof![small, large], 1..24)
+    }
+
+    proptest! {
+        #[test]
+        fn chosen_addresses_are_aligned_apart_and_in_reach(requests in requests(), bits in 20u8..44) {
+            let top = last_address(bits);
+            let mut taken: Vec<(u64, u64)> = Vec::new();
+            for (size, frame) in requests {
+                let Some(at) = choose(&taken, size, frame, top) else {
+                    let candidates = (0..=top >> frame.bits()).take(1 << 16).map(|index| index << frame.bits());
+                    let fits = |at: &u64| {
+                        let apart = taken.iter().all(|(start, length)| at + size <= *start || start + length <= *at);
+                        *at >= FIRST && at + size - 1 <= top && apart
+                    };
+                    prop_assert_eq!(candidates.into_iter().find(fits), None, "there was room");
+                    continue;
+                };
+                prop_assert!(at >= FIRST && at % frame.bytes() == 0 && at + size - 1 <= top);
+                for (start, length) in &taken {
+                    prop_assert!(at + size <= *start || start + length <= at, "{at:#x} overlaps {start:#x}");
+                }
+                taken.push((at, size));
+            }
+        }
     }
 }

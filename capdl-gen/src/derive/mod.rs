@@ -11,15 +11,15 @@ mod memory;
 mod place;
 mod streams;
 
-use sluice_spec::{Component, System, UntypedGrant};
+use sluice_spec::{Blob, Component, System, UntypedGrant};
 
 use crate::diagnostic::{At, Problem, Problems};
 use crate::platform::Platform;
 use crate::spec::Spec;
 use crate::suggest;
 
-/// Derives the system. Its components are in the order of their priorities, its blobs are still empty and the image
-/// of each component is its position among [`images`].
+/// Derives the system. Its components are in the order of their priorities, its blobs are those of [`images`],
+/// with their names only: what they hold and where they go is decided when an image is packed.
 ///
 /// # Errors
 /// Everything in which the spec contradicts itself or the platform.
@@ -54,8 +54,10 @@ pub fn derive(spec: &Spec, platform: &Platform) -> Result<System, Problems> {
     if !problems.is_empty() {
         return Err(problems);
     }
+    let blob = |image: &&At<String>| Blob { name: image.value.clone(), offset: 0, len: 0 };
+    let blobs = images.iter().map(blob).collect();
     let components = order.iter().map(|index| components[*index].clone()).collect();
-    Ok(System { platform: spec.platform.value.clone(), regions, components, channels, blobs: Vec::new() })
+    Ok(System { platform: spec.platform.value.clone(), regions, components, channels, blobs })
 }
 
 /// The component ELFs a spec needs, each once.

@@ -41,11 +41,8 @@ pub(super) fn find(device: &Device, platform: &Platform) -> Result<Found, Proble
 }
 
 /// Turns what the device tree says about a device into a problem of that device.
-fn blame<T>(result: Result<T, String>, at: &At<Place>, platform: &Platform) -> Result<T, Problem> {
-    result.map_err(|error| {
-        Problem::new(format!("the device tree of {} cannot be used here: {error}", platform.name()))
-            .at(at.span, "for this device")
-    })
+fn blame<T>(result: Result<T, String>, at: &At<Place>) -> Result<T, Problem> {
+    result.map_err(|error| Problem::new(error).at(at.span, "this device needs it"))
 }
 
 fn function(device: &Device, address: PciAddress, platform: &Platform) -> Result<Found, Problem> {
@@ -59,11 +56,11 @@ fn function(device: &Device, address: PciAddress, platform: &Platform) -> Result
         return Err(Problem::new("devices behind PCI bridges are not supported yet")
             .at(at.span, format!("the bus of the host is {:02x}", host.first_bus)));
     }
-    let stream = blame(host.stream(address.device, address.function), at, platform)?;
+    let stream = blame(host.stream(address.device, address.function), at)?;
     let interrupt = match device.irq.value {
         Irq::None => None,
-        Irq::Auto => Some(blame(host.pin(address.device, 1), at, platform)?),
-        Irq::Pin(pin) => Some(blame(host.pin(address.device, pin), at, platform)?),
+        Irq::Auto => Some(blame(host.pin(address.device, 1), at)?),
+        Irq::Pin(pin) => Some(blame(host.pin(address.device, pin), at)?),
     };
     let location =
         Location::Pci { host: host.path.clone(), bus: address.bus, device: address.device, function: address.function };
@@ -88,7 +85,7 @@ fn node(device: &Device, path: &str, platform: &Platform) -> Result<Found, Probl
             .at(at.span, format!("a {binding}: who holds its registers reaches all memory"))
             .help("that takes mode = \"bypass\" and `why`"));
     }
-    blame(node.error.clone().map_or(Ok(()), Err), at, platform)?;
+    blame(node.error.clone().map_or(Ok(()), Err), at)?;
     if node.registers.is_empty() {
         return Err(Problem::new(format!("`{path}` has no registers to hand out")).at(at.span, "no usable `reg`"));
     }

@@ -9,7 +9,7 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use sluice_abi::{PAGE_BITS, PAGE_SIZE};
 
 /// The largest memory image of one ELF: what is larger has a segment at a wrong address.
-const MAX_FLAT: u64 = 1 << 30;
+const MAX_FLAT: u64 = 256 << 20;
 
 /// An ELF file for AArch64 with at least one segment to load, none of which overlap, and an entry point in one of them.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::Platform;
+use super::tree::load_blob;
 
 /// Why a platform cannot be had.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,7 +36,7 @@ impl fmt::Display for PlatformError {
             Self::Missing(name) => write!(f, "there is no platform `{name}`"),
             Self::File(file, error) => write!(f, "{file}: {error}"),
             Self::Description(name) => write!(f, "platform.toml of `{name}` names no `device_tree`"),
-            Self::DeviceTree(name, error) => write!(f, "device tree of `{name}`: {error}"),
+            Self::DeviceTree(name, error) => write!(f, "platform `{name}`: {error}"),
         }
     }
 }
@@ -69,12 +70,4 @@ pub fn load_named(platforms: &Path, name: &str) -> Result<Platform, PlatformErro
     let file =
         file.and_then(|file| file.get_ref().as_str()).ok_or_else(|| PlatformError::Description(name.to_owned()))?;
     load_blob(name, &read(file)?)
-}
-
-/// The machine a device-tree blob describes, called `name`.
-///
-/// # Errors
-/// [`PlatformError::DeviceTree`] says what is wrong with the blob.
-pub fn load_blob(name: &str, _blob: &[u8]) -> Result<Platform, PlatformError> {
-    Err(PlatformError::DeviceTree(name.to_owned(), "pending".to_owned()))
 }

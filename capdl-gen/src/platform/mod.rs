@@ -4,11 +4,13 @@
 //! and reported only to a spec that needs it.
 
 mod load;
+mod tree;
 
 use sluice_abi::PAGE_SIZE;
 use sluice_abi::smmu::StreamId;
 
-pub use load::{PlatformError, known, load_blob, load_named};
+pub use load::{PlatformError, known, load_named};
+pub use tree::load_blob;
 
 /// A machine, as its device tree describes it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -12,12 +12,13 @@ pub(super) struct Table<'a> {
     span: Span,
     entries: &'a DeTable<'a>,
     known: Vec<&'static str>,
+    missing: Vec<&'static str>,
 }
 
 impl<'a> Table<'a> {
     /// The table `entries`, called `what` in messages, with the place to point at when a key is missing.
     pub(super) fn new(what: impl Into<String>, span: Span, entries: &'a DeTable<'a>) -> Self {
-        Self { what: what.into(), span, entries, known: Vec::new() }
+        Self { what: what.into(), span, entries, known: Vec::new(), missing: Vec::new() }
     }
 
     /// The table in `value`.
@@ -48,7 +49,7 @@ impl<'a> Table<'a> {
         problems.keep(read(value))
     }
 
-    /// As [`Table::optional`], and a missing key is a problem.
+    /// As [`Table::optional`], and a missing key is a problem, which [`Table::finish`] reports.
     pub(super) fn required<T>(
         &mut self,
         key: &'static str,
@@ -58,9 +59,7 @@ impl<'a> Table<'a> {
         if let Some((_, value)) = self.get(key) {
             return problems.keep(read(value));
         }
-        problems.push(
-            Problem::new(format!("{} has no `{key}`", self.what)).at(self.span, format!("`{key}` is missing here")),
-        );
+        self.missing.push(key);
         None
     }
 
@@ -80,16 +79,25 @@ impl<'a> Table<'a> {
             .collect()
     }
 
-    /// Reports every key nobody asked for.
-    pub(super) fn finish(self, problems: &mut Problems) {
+    /// Reports every key nobody asked for, and every key that is missing, unless one of the former is that key
+    /// misspelt.
+    pub(super) fn finish(mut self, problems: &mut Problems) {
         for name in self.entries.keys() {
-            if !self.known.contains(&name.get_ref().as_ref()) {
-                problems.push(
-                    Problem::new(format!("{} has no key `{}`", self.what, name.get_ref()))
-                        .at(key_span(name), "unknown key")
-                        .help_if(suggest::help(name.get_ref(), self.known.iter().copied())),
-                );
+            if self.known.contains(&name.get_ref().as_ref()) {
+                continue;
             }
+            if let Some(near) = suggest::nearest(name.get_ref(), self.known.iter().copied()) {
+                self.missing.retain(|key| *key != near);
+            }
+            problems.push(
+                Problem::new(format!("{} has no key `{}`", self.what, name.get_ref()))
+                    .at(key_span(name), "unknown key")
+                    .help_if(suggest::help(name.get_ref(), self.known.iter().copied())),
+            );
+        }
+        for key in self.missing {
+            let problem = Problem::new(format!("{} has no `{key}`", self.what));
+            problems.push(problem.at(self.span, format!("`{key}` is missing here")));
         }
     }
 }
