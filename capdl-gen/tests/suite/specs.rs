@@ -1,0 +1,182 @@
+//! Specs against golden files: each of `tests/bad` is refused with its diagnostic, each of `tests/good` becomes its
+//! system. `BLESS=1` rewrites the golden files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::support::{components, golden, kernel, root_task};
+
+/// Fewest malformed specs: a wrong folder must not pass for a clean run.
+const BAD: usize = 50;
+const GOOD: usize = 4;
+
+fn capdl_gen(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_capdl-gen"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"))
+        .output()
+        .expect("the command runs")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("text")
+}
+
+/// The specs in a folder of `tests`, by file name.
+fn specs(folder: &str) -> Vec<PathBuf> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let entries = fs::read_dir(tests.join(folder)).expect("a folder");
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| Path::new(folder).join(entry.expect("an entry").file_name()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn golden_file(spec: &Path, extension: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(spec.with_extension(extension))
+}
+
+#[test]
+fn every_bad_spec_has_its_diagnostic() {
+    let folder = components("bad");
+    let specs = specs("bad");
+    assert!(specs.len() >= BAD, "only {} specs", specs.len());
+    let mut differences = Vec::new();
+    for spec in &specs {
+        let name = spec.to_str().expect("a name");
+        let output = capdl_gen(&["check", name, "--components", folder.to_str().expect("a path")]);
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "", "{name}");
+        differences.extend(golden(&golden_file(spec, "stderr"), text(&output.stderr)).err());
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn every_good_spec_becomes_its_system() {
+    let folder = components("good");
+    let specs = specs("good");
+    assert!(specs.len() >= GOOD, "only {} specs", specs.len());
+    let mut differences = Vec::new();
+    for spec in &specs {
+        let name = spec.to_str().expect("a name");
+        let output = capdl_gen(&["check", name, "--components", folder.to_str().expect("a path")]);
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stderr), "", "{name}");
+        differences.extend(golden(&golden_file(spec, "stdout"), text(&output.stdout)).err());
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn the_systems_of_the_project_are_good() {
+    let systems = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systems");
+    let mut count = 0;
+    for entry in fs::read_dir(systems).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let output = capdl_gen(&["check", path.to_str().expect("a name")]);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "only {count} systems");
+    let confined = capdl_gen(&["check", "../../systems/confined-disk.toml"]);
+    let shown = text(&confined.stdout);
+    for (device, place, irq, sid) in [
+        ("edu", "00:01.0", 36, "0:0x0008"),
+        ("disk", "00:02.0", 37, "0:0x0010"),
+        ("scratch", "00:06.0", 37, "0:0x0030"),
+    ] {
+        let line = shown.lines().find(|line| line.trim_start().starts_with(&format!("device {device} at {place} ")));
+        let line = line.unwrap_or_else(|| panic!("no {device} at {place} in\n{shown}"));
+        assert!(line.contains(&format!("irq {irq} level, sid {sid} ")), "{line}");
+    }
+}
+
+#[test]
+fn devices_shows_what_a_platform_offers() {
+    for platform in ["odd", "qemu-virt"] {
+        let folder = if platform == "odd" { "platforms" } else { "../../platforms" };
+        let output = capdl_gen(&["devices", platform, "--platforms", folder]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        golden(&golden_file(Path::new(&format!("devices/{platform}")), "stdout"), text(&output.stdout)).expect("same");
+    }
+    let by_file = capdl_gen(&["devices", "platforms/odd/odd.dtb"]);
+    let by_name = capdl_gen(&["devices", "odd"]);
+    assert_eq!(by_file, by_name);
+}
+
+#[test]
+fn a_built_image_is_reproducible_and_can_be_inspected() {
+    let folder = components("build");
+    let file = |name: &str| folder.join(name).to_str().expect("a path").to_owned();
+    fs::write(file("kernel.elf"), kernel().bytes()).expect("a file");
+    fs::write(file("root.elf"), root_task().bytes()).expect("a file");
+    let (kernel, root) = (file("kernel.elf"), file("root.elf"));
+    for output in [file("a.img"), file("b.img")] {
+        let run = capdl_gen(&[
+            "build",
+            "good/everything.toml",
+            "--kernel",
+            &kernel,
+            "--root-task",
+            &root,
+            "--components",
+            folder.to_str().expect("a path"),
+            "-o",
+            &output,
+        ]);
+        assert!(run.status.success(), "{}", text(&run.stderr));
+    }
+    assert_eq!(fs::read(file("a.img")).expect("an image"), fs::read(file("b.img")).expect("an image"));
+
+    let inspected = capdl_gen(&["inspect", &file("a.img")]);
+    golden(&golden_file(Path::new("good/everything.toml"), "inspect"), text(&inspected.stdout)).expect("same");
+
+    let bare =
+        capdl_gen(&["image", "--root-task", &root, "--kernel", &kernel, "-o", &file("c.img"), "--cnode-bits", "15"]);
+    assert!(bare.status.success(), "{}", text(&bare.stderr));
+    let inspected = capdl_gen(&["inspect", &file("c.img")]);
+    assert!(text(&inspected.stdout).contains("2^15 slots"), "{}", text(&inspected.stdout));
+    assert!(text(&inspected.stdout).ends_with("no payload: a root task without a spec\n"));
+}
+
+#[test]
+fn nothing_is_written_for_a_bad_spec() {
+    let folder = components("unwritten");
+    let output = folder.join("no.img");
+    let run = capdl_gen(&[
+        "build",
+        "bad/unknown-region.toml",
+        "--kernel",
+        "none",
+        "--root-task",
+        "none",
+        "--components",
+        folder.to_str().expect("a path"),
+        "-o",
+        output.to_str().expect("a path"),
+    ]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).contains("there is no memory region"), "{}", text(&run.stderr));
+    assert!(!output.exists());
+}
+
+#[test]
+fn files_that_are_not_there_are_named() {
+    let message = |arguments: &[&str]| text(&capdl_gen(arguments).stderr).trim_end().to_owned();
+    assert_eq!(message(&["inspect", "nowhere.img"]), "nowhere.img: No such file or directory (os error 2)");
+    assert_eq!(
+        message(&["inspect", "bad/unknown-region.toml"]),
+        "bad/unknown-region.toml: no boot image: no page of it is a boot header that fits its length"
+    );
+    assert_eq!(message(&["devices", "nowhere", "--platforms", "platforms"]), "there is no platform `nowhere`");
+    assert_eq!(
+        message(&["image", "--kernel", "nowhere", "--root-task", "nowhere", "-o", "x.img"]),
+        "nowhere: No such file or directory (os error 2)"
+    );
+}
