@@ -180,3 +180,32 @@ fn files_that_are_not_there_are_named() {
         "nowhere: No such file or directory (os error 2)"
     );
 }
+
+#[test]
+fn a_blob_that_is_no_device_tree_is_one_line() {
+    let output = capdl_gen(&["devices", "bad/not-toml.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = text(&output.stderr);
+    assert!(message.starts_with("platform `not-toml`: device tree blob: "), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
+
+/// `good/everything.toml` has every key of the language, and so must the reference.
+#[test]
+fn the_reference_has_every_key() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let spec = fs::read_to_string(tests.join("good/everything.toml")).expect("a spec");
+    let reference = fs::read_to_string(tests.join("../../docs/SYSTEM-SPEC.md")).expect("the reference");
+    let word = |c: char| c.is_ascii_lowercase() || c == '_';
+    let mut keys = 0;
+    for (at, _) in spec.match_indices(" = ") {
+        let key = spec[..at].rsplit(|c: char| !word(c)).next().unwrap_or_default();
+        if !["depth", "colour"].contains(&key) {
+            let said =
+                reference.split('`').skip(1).step_by(2).any(|code| code.split(|c| !word(c)).any(|part| part == key));
+            assert!(said, "`{key}` is not in the reference");
+            keys += 1;
+        }
+    }
+    assert!(keys > 50, "only {keys} keys");
+}
