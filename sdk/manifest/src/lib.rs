@@ -2,6 +2,7 @@
 //!
 //! The root task writes one [`Manifest`] for each component and maps it read-only at [`layout::MANIFEST`]; `sluice-rt`
 //! decodes it before `main`. Every number a component would otherwise have to agree on with somebody is in here.
+//! What is needed before it can be decoded comes in registers: [`Start`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,11 @@ pub mod layout {
     pub const MANIFEST_MAX: u64 = 0x1_0000;
     /// Page that starts with the IPC buffer.
     pub const IPC_BUFFER: u64 = 0x1_0010_0000;
+    /// First address of a small range that shares its translation tables with the manifest and the IPC buffer, so that
+    /// the component can map pages there without making tables; the root task maps nothing in it.
+    pub const WINDOW: u64 = 0x1_0018_0000;
+    /// One past that range.
+    pub const WINDOW_END: u64 = 0x1_0020_0000;
     /// One past the stack, which grows down from here; an unmapped page lies below it.
     pub const STACK_TOP: u64 = 0x1_1000_0000;
     /// First byte of the heap.
@@ -28,6 +34,23 @@ pub mod layout {
     pub const REGIONS: u64 = 0x2_0000_0000;
     /// First address the component may map things at itself.
     pub const FREE: u64 = 0x10_0000_0000;
+}
+
+/// What a component finds in its registers at its ELF entry; the stack pointer is [`layout::STACK_TOP`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Start {
+    /// Bytes of heap at [`layout::HEAP`], needed to decode the manifest.
+    pub heap_bytes: u64,
+    /// Bytes of the encoded manifest at [`layout::MANIFEST`].
+    pub manifest_bytes: u64,
+}
+
+impl Start {
+    /// The values of `x0`, `x1` and `x2`.
+    #[must_use]
+    pub const fn registers(self) -> [u64; 3] {
+        [layout::MANIFEST, self.heap_bytes, self.manifest_bytes]
+    }
 }
 
 /// Fixed slots of a component's CNode; `cptr == slot` (64 bits resolved).
@@ -241,3 +264,10 @@ impl Manifest {
         postcard::take_from_bytes(bytes).map(|(manifest, _)| manifest)
     }
 }
+
+const _: () = {
+    const BLOCK: u64 = 1 << 21;
+    assert!(layout::MANIFEST / BLOCK == layout::WINDOW / BLOCK, "one table of pages serves both");
+    assert!((layout::WINDOW_END - 1) / BLOCK == layout::WINDOW / BLOCK);
+    assert!(layout::IPC_BUFFER / BLOCK == layout::WINDOW / BLOCK && layout::IPC_BUFFER < layout::WINDOW);
+};
