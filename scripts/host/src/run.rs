@@ -14,6 +14,13 @@ use crate::transcript::Digest;
 use crate::tree::{System, Tree};
 use crate::verdict::{Findings, judge};
 
+/// The disk to read, as a `.qemu` file names it.
+const DISK: &str = "DISK";
+/// The disk to write.
+const SCRATCH: &str = "SCRATCH";
+/// Every placeholder that a `.qemu` file may have.
+pub const PLACEHOLDERS: [&str; 2] = [DISK, SCRATCH];
+
 /// What a user may choose about a run.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Choices {
@@ -37,13 +44,13 @@ impl Disks {
         let mut disks = Self::default();
         for name in placeholders {
             match name.as_str() {
-                "DISK" => {
+                DISK => {
                     disks.disk = Some(match &choices.disk {
                         Some(file) => Disk::from_file(tree, file)?,
                         None => Disk::default_for(tree)?,
                     });
                 }
-                "SCRATCH" => disks.scratch = Some(disk::scratch(tree, &system.name)?),
+                SCRATCH => disks.scratch = Some(disk::scratch(tree, &system.name)?),
                 other => bail!("{} asks for ${{{other}}}, which nothing makes", system.devices().display()),
             }
         }
@@ -54,8 +61,8 @@ impl Disks {
     }
 
     fn files(&self) -> Files {
-        let disk = self.disk.as_ref().map(|disk| ("DISK".to_owned(), disk.path.clone()));
-        let scratch = self.scratch.as_ref().map(|path| ("SCRATCH".to_owned(), path.clone()));
+        let disk = self.disk.as_ref().map(|disk| (DISK.to_owned(), disk.path.clone()));
+        let scratch = self.scratch.as_ref().map(|path| (SCRATCH.to_owned(), path.clone()));
         disk.into_iter().chain(scratch).collect()
     }
 }

@@ -1,0 +1,22 @@
+//! The systems in the tree are ones that the scripts can boot and judge.
+
+use sluice_scripts::qemu::placeholders;
+use sluice_scripts::tree::Tree;
+use sluice_scripts::{expectation, run};
+
+#[test]
+fn every_checked_system_reads() {
+    let tree = Tree::of_this_program().expect("a source tree");
+    let systems = tree.checked_systems().expect("the systems");
+    assert!(systems.len() >= 2, "{systems:?}");
+    for system in systems {
+        let list = expectation::read_file(&system.checks()).unwrap_or_else(|error| panic!("{error:#}"));
+        assert!(!list.is_empty());
+        let platform = system.platform_name().unwrap_or_else(|error| panic!("{error:#}"));
+        tree.platform(&platform).unwrap_or_else(|error| panic!("{error:#}"));
+        let devices = std::fs::read_to_string(system.devices()).expect("the system's devices");
+        for name in placeholders(&devices).unwrap_or_else(|error| panic!("{error:#}")) {
+            assert!(run::PLACEHOLDERS.contains(&name.as_str()), "{}: nothing makes ${{{name}}}", system.name);
+        }
+    }
+}
