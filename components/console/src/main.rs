@@ -1,3 +1,12 @@
-//! native component.
+//! The console server.
+#![cfg_attr(target_os = "none", no_std, no_main)]
 
+#[cfg(target_os = "none")]
+extern crate alloc;
+#[cfg(target_os = "none")]
+mod server;
+#[cfg(target_os = "none")]
+sluice_rt::entry!(server::run);
+
+#[cfg(not(target_os = "none"))]
 fn main() {}

@@ -1,0 +1,73 @@
+//! The serving end of a channel.
+
+use sluice_manifest as manifest;
+use sluice_sys::{Endpoint, Event, Message, Received, reply};
+
+use crate::signal;
+
+/// A channel that the component serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Server<'a> {
+    entry: &'a manifest::Server,
+}
+
+/// What a server was woken by.
+#[expect(clippy::large_enum_variant, reason = "a server has one of them at a time, on its stack")]
+#[derive(Clone, Copy, Debug)]
+pub enum Incoming {
+    /// A message of a client.
+    Message(Received),
+    /// Signals; they are kept for whoever polls or waits for them.
+    Signalled,
+}
+
+impl<'a> Server<'a> {
+    pub(crate) const fn new(entry: &'a manifest::Server) -> Self {
+        Self { entry }
+    }
+
+    /// The endpoint received from.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::from(self.entry.endpoint)
+    }
+
+    /// Waits for a message or a signal.
+    #[must_use]
+    pub fn receive(&self) -> Incoming {
+        self.admit(self.endpoint().recv())
+    }
+
+    /// A message or a signal, if there is one.
+    #[must_use]
+    pub fn try_receive(&self) -> Option<Incoming> {
+        self.endpoint().nb_recv().map(|event| self.admit(event))
+    }
+
+    /// Answers the last client.
+    pub fn answer<const WORDS: usize>(&self, message: &Message<WORDS>) {
+        reply(message);
+    }
+
+    /// Position and name of the client with this badge.
+    #[must_use]
+    pub fn client(&self, badge: u64) -> Option<(usize, &'a str)> {
+        let mut clients = self.entry.clients.iter().enumerate();
+        clients.find(|(_, (each, _))| *each == badge).map(|(index, (_, name))| (index, name.as_str()))
+    }
+
+    /// Names of all clients, in order.
+    pub fn clients(&self) -> impl ExactSizeIterator<Item = &'a str> {
+        self.entry.clients.iter().map(|(_, name)| name.as_str())
+    }
+
+    fn admit(&self, event: Event) -> Incoming {
+        match event {
+            Event::Message(message) => Incoming::Message(message),
+            Event::Signal(bits) => {
+                signal::keep(bits);
+                Incoming::Signalled
+            }
+        }
+    }
+}

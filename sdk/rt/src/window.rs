@@ -1,0 +1,267 @@
+//! Memory that somebody else may change: volatile accesses at checked offsets.
+
+use alloc::vec::Vec;
+
+use sluice_abi::VirtAddr;
+use sluice_manifest::layout;
+
+/// A range of the component's address space that holds no Rust objects.
+///
+/// Holding one proves that its addresses are where only regions, registers and self-mapped frames are; that something
+/// is mapped there is the root task's or the mapper's doing. An access where nothing is mapped faults and ends the
+/// component; it corrupts nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Window {
+    base: usize,
+    bytes: usize,
+}
+
+impl Window {
+    /// The range, when it lies where no Rust object can be.
+    pub(crate) fn new(base: VirtAddr, bytes: u64) -> Option<Self> {
+        let end = base.0.checked_add(bytes)?;
+        let foreign = base.0 >= layout::REGIONS || base.0 >= layout::WINDOW && end <= layout::WINDOW_END;
+        (foreign && end <= sluice_abi::USER_TOP && base.is_aligned(3))
+            .then_some(Self { base: base.0 as usize, bytes: bytes as usize })
+    }
+
+    pub(crate) const fn bytes(self) -> usize {
+        self.bytes
+    }
+
+    /// The address of a `T` at `offset`.
+    ///
+    /// # Panics
+    /// When it is not inside the range, or not aligned.
+    fn at<T>(self, offset: usize) -> *mut T {
+        let size = size_of::<T>();
+        let inside = offset.checked_add(size).is_some_and(|end| end <= self.bytes);
+        assert!(inside && offset.is_multiple_of(size), "{size} bytes at {offset:#x} of {:#x}", self.bytes);
+        core::ptr::with_exposed_provenance_mut(self.base + offset)
+    }
+}
+
+/// The integers that one instruction loads or stores.
+pub(crate) trait Word: Copy {
+    fn load(window: Window, offset: usize) -> Self;
+    fn store(self, window: Window, offset: usize);
+}
+
+macro_rules! word {
+    ($($integer:ty),*) => {$(
+        impl Word for $integer {
+            fn load(window: Window, offset: usize) -> Self {
+                let address = window.at::<Self>(offset);
+                // SAFETY: `at` checked bounds and alignment, and `Window::new` that no Rust object is in the range;
+                // any bits are a valid integer.
+                unsafe { address.read_volatile() }
+            }
+
+            fn store(self, window: Window, offset: usize) {
+                let address = window.at::<Self>(offset);
+                // SAFETY: as for loads; no Rust object is there to be changed.
+                unsafe { address.write_volatile(self) }
+            }
+        }
+    )*};
+}
+word!(u8, u16, u32, u64);
+
+/// The component's view of memory that it shares with devices or other components.
+///
+/// Every access is a copy made by volatile word accesses: what was checked once cannot change afterwards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Memory(Window);
+
+impl Memory {
+    /// Memory at `base`; `None` where Rust objects may be (below the regions, outside the window of the manifest's
+    /// layout), or when not aligned to eight bytes.
+    #[must_use]
+    pub fn at(base: VirtAddr, bytes: u64) -> Option<Self> {
+        Window::new(base, bytes).map(Self)
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.bytes()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Address of its first byte, for mapping calls and messages.
+    #[must_use]
+    pub const fn address(&self) -> VirtAddr {
+        VirtAddr(self.0.base as u64)
+    }
+
+    /// `bytes` of it from `offset` on; `None` when that is not inside, or not aligned to eight.
+    #[must_use]
+    pub fn part(&self, offset: usize, bytes: usize) -> Option<Self> {
+        let end = offset.checked_add(bytes)?;
+        let fits = end <= self.len() && offset.is_multiple_of(8);
+        fits.then_some(Self(Window { base: self.0.base + offset, bytes }))
+    }
+
+    /// The byte at `offset`.
+    ///
+    /// # Panics
+    /// Outside the memory, as do all accesses here; wider ones also when not aligned.
+    #[must_use]
+    pub fn read8(&self, offset: usize) -> u8 {
+        u8::load(self.0, offset)
+    }
+
+    /// The 32-bit word at `offset`.
+    #[must_use]
+    pub fn read32(&self, offset: usize) -> u32 {
+        u32::load(self.0, offset)
+    }
+
+    /// The 64-bit word at `offset`.
+    #[must_use]
+    pub fn read64(&self, offset: usize) -> u64 {
+        u64::load(self.0, offset)
+    }
+
+    /// Stores a byte.
+    pub fn write8(&self, offset: usize, value: u8) {
+        value.store(self.0, offset);
+    }
+
+    /// Stores a 32-bit word.
+    pub fn write32(&self, offset: usize, value: u32) {
+        value.store(self.0, offset);
+    }
+
+    /// Stores a 64-bit word.
+    pub fn write64(&self, offset: usize, value: u64) {
+        value.store(self.0, offset);
+    }
+
+    /// Stores `value` in each 64-bit word.
+    pub fn fill64(&self, value: u64) {
+        for offset in (0..self.len() & !7).step_by(8) {
+            self.write64(offset, value);
+        }
+    }
+
+    /// Copies out what is at `offset`, in words where both sides allow.
+    pub fn read(&self, offset: usize, into: &mut [u8]) {
+        let head = (offset.wrapping_neg() & 7).min(into.len());
+        let (bytes, rest) = into.split_at_mut(head);
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = self.read8(offset + index);
+        }
+        let mut at = offset + head;
+        let mut words = rest.chunks_exact_mut(8);
+        for word in &mut words {
+            word.copy_from_slice(&self.read64(at).to_le_bytes());
+            at += 8;
+        }
+        for (index, byte) in words.into_remainder().iter_mut().enumerate() {
+            *byte = self.read8(at + index);
+        }
+    }
+
+    /// Copies `from` to `offset`.
+    pub fn write(&self, offset: usize, from: &[u8]) {
+        let head = (offset.wrapping_neg() & 7).min(from.len());
+        let (bytes, rest) = from.split_at(head);
+        for (index, byte) in bytes.iter().enumerate() {
+            self.write8(offset + index, *byte);
+        }
+        let (words, tail) = rest.as_chunks::<8>();
+        let mut at = offset + head;
+        for word in words {
+            self.write64(at, u64::from_le_bytes(*word));
+            at += 8;
+        }
+        for (index, byte) in tail.iter().enumerate() {
+            self.write8(at + index, *byte);
+        }
+    }
+
+    /// A copy of `bytes` bytes from `offset` on.
+    #[must_use]
+    pub fn to_vec(&self, offset: usize, bytes: usize) -> Vec<u8> {
+        let mut copy = alloc::vec![0; bytes];
+        self.read(offset, &mut copy);
+        copy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A window on memory of the test, which the constructor would refuse.
+    fn over(memory: &mut [u64]) -> Memory {
+        let base = memory.as_mut_ptr().expose_provenance();
+        Memory(Window { base, bytes: size_of_val(memory) })
+    }
+
+    #[test]
+    fn only_addresses_without_rust_objects_are_accepted() {
+        let at = |base: u64, bytes: u64| Memory::at(VirtAddr(base), bytes).is_some();
+        assert!(at(layout::REGIONS, 0x1000));
+        assert!(at(layout::FREE, 1 << 30));
+        assert!(at(layout::WINDOW, layout::WINDOW_END - layout::WINDOW));
+        for (base, bytes) in [
+            (0x40_0000, 0x1000),
+            (layout::HEAP, 0x1000),
+            (layout::STACK_TOP - 0x1000, 0x1000),
+            (layout::IPC_BUFFER, 0x1000),
+            (layout::WINDOW, layout::WINDOW_END - layout::WINDOW + 1),
+            (layout::REGIONS + 4, 0x1000),
+            (u64::MAX - 7, 0x1000),
+            (sluice_abi::USER_TOP - 7, 0x1000),
+        ] {
+            assert!(!at(base, bytes), "{base:#x}+{bytes:#x}");
+        }
+    }
+
+    #[test]
+    fn copies_are_exact_at_every_offset_and_length() {
+        let pattern: Vec<u8> = (1..=40).collect();
+        for offset in 0..16 {
+            for length in 0..=24 {
+                let mut words = [0u64; 6];
+                let memory = over(&mut words);
+                memory.write(offset, &pattern[..length]);
+                assert_eq!(memory.to_vec(offset, length), pattern[..length]);
+                let all = memory.to_vec(0, 48);
+                let outside = all[..offset].iter().chain(&all[offset + length..]);
+                assert!(outside.into_iter().all(|byte| *byte == 0), "{length} bytes at {offset} spilled");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_stay_inside() {
+        let mut words = [0u64; 4];
+        let memory = over(&mut words);
+        let part = memory.part(8, 16).expect("inside");
+        part.fill64(7);
+        assert_eq!([0, 8, 16, 24].map(|offset| memory.read64(offset)), [0, 7, 7, 0]);
+        assert!(memory.part(8, 32).is_none() && memory.part(4, 8).is_none() && memory.part(usize::MAX, 8).is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "8 bytes at 0x20 of 0x20")]
+    fn accesses_outside_panic() {
+        let mut words = [0u64; 4];
+        let _word = over(&mut words).read64(32);
+    }
+
+    #[test]
+    #[should_panic(expected = "4 bytes at 0x2 of 0x20")]
+    fn unaligned_accesses_panic() {
+        let mut words = [0u64; 4];
+        over(&mut words).write32(2, 0);
+    }
+}
