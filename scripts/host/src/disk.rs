@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use crate::transcript::Digest;
 use crate::tree::Tree;
 
-/// Disks are whole multiples of this, so that every block size divides them and nothing is rounded behind our back.
-const GRANULE: u64 = 4096;
+/// Bytes of a block: disks are whole blocks, so that QEMU rounds nothing behind our back.
+const GRANULE: u64 = 512;
 /// Size of the disk that is made when the user names none.
 const DEFAULT_SIZE: u64 = 64 << 20;
 /// Size of the disk that a system writes.
@@ -40,7 +40,8 @@ impl Disk {
         if len.is_multiple_of(GRANULE) {
             return Ok(Self { path, origin: format!("{len} bytes") });
         }
-        let copy = folder(tree)?.join("disk.img");
+        let stem = path.file_name().context("a file has a name")?.to_string_lossy();
+        let copy = folder(tree)?.join(format!("{stem}-padded.img"));
         let padding = len.next_multiple_of(GRANULE) - len;
         std::fs::copy(&path, &copy).with_context(|| format!("cannot copy {} for padding", file.display()))?;
         let copied = File::options().write(true).open(&copy)?;
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn a_file_of_a_disks_size_is_used_as_it_is() {
         let tree = Tree::of_this_program().unwrap();
-        let own = Own::with("whole", &[7; 4096]);
+        let own = Own::with("whole", &[7; 1536]);
         let disk = Disk::from_file(&tree, &own.0).unwrap();
         assert_eq!(disk.path, own.0.canonicalize().unwrap());
         assert!(Disk::from_file(&tree, &Own::with("nothing", &[]).0).is_err());
@@ -213,9 +214,10 @@ mod tests {
         let own = Own::with("part", &[7; 5000]);
         let disk = Disk::from_file(&tree, &own.0).unwrap();
         let content = std::fs::read(&disk.path).unwrap();
-        assert_eq!(content.len(), 8192);
+        assert_eq!(content.len(), 5120);
         assert!(content[..5000].iter().all(|byte| *byte == 7) && content[5000..].iter().all(|byte| *byte == 0));
         assert_eq!(std::fs::metadata(&own.0).unwrap().len(), 5000);
-        assert!(disk.origin.contains("3192 zeros"), "{}", disk.origin);
+        assert!(disk.origin.contains("120 zeros"), "{}", disk.origin);
+        std::fs::remove_file(disk.path).unwrap();
     }
 }
