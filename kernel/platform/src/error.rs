@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::list::Full;
+use crate::specifier::Specifier;
 use crate::{NodePath, Region};
 
 /// What is wrong, and where: prints as one line that names the node and the property.
@@ -67,6 +68,15 @@ pub enum Problem<'b> {
         /// Bytes.
         size: u64,
     },
+    /// A range of PCI addresses that ends beyond what its space has.
+    PciRange {
+        /// First address.
+        base: u64,
+        /// Bytes.
+        size: u64,
+        /// Bits of an address of the space.
+        bits: u32,
+    },
     /// Two ranges that should have nothing in common.
     Overlap(Region, Region),
     /// An address that the parent buses do not pass on.
@@ -84,8 +94,8 @@ pub enum Problem<'b> {
     NoSuchPath(&'b str),
     /// The interrupt does not end at the machine's GIC.
     NotTheGic,
-    /// A map has no entry for what is looked up.
-    Unmapped(u64),
+    /// A map has no entry for a unit address and interrupt specifier.
+    Unmapped(Specifier),
 }
 
 impl<'b> MachineError<'b> {
@@ -136,6 +146,9 @@ impl fmt::Display for Problem<'_> {
             Self::Range { base, size } => {
                 write!(f, "{size:#x} bytes at {base:#x} reach beyond the 44-bit physical address space")
             }
+            Self::PciRange { base, size, bits } => {
+                write!(f, "{size:#x} bytes at {base:#x} reach beyond the {bits}-bit PCI address space")
+            }
             Self::Overlap(first, second) => write!(f, "{first} and {second} overlap"),
             Self::Untranslated(address) => {
                 write!(f, "{address:#x} is in no range that the parent buses pass on")
@@ -144,7 +157,7 @@ impl fmt::Display for Problem<'_> {
             Self::Phandle(phandle) => write!(f, "no node has the phandle {phandle:#x}"),
             Self::NoSuchPath(path) => write!(f, "there is no \"{path}\""),
             Self::NotTheGic => f.write_str("does not end at the machine's GIC"),
-            Self::Unmapped(what) => write!(f, "has no entry for {what:#x}"),
+            Self::Unmapped(specifier) => write!(f, "has no entry for {specifier}"),
         }
     }
 }

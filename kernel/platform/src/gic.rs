@@ -1,6 +1,6 @@
 //! The interrupt controller (binding "arm,gic-v3").
 
-use crate::interrupt::{Interrupt, interrupts};
+use crate::interrupt::{Interrupt, interrupt_cells, interrupts};
 use crate::list::List;
 use crate::registers::{first_register, registers};
 use crate::tree::{NodePath, Tree};
@@ -53,10 +53,12 @@ pub(crate) fn gic(tree: Tree<'_>) -> Result<Gic<'_>, MachineError<'_>> {
     let Some(node) = tree.find(|node| node.is_compatible(BINDING) && node.is_available()) else {
         return Err(no_gic(tree));
     };
+    interrupt_cells(&node)?;
     let regions = registers(&node)?;
     let count = node.word("#redistributor-regions").unwrap_or(1) as usize;
     if count == 0 || count > MAX_REDISTRIBUTOR_REGIONS {
-        return Err(node.error("#redistributor-regions", Problem::TooMany { limit: MAX_REDISTRIBUTOR_REGIONS }));
+        let problem = Problem::Number { found: count as u64, wanted: "1 to 8" };
+        return Err(node.error("#redistributor-regions", problem));
     }
     let needed = 1 + count;
     if regions.len() < needed {

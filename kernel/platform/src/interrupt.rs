@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::list::List;
 use crate::registers::check_cells;
+use crate::specifier::Specifier;
 use crate::tree::{Cells, Node};
 use crate::{MachineError, Problem};
 
@@ -11,8 +12,6 @@ use crate::{MachineError, Problem};
 pub const MAX_INTERRUPTS: usize = 16;
 /// Most nexus nodes an interrupt passes through, so that a tree with a loop of them ends.
 const MAX_NEXUSES: u32 = 8;
-/// Most cells of a unit address and interrupt specifier together.
-const MAX_SPECIFIER: usize = 8;
 
 /// How an interrupt is signalled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -44,9 +43,6 @@ impl fmt::Display for Interrupt {
 
 /// The interrupts of a node, in the order of its property.
 pub type Interrupts = List<Interrupt, MAX_INTERRUPTS>;
-
-/// A unit address and an interrupt specifier, as cells.
-pub(crate) type Specifier = List<u32, MAX_SPECIFIER>;
 
 /// The interrupts that the node's `interrupts` or `interrupts-extended` lists; none without either.
 pub(crate) fn interrupts<'b>(node: &Node<'b>) -> Result<Interrupts, MachineError<'b>> {
@@ -90,14 +86,14 @@ fn one<'b>(
     cells: &mut Cells<'b>,
 ) -> Result<Interrupt, MachineError<'b>> {
     let count = interrupt_cells(parent)?;
-    let mut child = Specifier::new();
+    let mut child = Specifier::default();
     if parent.property("interrupt-map").is_some() {
         append_unit_address(node, parent, &mut child)?;
     }
     let length =
         Problem::Length { bytes: node.property(property).unwrap_or_default().len(), entry: 4 * count as usize };
-    let mut specifier = cells.take(count).ok_or_else(|| node.error(property, length))?;
-    append(node, property, &mut child, &mut specifier)?;
+    let specifier = cells.take(count).ok_or_else(|| node.error(property, length))?;
+    child.append(specifier).map_err(|full| node.error(property, full.into()))?;
     resolve(node, property, parent.clone(), child)
 }
 
@@ -123,6 +119,7 @@ pub(crate) fn resolve<'b>(
 
 /// The entry of the nexus's `interrupt-map` that matches a unit address and specifier.
 fn through_nexus<'b>(nexus: &Node<'b>, child: &Specifier) -> Result<(Node<'b>, Specifier), MachineError<'b>> {
+    check_cells(nexus, "#address-cells", nexus.address_cells(), 0..=3)?;
     let width = nexus.address_cells() + interrupt_cells(nexus)?;
     let mut map = Cells::new(nexus.required("interrupt-map")?);
     let mask = nexus.property("interrupt-map-mask");
@@ -132,17 +129,18 @@ fn through_nexus<'b>(nexus: &Node<'b>, child: &Specifier) -> Result<(Node<'b>, S
     }
     while !map.is_empty() {
         let mut mask = Cells::new(mask.unwrap_or_default());
-        let mut matches = child.len() == width as usize;
+        let mut matches = child.cells().len() == width as usize;
         for index in 0..width as usize {
             let entry = next(nexus, "interrupt-map", &mut map)?;
             let mask = mask.word().unwrap_or(u32::MAX);
-            matches &= child.get(index).is_some_and(|&cell| (cell ^ entry) & mask == 0);
+            matches &= (child.cell(index) ^ entry) & mask == 0;
         }
         let phandle = next(nexus, "interrupt-map", &mut map)?;
         let parent = by_phandle(nexus, "interrupt-map", phandle)?;
         // in an interrupt-map, unlike in reg, an interrupt parent without the property has no unit address
         let address_cells = parent.word("#address-cells").unwrap_or(0);
-        let count = address_cells.saturating_add(interrupt_cells(&parent)?);
+        check_cells(&parent, "#address-cells", address_cells, 0..=3)?;
+        let count = address_cells + interrupt_cells(&parent)?;
         let cut =
             Problem::Length { bytes: nexus.required("interrupt-map")?.len(), entry: 4 * (width + 1 + count) as usize };
         let mut target = map.take(count).ok_or_else(|| nexus.error("interrupt-map", cut))?;
@@ -150,13 +148,12 @@ fn through_nexus<'b>(nexus: &Node<'b>, child: &Specifier) -> Result<(Node<'b>, S
             if parent.is_compatible(crate::gic::BINDING) {
                 target.take(address_cells);
             }
-            let mut specifier = Specifier::new();
-            append(nexus, "interrupt-map", &mut specifier, &mut target)?;
+            let mut specifier = Specifier::default();
+            specifier.append(target).map_err(|full| nexus.error("interrupt-map", full.into()))?;
             return Ok((parent, specifier));
         }
     }
-    let wanted = child.iter().fold(0, |all, &cell| all << 32 | u64::from(cell));
-    Err(nexus.error("interrupt-map", Problem::Unmapped(wanted)))
+    Err(nexus.error("interrupt-map", Problem::Unmapped(*child)))
 }
 
 /// A specifier of the GICv3 binding: kind, number, flags, and sometimes a partition of private interrupts.
@@ -167,16 +164,15 @@ fn gic_interrupt<'b>(
 ) -> Result<Interrupt, MachineError<'b>> {
     const SHARED: u32 = 0;
     const PRIVATE: u32 = 1;
-    let cell = |index| specifier.get(index).copied().unwrap_or(0);
     let unsupported = |found: u32, wanted| node.error(property, Problem::Number { found: found.into(), wanted });
-    let intid = match (cell(0), cell(1)) {
+    let intid = match (specifier.cell(0), specifier.cell(1)) {
         (SHARED, number @ 0..988) => 32 + number,
         (PRIVATE, number @ 0..16) => 16 + number,
         (SHARED, number) => return Err(unsupported(number, "shared interrupts 0 to 987")),
         (PRIVATE, number) => return Err(unsupported(number, "private interrupts 0 to 15")),
         (kind, _) => return Err(unsupported(kind, "interrupts of kind 0 (shared) or 1 (private)")),
     };
-    let trigger = match cell(2) & 0xf {
+    let trigger = match specifier.cell(2) & 0xf {
         1 | 2 => Trigger::Edge,
         4 | 8 => Trigger::Level,
         flags => return Err(unsupported(flags, "trigger flags 1, 2, 4 and 8")),
@@ -216,6 +212,8 @@ pub(crate) fn interrupt_cells<'b>(controller: &Node<'b>) -> Result<u32, MachineE
     Ok(cells)
 }
 
+/// The first cells of the node's `reg`, as many as an address on `bus` has, whatever bus the node itself is on: that is
+/// what operating systems compare, and maps of nodes further down mask it out.
 fn append_unit_address<'b>(node: &Node<'b>, bus: &Node<'b>, to: &mut Specifier) -> Result<(), MachineError<'b>> {
     let cells = bus.address_cells();
     check_cells(bus, "#address-cells", cells, 0..=3)?;
@@ -223,18 +221,6 @@ fn append_unit_address<'b>(node: &Node<'b>, bus: &Node<'b>, to: &mut Specifier) 
     for _ in 0..cells {
         // a node without address matches maps that mask addresses out
         to.push(address.word().unwrap_or(0)).map_err(|full| node.error("reg", full.into()))?;
-    }
-    Ok(())
-}
-
-fn append<'b>(
-    node: &Node<'b>,
-    property: &'static str,
-    to: &mut Specifier,
-    from: &mut Cells<'b>,
-) -> Result<(), MachineError<'b>> {
-    while let Some(cell) = from.word() {
-        to.push(cell).map_err(|full| node.error(property, full.into()))?;
     }
     Ok(())
 }

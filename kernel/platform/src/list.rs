@@ -42,7 +42,7 @@ impl<T: Copy, const N: usize> List<T, N> {
     }
 
     /// The values in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator + Clone {
         // every item below `len` is there, so that nothing is left out
         self.items[..self.len].iter().map(|item| item.as_ref().expect("items below len are present"))
     }

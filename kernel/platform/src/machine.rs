@@ -8,13 +8,14 @@ use sluice_abi::smmu::{MAX_SMMUS, StreamId};
 use crate::console::{Console, console};
 use crate::device::Device;
 use crate::gic::{Gic, gic};
-use crate::interrupt::{Interrupt, Specifier, interrupt_cells, resolve};
+use crate::interrupt::{Interrupt, interrupt_cells, resolve};
 use crate::list::List;
 use crate::memory::{MAX_MEMORY, MAX_RESERVED, Reserved, memory, reserved};
 use crate::pci::host::hosts;
 use crate::pci::{MAX_PCI_HOSTS, PciAddress, PciHost, Pin};
 use crate::psci::{Conduit, psci};
 use crate::smmu::{Smmu, smmus};
+use crate::specifier::Specifier;
 use crate::streams::{entries, iommu, stream_of};
 use crate::timer::{Timer, timer};
 use crate::tree::{Node, Tree, text};
@@ -95,7 +96,7 @@ impl<'b> Machine<'b> {
         let node = host.path.node();
         node.required("interrupt-map")?;
         interrupt_cells(&node)?;
-        let mut specifier = Specifier::new();
+        let mut specifier = Specifier::default();
         // phys.hi as the map has it: bus, device, function, and no register
         for cell in [u32::from(function.rid()) << 8, 0, 0, pin as u32] {
             specifier.push(cell).map_err(|full| node.error("interrupt-map", full.into()))?;

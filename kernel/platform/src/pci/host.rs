@@ -88,9 +88,12 @@ fn buses<'b>(node: &Node<'b>, ecam: Region) -> Result<(u8, u8), MachineError<'b>
     let pair = cells.word().zip(cells.word()).filter(|_| value.len() == 8);
     let (first, last) =
         pair.ok_or_else(|| node.error("bus-range", Problem::Length { bytes: value.len(), entry: 8 }))?;
-    let last = u8::try_from(last).ok().zip(u8::try_from(first).ok()).filter(|(last, first)| first <= last);
-    let wanted = "a first and last bus of 0 to 255";
-    let (last, first) = last.ok_or_else(|| node.error("bus-range", Problem::Number { found: first.into(), wanted }))?;
+    let number = |bus: u32| {
+        let problem = Problem::Number { found: bus.into(), wanted: "ascending buses 0 to 255" };
+        u8::try_from(bus).map_err(|_| problem).and_then(|bus| if first <= last { Ok(bus) } else { Err(problem) })
+    };
+    let bus = |bus| number(bus).map_err(|problem| node.error("bus-range", problem));
+    let (first, last) = (bus(first)?, bus(last)?);
     let needed = (u64::from(last - first) + 1) << BUS_BITS;
     if ecam.size() < needed {
         return Err(node.error("reg", Problem::TooSmall { region: ecam, needed }));

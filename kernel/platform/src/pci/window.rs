@@ -60,11 +60,12 @@ pub(super) fn windows<'b>(node: &Node<'b>) -> Result<List<Window, MAX_WINDOWS>, 
             continue;
         }
         let base = to_physical(&parent, target, size)?;
-        let range = |base| node.error("ranges", Problem::Range { base, size });
-        let cpu = Region::new(PhysAddr(base), size).ok_or_else(|| range(base))?;
-        let fits = pci.checked_add(size).is_some_and(|end| space == Space::Memory64 || end <= 1 << 32);
-        if !fits {
-            return Err(range(pci));
+        let range = Problem::Range { base, size };
+        let cpu = Region::new(PhysAddr(base), size).ok_or_else(|| node.error("ranges", range))?;
+        let bits = if space == Space::Memory64 { 64 } else { 32 };
+        let last = pci.checked_add(size - 1);
+        if last.is_none_or(|last| last.checked_shr(bits).unwrap_or(0) != 0) {
+            return Err(node.error("ranges", Problem::PciRange { base: pci, size, bits }));
         }
         let window = Window { space, prefetchable: flags >> 30 & 1 != 0, pci, cpu };
         list.push(window).map_err(|full| node.error("ranges", full.into()))?;

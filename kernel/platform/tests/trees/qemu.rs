@@ -6,12 +6,12 @@ use sluice_platform::{
     Conduit, Interrupt, Machine, MachineError, PciAddress, Pin, Region, Space, Trigger, Window, option, validate,
 };
 
-const VIRT: &[u8] = include_bytes!("data/qemu-virt.dtb");
-const NO_SMMU: &[u8] = include_bytes!("data/qemu-nosmmu.dtb");
-const FOUR_GIB: &[u8] = include_bytes!("data/qemu-mem4g.dtb");
-const GIC_V2: &[u8] = include_bytes!("data/qemu-gicv2.dtb");
-const VIRT_9: &[u8] = include_bytes!("data/qemu-virt90.dtb");
-const TWO_CORES: &[u8] = include_bytes!("data/qemu-twocores.dtb");
+const VIRT: &[u8] = include_bytes!("../data/qemu-virt.dtb");
+const NO_SMMU: &[u8] = include_bytes!("../data/qemu-nosmmu.dtb");
+const FOUR_GIB: &[u8] = include_bytes!("../data/qemu-mem4g.dtb");
+const GIC_V2: &[u8] = include_bytes!("../data/qemu-gicv2.dtb");
+const VIRT_9: &[u8] = include_bytes!("../data/qemu-virt90.dtb");
+const TWO_CORES: &[u8] = include_bytes!("../data/qemu-twocores.dtb");
 
 fn region(base: u64, size: u64) -> Region {
     Region::new(PhysAddr(base), size).expect("a range")
