@@ -1,0 +1,8 @@
+//! The driver against the model.
+
+mod events;
+mod failure;
+mod features;
+mod invalidate;
+mod publish;
+mod rig;
