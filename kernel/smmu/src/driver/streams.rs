@@ -65,6 +65,19 @@ impl Smmu {
         }
     }
 
+    /// The table installed under a stream; `None` when there is none, and always with a linear stream table.
+    pub fn stream_table_of(&self, bus: &impl Bus, sid: u32) -> Option<PhysAddr> {
+        let descriptor = self.descriptor(sid & !(SPAN as u32 - 1)).ok()?;
+        match self.needs.format {
+            StreamTableFormat::Linear => None,
+            StreamTableFormat::TwoLevel => {
+                let value = bus.load(descriptor);
+                let pointer = value >> L1STD::L2PTR.shift & L1STD::L2PTR.mask;
+                (value >> L1STD::SPAN.shift & L1STD::SPAN.mask != 0).then(|| PhysAddr(pointer << L1STD::L2PTR.shift))
+            }
+        }
+    }
+
     /// Makes `ste` the entry of a stream. `entry` is its place in the table installed; a linear stream table has its
     /// own. Between any two stores the stream does what the old entry says, aborts, or does what the new one says.
     ///
