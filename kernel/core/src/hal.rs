@@ -17,6 +17,8 @@ pub trait Hal: Bus + Store {
     fn frame_load(&self, at: PhysAddr) -> u64;
     /// Stores the word at `at` of a frame.
     fn frame_store(&self, at: PhysAddr, value: u64);
+    /// Whether the range is ordinary memory of the machine, all of it.
+    fn is_memory(&self, at: PhysAddr, bytes: u64) -> bool;
     /// Zeroes ordinary memory that holds no object, and makes the zeroes visible to non-coherent observers.
     fn clear(&self, at: PhysAddr, bytes: u64);
     /// Cache maintenance over ordinary memory.

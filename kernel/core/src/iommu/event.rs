@@ -54,7 +54,7 @@ impl<H: Hal> Kernel<H> {
                 self.set_backlog(smmu, false);
                 return;
             };
-            self.deliver_event(event.record(smmu));
+            self.deliver_event(event.record(smmu, 0));
         }
         self.set_backlog(smmu, true);
     }

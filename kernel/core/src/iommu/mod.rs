@@ -63,7 +63,7 @@ impl Smmus {
 
     /// Whether any SMMU reads tables past the CPU's caches.
     pub(crate) fn any_non_coherent(&self) -> bool {
-        self.units.iter().flatten().any(|unit| !unit.driver.is_coherent())
+        self.units.iter().flatten().any(|unit| !unit.driver.features().coherent)
     }
 }
 
@@ -118,7 +118,7 @@ impl<H: Hal> Kernel<H> {
     /// A driver that lost its SMMU has made it abort everything; one that could not do even that ends the kernel.
     fn settle(&self, result: Result<(), Failure>) {
         if let Err(failure) = result
-            && failure.is_uncontrollable()
+            && matches!(failure, Failure::Uncontrollable)
         {
             self.hal.halt("SMMU acknowledges neither a sync nor being disabled");
         }
@@ -127,13 +127,13 @@ impl<H: Hal> Kernel<H> {
     /// Removes a page of a VSpace from the TLBs of all SMMUs, with one sync for each SMMU concerned.
     pub(crate) fn invalidate_contexts_range(&mut self, asid: Asid, vaddr: VirtAddr, size: FrameSize) {
         self.for_each_context(asid, |kernel, unit, cb| {
-            unit.driver.invalidate_range(&kernel.hal, cb, vaddr.0, size.bytes(), size.bits())
+            unit.driver.invalidate(&kernel.hal, cb, vaddr.0, size.bytes(), size.bits())
         });
     }
 
     /// Removes a whole VSpace from the TLBs of all SMMUs.
     pub(crate) fn invalidate_contexts(&mut self, asid: Asid) {
-        self.for_each_context(asid, |kernel, unit, cb| unit.driver.invalidate_context(&kernel.hal, cb));
+        self.for_each_context(asid, |kernel, unit, cb| unit.driver.queue_invalidate_context(&kernel.hal, cb));
     }
 
     fn for_each_context(&self, asid: Asid, act: impl Fn(&Self, &Unit, u16) -> Result<(), Failure>) {
@@ -167,7 +167,6 @@ impl<H: Hal> Kernel<H> {
     pub(crate) fn invalidate_context(&mut self, context: ContextId) {
         if let Some(unit) = self.smmus.unit(context.smmu) {
             self.settle(unit.driver.invalidate_context(&self.hal, context.cb));
-            self.settle(unit.driver.sync(&self.hal));
         }
     }
 

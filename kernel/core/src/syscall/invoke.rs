@@ -273,13 +273,18 @@ impl<H: Hal> Kernel<H> {
             }
             SmmuInvocation::GetGlobalFault(smmu) => {
                 if let Some(unit) = self.smmus.unit(smmu) {
-                    let fault = unit.driver.global_fault(&self.hal);
-                    return Outcome::Words([fault[0], fault[1], fault[2], 0, 0, 0], 3);
+                    let errors = unit.driver.global_errors(&self.hal);
+                    let (error, index) = errors
+                        .rejected
+                        .map_or((0, 0), |rejected| (rejected.error.field().into(), rejected.index.into()));
+                    return Outcome::Words([errors.active.into(), error, index, 0, 0, 0], 3);
                 }
             }
             SmmuInvocation::ClearGlobalFault(smmu) => {
                 if let Some(unit) = self.smmus.unit(smmu) {
-                    unit.driver.clear_global_fault(&self.hal);
+                    unit.driver.acknowledge(&self.hal, unit.driver.global_errors(&self.hal));
+                    // What was rejected has been reported; the queue has gone on without it.
+                    let _rejected = unit.driver.take_rejected();
                 }
             }
             SmmuInvocation::GetUnclaimed(smmu) => return record(self.take_unclaimed(smmu)),

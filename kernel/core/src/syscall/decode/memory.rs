@@ -143,6 +143,10 @@ impl<H: Hal> Kernel<H> {
             return Ok(Invocation::Memory(MemoryInvocation::Nothing));
         }
         let at = leaf.address.offset(start & mask);
+        // A device frame may be mapped cacheable; the kernel does not touch it all the same.
+        if !self.hal.is_memory(at, end - start) {
+            return Err(SyscallError::IllegalOperation);
+        }
         Ok(Invocation::Memory(MemoryInvocation::Maintain { operation, at, bytes: end - start }))
     }
 

@@ -27,8 +27,8 @@ impl<H: Hal> Kernel<H> {
 
     fn stream_argument(&self, word: u64) -> Decoded<StreamId> {
         let stream = StreamId::from_word(word).ok_or(SyscallError::InvalidArgument(0))?;
-        let max = self.unit(stream.smmu)?.driver.last_sid();
-        if stream.sid > max { Err(SyscallError::Range { min: 0, max: max.into() }) } else { Ok(stream) }
+        let max = self.unit(stream.smmu)?.driver.streams() - 1;
+        if u64::from(stream.sid) > max { Err(SyscallError::Range { min: 0, max }) } else { Ok(stream) }
     }
 
     pub(super) fn decode_sid_control(&self, request: &Request, label: Option<Label>) -> Decoded {
@@ -69,7 +69,7 @@ impl<H: Hal> Kernel<H> {
         if first.sid & ((1 << STREAM_TABLE_SPLIT) - 1) != 0 {
             return Err(SyscallError::Alignment);
         }
-        if !self.unit(first.smmu)?.driver.has_two_levels() {
+        if !self.unit(first.smmu)?.driver.features().two_level {
             return Err(SyscallError::IllegalOperation);
         }
         if self.locate(first).is_some() {
@@ -160,7 +160,7 @@ impl<H: Hal> Kernel<H> {
                 if assigned {
                     return Err(SyscallError::DeleteFirst);
                 }
-                if !self.unit(context.smmu)?.driver.features().has_stage2() {
+                if !self.unit(context.smmu)?.driver.features().stage2 {
                     return Err(SyscallError::IllegalOperation);
                 }
                 SmmuInvocation::Assign { context, vspace: VSpace { bound: None, ..vspace }, asid, source }
