@@ -1,0 +1,186 @@
+//! From the first line of Rust to the root task.
+
+mod canary;
+mod devices;
+mod image;
+
+pub(crate) use canary::Canary;
+
+use core::fmt;
+
+use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_FDT};
+use sluice_abi::{PAGE_BITS, PAGE_SIZE, PHYS_BITS, PhysAddr, SLOT_BITS};
+use sluice_core::boot::{BootMemory, Extra, Range, Ranges};
+use sluice_core::object::UserContext;
+use sluice_core::{InterruptUse, Kernel, KernelMemory};
+use sluice_platform::{Machine as Description, validate};
+
+use crate::gic::Gic;
+use crate::machine::{Machine, install, next_context, with_kernel};
+use crate::mmu::{Kind, Tables};
+use crate::panic::stop;
+use crate::timer::Timer;
+use crate::{console, cpu, phys, psci};
+
+/// Most bytes of a device tree (the arm64 boot protocol's limit).
+const MAX_TREE: usize = 2 << 20;
+/// What `sluice.smmu=` says to leave SMMUs bypassed.
+const OFF: &str = "off";
+
+/// A step of boot that must not fail: stops with one line when it does.
+fn or_stop<T, E: fmt::Display>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| stop(format_args!("{error}")))
+}
+
+/// Called by `start` with the MMU on. Returns the registers of the root thread.
+#[unsafe(no_mangle)]
+extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext {
+    let tree_bytes = tree_bytes(tree);
+    let blob = validate(tree_bytes).unwrap_or_else(|error| stop(format_args!("device tree: {error}")));
+    let machine = or_stop(Description::from_blob(&blob));
+    map(&machine, load, tree, tree_bytes.len());
+    if let Some(uart) = &machine.console {
+        console::set(uart.registers.base());
+    }
+    psci::set(machine.psci);
+    console::line(format_args!(
+        "sluice {} at {load}, {} MiB of memory",
+        env!("CARGO_PKG_VERSION"),
+        mebibytes(&machine)
+    ));
+    if !cpu::has_44_bits() {
+        stop(format_args!("this core has fewer than {PHYS_BITS} physical address bits (ID_AA64MMFR0_EL1.PARange)"));
+    }
+    cpu::configure();
+
+    let ram = or_stop(ram(&machine));
+    let root_image = or_stop(image::find(load, &ram));
+    let mut memory = or_stop(free_memory(&machine, &ram, load, &root_image, tree, tree_bytes.len()));
+    let canary =
+        cfg!(debug_assertions).then(|| Canary::new(allocate(&mut memory.free, PAGE_SIZE, PAGE_BITS, "canary")));
+    let gic = or_stop(start_gic(&machine));
+    let kernel_memory = KernelMemory {
+        interrupt_node: allocate(&mut memory.free, u64::from(gic.count()) << SLOT_BITS, PAGE_BITS, "interrupts"),
+        interrupt_count: gic.count(),
+        empty_root: allocate(&mut memory.free, PAGE_SIZE, PAGE_BITS, "empty VSpace"),
+    };
+    let hal = Machine { gic, timer: Timer::new(), ram, canary };
+    install(Kernel::new(hal, kernel_memory));
+    with_kernel(|kernel| {
+        let confined = sluice_platform::option(machine.bootargs, "sluice.smmu") != Some(OFF);
+        devices::start_smmus(kernel, &machine, &mut memory.free, confined);
+        let timer = &machine.timer.hypervisor;
+        kernel.reserve_interrupt(timer.intid, InterruptUse::Timer, false);
+        let canary_chunk = canary.map(|canary| canary.chunk());
+        let extras = [
+            Extra { id: EXTRA_FDT, bytes: blob.bytes() },
+            Extra { id: EXTRA_DEBUG_CANARY, bytes: canary_chunk.as_ref().map_or(&[], |chunk| chunk) },
+        ];
+        let count = if canary.is_some() { 2 } else { 1 };
+        or_stop(kernel.boot_root_task(root_image, memory, &extras[..count]));
+        kernel.hal.timer.rearm();
+        next_context(kernel)
+    })
+}
+
+/// The device tree's bytes, as long as its header says.
+fn tree_bytes(tree: PhysAddr) -> &'static [u8] {
+    /// Offset of the big-endian `totalsize` (Devicetree Specification, 5.2).
+    const TOTAL_SIZE: u64 = 4;
+    let size = u32::from_be(phys::read32(tree.offset(TOTAL_SIZE))) as usize;
+    // SAFETY: start.rs has mapped the gigabyte of the tree and the next; firmware has written it and is done.
+    unsafe { phys::bytes(tree, size.min(MAX_TREE)) }
+}
+
+fn map(machine: &Description<'_>, load: PhysAddr, tree: PhysAddr, tree_len: usize) {
+    // SAFETY: boot runs once.
+    let tables = unsafe { Tables::new(load) };
+    let result = tables.and_then(|mut tables| {
+        for region in machine.memory.iter() {
+            tables.map_window(region.base(), region.size(), Kind::Memory)?;
+        }
+        if !machine.memory.iter().any(|region| region.base() <= tree && tree < region.end()) {
+            tables.map_window(tree, tree_len as u64, Kind::Memory)?;
+        }
+        devices::for_each_region(machine, |region| tables.map_window(region.base(), region.size(), Kind::Device))?;
+        tables.activate();
+        Ok(())
+    });
+    if result.is_err() {
+        stop(format_args!("the machine has more memory ranges and devices than the kernel can map"));
+    }
+}
+
+fn mebibytes(machine: &Description<'_>) -> u64 {
+    machine.memory.iter().map(|region| region.size()).sum::<u64>() >> 20
+}
+
+fn ram(machine: &Description<'_>) -> Result<Ranges, BootFailure> {
+    let mut ram = Ranges::new();
+    for region in machine.memory.iter() {
+        ram.add(Range { start: region.base().0, end: region.end().0 }).map_err(|_| BootFailure::Ranges)?;
+    }
+    Ok(ram)
+}
+
+fn free_memory(
+    machine: &Description<'_>,
+    ram: &Ranges,
+    load: PhysAddr,
+    image: &sluice_core::boot::RootImage,
+    tree: PhysAddr,
+    tree_len: usize,
+) -> Result<BootMemory, BootFailure> {
+    let too_many = |_| BootFailure::Ranges;
+    let mut free = ram.clone();
+    for reserved in machine.reserved.iter() {
+        let range = Range { start: reserved.region.base().0, end: reserved.region.end().0 };
+        free.remove(whole_pages(range)).map_err(too_many)?;
+    }
+    free.remove(Range { start: load.0, end: image.at.0 + image.pages * PAGE_SIZE }).map_err(too_many)?;
+    free.remove(whole_pages(Range { start: tree.0, end: tree.0 + tree_len as u64 })).map_err(too_many)?;
+
+    let mut devices = Ranges::new();
+    devices.add(Range { start: 0, end: 1 << PHYS_BITS }).map_err(too_many)?;
+    for range in ram.iter() {
+        devices.remove(whole_pages(range)).map_err(too_many)?;
+    }
+    devices::for_each_kernel_region(machine, |region| {
+        devices.remove(whole_pages(Range { start: region.base().0, end: region.end().0 })).map_err(too_many)
+    })?;
+    Ok(BootMemory { free, devices })
+}
+
+const fn whole_pages(range: Range) -> Range {
+    Range { start: range.start & !(PAGE_SIZE - 1), end: range.end.next_multiple_of(PAGE_SIZE) }
+}
+
+fn start_gic(machine: &Description<'_>) -> Result<Gic, crate::gic::GicError> {
+    let gic = &machine.gic;
+    let regions = gic.redistributors.iter().map(|region| (region.base(), region.size()));
+    Gic::start(gic.distributor.base(), regions, gic.redistributor_stride)
+}
+
+/// Takes zeroed memory for the kernel, or stops.
+fn allocate(free: &mut Ranges, bytes: u64, align_bits: u32, what: &str) -> PhysAddr {
+    let at = free
+        .allocate(bytes, align_bits)
+        .unwrap_or_else(|| stop(format_args!("not enough memory for {what} ({bytes:#x} bytes)")));
+    phys::clear(at, bytes);
+    at
+}
+
+/// Why boot stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum BootFailure {
+    /// Memory is in too many pieces.
+    Ranges,
+}
+
+impl fmt::Display for BootFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ranges => write!(f, "memory and devices are in more pieces than boot can keep apart"),
+        }
+    }
+}

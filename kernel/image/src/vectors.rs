@@ -1,0 +1,155 @@
+//! Exceptions: saving a thread's registers, and what each exception is.
+//!
+//! While a thread runs, SP_EL2 points at its [`UserContext`], so that its registers can be saved without a free one.
+
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+use aarch64_cpu::registers::{ESR_EL2, FAR_EL2, Readable};
+use sluice_core::object::{Fault, UserContext};
+
+use crate::machine::with_kernel;
+
+global_asm!(
+    r#"
+.section .text.vectors, "ax"
+.macro unexpected
+    .balign 0x80
+    mrs     x0, esr_el2
+    mrs     x1, elr_el2
+    mrs     x2, far_el2
+    ldr     x9, =__stack_top
+    mov     sp, x9
+    b       sluice_kernel_exception
+.endm
+.macro from_user handler
+    .balign 0x80
+    stp     x0, x1, [sp, #0]
+    stp     x2, x3, [sp, #16]
+    ldr     x0, =\handler
+    b       save_user
+.endm
+
+.balign 0x800
+.global vectors
+vectors:
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    from_user sluice_synchronous
+    from_user sluice_interrupt
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+
+save_user:
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    stp     x18, x19, [sp, #144]
+    stp     x20, x21, [sp, #160]
+    stp     x22, x23, [sp, #176]
+    stp     x24, x25, [sp, #192]
+    stp     x26, x27, [sp, #208]
+    stp     x28, x29, [sp, #224]
+    mrs     x1, sp_el0
+    stp     x30, x1, [sp, #240]
+    mrs     x1, elr_el2
+    mrs     x2, spsr_el2
+    stp     x1, x2, [sp, #{pc}]
+    mrs     x1, tpidr_el0
+    mrs     x2, tpidrro_el0
+    stp     x1, x2, [sp, #{tpidr}]
+    ldr     x1, =__stack_top
+    mov     sp, x1
+    blr     x0
+
+// x0 = the context of the thread that runs next.
+.global resume_user
+resume_user:
+    mov     sp, x0
+    ldp     x1, x2, [sp, #{pc}]
+    msr     elr_el2, x1
+    msr     spsr_el2, x2
+    ldp     x1, x2, [sp, #{tpidr}]
+    msr     tpidr_el0, x1
+    msr     tpidrro_el0, x2
+    ldp     x30, x1, [sp, #240]
+    msr     sp_el0, x1
+    ldp     x28, x29, [sp, #224]
+    ldp     x26, x27, [sp, #208]
+    ldp     x24, x25, [sp, #192]
+    ldp     x22, x23, [sp, #176]
+    ldp     x20, x21, [sp, #160]
+    ldp     x18, x19, [sp, #144]
+    ldp     x16, x17, [sp, #128]
+    ldp     x14, x15, [sp, #112]
+    ldp     x12, x13, [sp, #96]
+    ldp     x10, x11, [sp, #80]
+    ldp     x8, x9, [sp, #64]
+    ldp     x6, x7, [sp, #48]
+    ldp     x4, x5, [sp, #32]
+    ldp     x2, x3, [sp, #16]
+    ldp     x0, x1, [sp, #0]
+    eret
+"#,
+    pc = const offset_of!(UserContext, pc),
+    tpidr = const offset_of!(UserContext, tpidr),
+);
+
+const _: () = {
+    assert!(offset_of!(UserContext, x) == 0);
+    assert!(offset_of!(UserContext, sp) == 248);
+    assert!(offset_of!(UserContext, spsr) == offset_of!(UserContext, pc) + 8);
+    assert!(offset_of!(UserContext, tpidrro) == offset_of!(UserContext, tpidr) + 8);
+};
+
+/// Exception classes of ESR_EL2 (DDI 0487, D24.2.45).
+mod class {
+    pub(super) const SVC64: u64 = 0x15;
+    pub(super) const INSTRUCTION_ABORT: u64 = 0x20;
+    pub(super) const DATA_ABORT: u64 = 0x24;
+}
+
+/// A synchronous exception of a thread.
+#[unsafe(no_mangle)]
+extern "C" fn sluice_synchronous() -> *const UserContext {
+    let syndrome = ESR_EL2.get();
+    let address = FAR_EL2.get();
+    with_kernel(|kernel| {
+        match ESR_EL2.read(ESR_EL2::EC) {
+            class::SVC64 => kernel.enter_syscall(),
+            class::INSTRUCTION_ABORT => kernel.enter_fault(Fault::Vm { address, syndrome, instruction: true }),
+            class::DATA_ABORT => kernel.enter_fault(Fault::Vm { address, syndrome, instruction: false }),
+            _ => kernel.enter_fault(Fault::User { number: syndrome, code: 0 }),
+        }
+        crate::machine::next_context(kernel)
+    })
+}
+
+/// An interrupt while a thread ran.
+#[unsafe(no_mangle)]
+extern "C" fn sluice_interrupt() -> *const UserContext {
+    with_kernel(|kernel| {
+        crate::machine::take_interrupts(kernel);
+        crate::machine::next_context(kernel)
+    })
+}
+
+/// An exception of the kernel itself.
+#[unsafe(no_mangle)]
+extern "C" fn sluice_kernel_exception(syndrome: u64, at: u64, address: u64) -> ! {
+    panic!("exception in the kernel: ESR {syndrome:#x} at {at:#x}, address {address:#x}")
+}
