@@ -1,0 +1,148 @@
+//! The driver's view of the machine, by the names of the system spec: device `X` has the DMA regions `X_queue` and
+//! `X_buffer`.
+
+use alloc::format;
+use core::fmt;
+
+use aarch64_cpu::asm::barrier;
+use sluice_abi::Iova;
+use sluice_nvme::hardware::{Clock, Dma, Interrupt, Registers};
+use sluice_nvme::stream::Buffer;
+use sluice_nvme::{Controller, Error};
+use sluice_rt::sys::yield_now;
+use sluice_rt::{DmaView, Env, RtError, time};
+
+use super::faults::Faults;
+
+/// Commands in flight; the controller may take fewer.
+const DEPTH: u16 = 32;
+
+/// A disk and what belongs to it.
+pub(crate) struct Disk {
+    pub(crate) controller: Controller<Bar, Shared, Counter>,
+    pub(crate) buffer: Shared,
+    pub(crate) plan: Buffer,
+    pub(crate) interrupt: Line,
+    pub(crate) faults: Faults,
+}
+
+/// Why there is no disk, or why it cannot be used any more.
+pub(crate) enum Problem {
+    /// The spec lacks something, or the kernel refused it.
+    Runtime(RtError),
+    /// The controller.
+    Driver(Error),
+    /// The device has another number of streams than one.
+    Streams(usize),
+}
+
+impl Disk {
+    pub(crate) fn open(env: &Env, name: &str) -> Result<Self, Problem> {
+        let device = env.device(name).map_err(RtError::from)?;
+        let region = |part: &str| device.dma(&format!("{name}_{part}"));
+        let registers = Bar(device.registers(0)?);
+        let controller = Controller::open(registers, Shared(region("queue")?), Counter)?;
+        let buffer = Shared(region("buffer")?);
+        let plan = Buffer::plan(&controller, buffer.iova(), buffer.size(), DEPTH)?;
+        Ok(Self { controller, buffer, plan, interrupt: Line(device.interrupt()?), faults: Faults::of(&device)? })
+    }
+}
+
+/// The registers.
+pub(crate) struct Bar(sluice_rt::Registers);
+
+impl Registers for Bar {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(&self, offset: u64) -> u32 {
+        self.0.read32(offset as usize)
+    }
+
+    fn write(&self, offset: u64, value: u32) {
+        self.0.write32(offset as usize, value);
+    }
+}
+
+/// Memory shared with the controller.
+pub(crate) struct Shared(DmaView);
+
+impl Dma for Shared {
+    fn size(&self) -> u64 {
+        self.0.memory.len() as u64
+    }
+
+    fn iova(&self) -> Iova {
+        self.0.iova
+    }
+
+    fn load(&self, offset: u64) -> u64 {
+        self.0.memory.read64(offset as usize)
+    }
+
+    fn store(&self, offset: u64, value: u64) {
+        self.0.memory.write64(offset as usize, value);
+    }
+
+    fn publish(&self) {
+        barrier::dmb(barrier::OSHST);
+    }
+
+    fn observe(&self) {
+        barrier::dmb(barrier::OSHLD);
+    }
+}
+
+/// The interrupt line.
+pub(crate) struct Line(sluice_rt::Interrupt);
+
+impl Interrupt for Line {
+    fn wait(&mut self) {
+        self.0.wait();
+    }
+
+    fn rearm(&mut self) {
+        if let Err(error) = self.0.ack() {
+            // Without its interrupt the driver would wait for ever.
+            panic!("{error}");
+        }
+    }
+}
+
+/// The counter that every component may read.
+#[derive(Clone, Copy)]
+pub(crate) struct Counter;
+
+impl Clock for Counter {
+    fn now_ms(&self) -> u64 {
+        // A frequency of 0 means that firmware set none; waits then end early, but they end.
+        (u128::from(time::ticks()) * 1000 / u128::from(time::ticks_per_second().max(1))) as u64
+    }
+
+    fn relax(&self) {
+        yield_now();
+    }
+}
+
+impl From<RtError> for Problem {
+    fn from(error: RtError) -> Self {
+        Self::Runtime(error)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runtime(error) => error.fmt(f),
+            Self::Driver(error) => error.fmt(f),
+            Self::Streams(count) => write!(f, "a controller with {count} streams, where one was expected"),
+        }
+    }
+}
