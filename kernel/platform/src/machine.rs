@@ -16,7 +16,7 @@ use crate::pci::{MAX_PCI_HOSTS, PciAddress, PciHost, Pin};
 use crate::psci::{Conduit, psci};
 use crate::smmu::{Smmu, smmus};
 use crate::specifier::Specifier;
-use crate::streams::{entries, iommu, stream_of};
+use crate::streams::{entries, iommu, mask, stream_of};
 use crate::timer::{Timer, timer};
 use crate::tree::{Node, Tree, text};
 use crate::{MachineError, Problem, Region, ValidBlob};
@@ -164,6 +164,7 @@ impl<'b> Machine<'b> {
         for host in self.pci_hosts.iter() {
             let node = host.path.node();
             let Some(value) = node.property("iommu-map") else { continue };
+            mask(&node)?;
             for [_, phandle, base, count] in entries(&node, value)? {
                 let (smmu, cells) = iommu(&node, "iommu-map", phandle, &self.smmus)?;
                 if smmu.is_some() && cells != 1 {

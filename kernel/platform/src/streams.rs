@@ -37,15 +37,7 @@ pub(crate) fn stream_of<'b>(
     smmus: &Smmus<'b>,
 ) -> Result<Option<StreamId>, MachineError<'b>> {
     let Some(value) = node.property("iommu-map") else { return Ok(None) };
-    let mask = match node.property("iommu-map-mask") {
-        None => u32::MAX,
-        Some(mask) => {
-            let length = Problem::Length { bytes: mask.len(), entry: 4 };
-            let word = Cells::new(mask).word().filter(|_| mask.len() == 4);
-            word.ok_or_else(|| node.error("iommu-map-mask", length))?
-        }
-    };
-    let masked = u32::from(rid) & mask;
+    let masked = u32::from(rid) & mask(node)?;
     for entry in entries(node, value)? {
         let [first, phandle, base, count] = entry;
         let Some(offset) = masked.checked_sub(first).filter(|&offset| offset < count) else { continue };
@@ -59,6 +51,13 @@ pub(crate) fn stream_of<'b>(
         return Ok(Some(StreamId { smmu, sid }));
     }
     Ok(None)
+}
+
+/// The bits of a requester ID that the host's `iommu-map` looks at.
+pub(crate) fn mask<'b>(node: &Node<'b>) -> Result<u32, MachineError<'b>> {
+    let Some(value) = node.property("iommu-map-mask") else { return Ok(u32::MAX) };
+    let length = Problem::Length { bytes: value.len(), entry: 4 };
+    node.word("iommu-map-mask").ok_or_else(|| node.error("iommu-map-mask", length))
 }
 
 /// The entries of an `iommu-map`: first requester ID, IOMMU, first stream, count.

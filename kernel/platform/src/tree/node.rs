@@ -141,13 +141,17 @@ impl<'b> Node<'b> {
         self.word("#size-cells").unwrap_or(1)
     }
 
-    /// Its first child of this name; without unit address, the first with any.
+    /// Its child of exactly this name; else, for a name without unit address, the first with any.
     #[must_use]
     pub fn child(&self, name: &str) -> Option<Self> {
+        let without_address = |node: &Self| node.name().split_once('@').is_some_and(|(base, _)| base == name);
+        self.find_child(|node| node.name() == name).or_else(|| self.find_child(without_address))
+    }
+
+    fn find_child(&self, mut wanted: impl FnMut(&Self) -> bool) -> Option<Self> {
         let depth = self.levels.len() + 1;
         self.visit_below(|node| {
-            let base = node.name().split_once('@').map_or(node.name(), |(base, _)| base);
-            if node.levels.len() == depth && (node.name() == name || base == name) {
+            if node.levels.len() == depth && wanted(node) {
                 ControlFlow::Break(node.clone())
             } else {
                 ControlFlow::Continue(())

@@ -284,6 +284,10 @@ fn pcie_hosts_that_cannot_be_reached() {
         |t| t.set(host, "iommu-map", cells(&[0, 0x8004, 0xffff_ff00, 0x1_0000])),
         "/pcie@10000000: iommu-map: 4294967040 is not supported, only streams below 2^32",
     );
+    refused(
+        |t| t.set(host, "iommu-map-mask", cells(&[0, 0])),
+        "/pcie@10000000: iommu-map-mask: has 8 bytes, not entries of 4",
+    );
     refused(|t| t.clear("/smmuv3@9050000", "#iommu-cells"), "/smmuv3@9050000: #iommu-cells: is missing");
     refused(
         |t| t.set("/smmuv3@9050000", "#iommu-cells", cells(&[2])),

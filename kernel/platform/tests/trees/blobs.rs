@@ -218,6 +218,12 @@ fn exhaust(bytes: &[u8]) {
     assert_eq!(option(machine.bootargs, ""), None);
 }
 
+/// Thousands, or as many as `PROPTEST_CASES` says.
+fn cases() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases: 4000, ..config } }
+}
+
 #[derive(Clone, Debug)]
 enum Damage {
     Flip { at: prop::sample::Index, bit: u8 },
@@ -290,7 +296,7 @@ fn value_words(blob: &[u8]) -> Vec<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn damage_anywhere_never_panics(which in 0..REAL.len(), damages in damages()) {

@@ -6,6 +6,8 @@ use sluice_platform::{
     Conduit, Interrupt, Machine, PciAddress, Pin, Region, Reserved, Space, Trigger, Window, option, validate,
 };
 
+use crate::edit::{Node, Tree};
+
 const TWO_SMMUS: &[u8] = include_bytes!("../data/two-smmus.dtb");
 const FVP_LIKE: &[u8] = include_bytes!("../data/fvp-like.dtb");
 
@@ -210,4 +212,19 @@ fn masters_behind_no_smmu() {
     assert_eq!(masters(TWO_SMMUS), wanted.map(|(path, binding)| (path.to_owned(), binding)));
     let virtio = "/bus@8000000/iofpga-bus@300000000/virtio@130000".to_owned();
     assert_eq!(masters(FVP_LIKE), [(virtio, "virtio,mmio")]);
+}
+
+#[test]
+fn a_full_name_goes_before_a_name_without_its_unit_address() {
+    let mut tree = Tree::read(FVP_LIKE);
+    tree.add("/", Node::new("timer@0", &[]));
+    tree.add("/", Node::new("clock@0", &[]).with_child(Node::new("a", &[])));
+    tree.add("/", Node::new("clock", &[]).with_child(Node::new("b", &[])));
+    let bytes = tree.write();
+    let blob = validate(&bytes).expect("a valid blob");
+    let machine = Machine::from_blob(&blob).expect("a machine");
+    for path in ["/timer", "/timer@0", "/clock", "/clock@0/a", "/clock/b"] {
+        assert!(machine.device(path).is_some_and(|device| device.path().is(path)), "{path}");
+    }
+    assert!(machine.device("/clock/a").is_none());
 }

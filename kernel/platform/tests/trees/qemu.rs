@@ -144,6 +144,8 @@ fn devices_by_path_and_alias() {
         assert!(rtc.streams().expect("streams").is_empty());
         let flash = machine.device("/flash").expect("a name without unit address");
         assert_eq!(flash.registers().expect("registers").len(), 2);
+        assert!(machine.device("/cpus/cpu").is_some_and(|cpu| cpu.path().is("/cpus/cpu@0")));
+        assert!(machine.device("/cpus").is_some() && machine.device("/cpu").is_none(), "names are not prefixes");
         assert!(machine.alias("serial0").is_some_and(|uart| uart.path().is("/pl011@9000000")));
         assert!(machine.alias("serial1").is_none());
         assert!(machine.device("/pl031@9010001").is_none());
