@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde::Deserialize;
 
@@ -19,6 +19,16 @@ pub enum Kernel {
     Debug,
     /// Without them.
     Release,
+}
+
+impl Kernel {
+    /// The profile it is built with: internal checks and the debug system calls come with debug assertions.
+    const fn profile(self) -> &'static str {
+        match self {
+            Self::Debug => "checked",
+            Self::Release => "release",
+        }
+    }
 }
 
 /// Finished programs for the target.
@@ -48,7 +58,6 @@ pub struct Package {
     id: String,
     manifest_path: PathBuf,
     targets: Vec<Target>,
-    features: std::collections::BTreeMap<String, Vec<String>>,
 }
 
 /// A dependency.
@@ -126,31 +135,22 @@ pub fn programs(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Opti
     let workspace = Workspace::of(tree)?;
     let (package, kernel) = workspace.program_in("kernel/image")?;
     let mut command = toolchain.cargo(tree, "build");
-    command.args(["-p", &package.name]).args(kernel_features(package, kind)?);
+    command.args(["-p", &package.name, "--profile", kind.profile()]);
     if !step(tree, "build kernel", command)?.good {
         return Ok(None);
     }
     let mut command = toolchain.cargo(tree, "build");
+    command.arg("--release");
     for program in workspace.target_programs().filter(|program| program.name != package.name) {
         command.args(["-p", &program.name]);
     }
     if !step(tree, "build root task and components", command)?.good {
         return Ok(None);
     }
-    let folder = toolchain.programs(tree);
+    let kernel = toolchain.programs(tree, kind.profile()).join(kernel);
+    let folder = toolchain.programs(tree, "release");
     let (_, root_task) = workspace.program_in("root-task")?;
-    Ok(Some(Programs { kernel: folder.join(kernel), root_task: folder.join(root_task), components: folder }))
-}
-
-/// The debug system calls are a feature of the kernel's package.
-fn kernel_features(package: &Package, kind: Kernel) -> Result<&'static [&'static str]> {
-    let has_feature = package.features.contains_key("debug");
-    match (kind, has_feature) {
-        (Kernel::Debug, true) => Ok(&["--features", "debug"]),
-        (Kernel::Debug, false) => Ok(&[]),
-        (Kernel::Release, true) => Ok(&["--no-default-features"]),
-        (Kernel::Release, false) => bail!("the kernel cannot be built without its debug system calls yet"),
-    }
+    Ok(Some(Programs { kernel, root_task: folder.join(root_task), components: folder }))
 }
 
 /// Makes the boot image of `system`; nothing when a step failed, which has been shown.
@@ -181,13 +181,13 @@ mod tests {
     use super::*;
 
     const METADATA: &str = r#"{ "workspace_root": "/w", "workspace_default_members": ["host 1"], "packages": [
-        { "name": "k", "id": "k 1", "manifest_path": "/w/kernel/image/Cargo.toml", "features": { "debug": [] },
+        { "name": "k", "id": "k 1", "manifest_path": "/w/kernel/image/Cargo.toml",
           "dependencies": [], "targets": [{ "name": "k-bin", "kind": ["bin"] }] },
-        { "name": "n", "id": "n 1", "manifest_path": "/w/components/nvme/Cargo.toml", "features": {}, "dependencies": [],
+        { "name": "n", "id": "n 1", "manifest_path": "/w/components/nvme/Cargo.toml", "dependencies": [],
           "targets": [{ "name": "n", "kind": ["lib"] }, { "name": "n-bin", "kind": ["bin"] }] },
-        { "name": "c", "id": "c 1", "manifest_path": "/w/components/canary/Cargo.toml", "features": {}, "dependencies": [],
+        { "name": "c", "id": "c 1", "manifest_path": "/w/components/canary/Cargo.toml", "dependencies": [],
           "targets": [{ "name": "c", "kind": ["lib"] }] },
-        { "name": "host", "id": "host 1", "manifest_path": "/w/capdl-gen/Cargo.toml", "features": {}, "dependencies": [],
+        { "name": "host", "id": "host 1", "manifest_path": "/w/capdl-gen/Cargo.toml", "dependencies": [],
           "targets": [{ "name": "host", "kind": ["bin"] }] } ] }"#;
 
     #[test]
@@ -199,16 +199,6 @@ mod tests {
         assert!(workspace.program_in("root-task").is_err());
         let default: Vec<_> = workspace.packages.iter().filter(|package| workspace.is_default(package)).collect();
         assert_eq!(default, [&workspace.packages[3]]);
-    }
-
-    #[test]
-    fn a_kernel_without_the_feature_has_no_release_build() {
-        let workspace: Workspace = serde_json::from_str(METADATA).unwrap();
-        let (kernel, plain) = (&workspace.packages[0], &workspace.packages[2]);
-        assert_eq!(kernel_features(kernel, Kernel::Debug).unwrap(), ["--features", "debug"]);
-        assert_eq!(kernel_features(kernel, Kernel::Release).unwrap(), ["--no-default-features"]);
-        assert!(kernel_features(plain, Kernel::Debug).unwrap().is_empty());
-        assert!(kernel_features(plain, Kernel::Release).is_err());
     }
 
     #[test]

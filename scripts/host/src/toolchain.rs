@@ -97,7 +97,7 @@ impl Toolchain {
                 command
             }
         };
-        command.args(["--release", "--target", TARGET, "--target-dir"]).arg(self.target_folder(tree));
+        command.args(["--target", TARGET, "--target-dir"]).arg(self.target_folder(tree));
         command
     }
 
@@ -107,10 +107,10 @@ impl Toolchain {
         tree.build().join("target").join(self.word())
     }
 
-    /// Where finished programs for the target are.
+    /// Where finished programs for the target are that were built with `profile`.
     #[must_use]
-    pub fn programs(&self, tree: &Tree) -> PathBuf {
-        self.target_folder(tree).join(TARGET).join("release")
+    pub fn programs(&self, tree: &Tree, profile: &str) -> PathBuf {
+        self.target_folder(tree).join(TARGET).join(profile)
     }
 
     fn word(&self) -> &'static str {
