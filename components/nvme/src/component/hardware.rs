@@ -34,6 +34,13 @@ pub(crate) enum Problem {
     Driver(Error),
     /// The device has another number of streams than one.
     Streams(usize),
+    /// The queue region has no page to spare, or is not made of 4 KiB frames.
+    NoCanaryPage {
+        /// Bytes with a page to spare.
+        needed: u64,
+        /// Bytes of the region.
+        given: u64,
+    },
 }
 
 impl Disk {
@@ -142,6 +149,9 @@ impl fmt::Display for Problem {
         match self {
             Self::Runtime(error) => error.fmt(f),
             Self::Driver(error) => error.fmt(f),
+            Self::NoCanaryPage { needed, given } => {
+                write!(f, "a queue region of {given} bytes, where {needed} in frames of 4 KiB are needed")
+            }
             Self::Streams(count) => write!(f, "a controller with {count} streams, where one was expected"),
         }
     }

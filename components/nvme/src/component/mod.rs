@@ -4,18 +4,28 @@ mod disk;
 mod faults;
 mod hardware;
 mod scratch;
+mod vault;
 
 use sluice_nvme::Error;
 use sluice_rt::{Env, check, finish, println};
 
 use hardware::Disk;
+use vault::Vault;
 
 sluice_rt::entry!(main);
 
 fn main(env: &Env) {
     work(env, "disk", disk::run);
     work(env, "scratch", scratch::run);
+    let vault = Vault::open(env, "disk", "disk_queue");
+    if let Err(problem) = &vault {
+        check!("vault", false, "{problem}");
+    }
+    // Others wait for the answers, but the system's run does not wait for this component any more.
     finish();
+    if let Ok(vault) = vault {
+        vault.serve();
+    }
 }
 
 /// Opens the disk and does `job` with it. What keeps the job from its end is a failed check of its own.
