@@ -1,0 +1,52 @@
+//! The root thread.
+
+mod access;
+mod given;
+mod heap;
+mod panic;
+mod start;
+
+use sluice_root_task::boot::{Running, boot};
+use sluice_root_task::kernel::{Invocation, Kernel};
+use sluice_root_task::supervisor::Message;
+use sluice_sys::{Endpoint, Event, debug_halt, reply};
+
+use access::System;
+
+/// Everything after the entry's few unsafe lines.
+fn run(given: &given::Memory) -> ! {
+    match boot(System, &given.view()) {
+        Ok(running) => supervise(running),
+        Err(stop) => {
+            System.line(&alloc::format!("STOP: {stop}"));
+            debug_halt()
+        }
+    }
+}
+
+/// Answers the components until the system's run is over.
+fn supervise(mut running: Running<System>) -> ! {
+    let endpoint = Endpoint::from(running.endpoint);
+    loop {
+        // No notification is bound to the root thread, so nobody but a component is heard.
+        let Event::Message(received) = endpoint.recv() else { continue };
+        let words = core::array::from_fn(|index| received.word(index));
+        let message = Message { badge: received.badge(), label: received.label(), words };
+        let response = running.supervisor.receive(&message);
+        if let Some(&thread) = response.suspend.and_then(|component| running.threads.get(component))
+            && let Err(failure) = running.kernel.invoke(&Invocation::Suspend { thread })
+        {
+            running.kernel.line(&alloc::format!("cannot suspend a component: {failure}"));
+        }
+        if let Some(line) = response.line {
+            running.kernel.line(&line);
+        }
+        if response.reply {
+            reply(&sluice_sys::Message::new(0, []));
+        }
+        if let Some(result) = running.supervisor.result() {
+            running.kernel.line(&result);
+            debug_halt();
+        }
+    }
+}

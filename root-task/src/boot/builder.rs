@@ -1,0 +1,208 @@
+//! Making objects, mapping frames, filling pages: the steps everything else consists of.
+
+use alloc::collections::BTreeMap;
+use alloc::string::ToString;
+
+use sluice_abi::{CapRights, FrameSize, ObjectType, PAGE_SIZE, RETYPE_FAN_OUT_LIMIT, VirtAddr, VmAttributes, bootinfo};
+use sluice_sys::{CNode, Slot};
+
+use crate::Stop;
+use crate::elf::Page;
+use crate::kernel::{Invocation, Kernel, WINDOW};
+use crate::memory::{DeviceMemory, Ram, Slots, Untyped};
+use crate::tables::Tables;
+
+/// Where the root task maps the frame it fills.
+const FILL: u64 = WINDOW.start;
+/// Where the root task maps configuration space.
+const CONFIGURATION: u64 = WINDOW.start + (1 << 32);
+
+/// Normal memory nobody executes.
+pub(super) const DATA: VmAttributes = VmAttributes::DEFAULT.union(VmAttributes::EXECUTE_NEVER);
+/// Device registers.
+pub(super) const DEVICE: VmAttributes = VmAttributes::EXECUTE_NEVER;
+/// Loads and stores.
+pub(super) const READ_WRITE: CapRights = CapRights::READ.union(CapRights::WRITE);
+
+/// An address space, for a CPU or a device, and the tables it has.
+pub(super) struct Space {
+    pub(super) vspace: u64,
+    tables: Tables,
+}
+
+/// The kernel and what is left of what it handed over.
+pub(super) struct Builder<K> {
+    pub(super) kernel: K,
+    slots: Slots,
+    ram: Ram,
+    device: DeviceMemory,
+    own: Space,
+    /// A slot that is empty between steps.
+    transit: u64,
+    /// Buses of configuration space: physical address, and where they are mapped.
+    configuration: BTreeMap<u64, u64>,
+}
+
+impl<K: Kernel> Builder<K> {
+    pub(super) fn new(kernel: K, info: &bootinfo::BootInfo) -> Result<Self, Stop> {
+        let count = info.untyped.end.saturating_sub(info.untyped.start) as usize;
+        let untypeds = || {
+            let listed = info.untyped_list.iter().take(count).zip(info.untyped.start..);
+            listed.map(|(described, cap)| {
+                let untyped = Untyped { cap, base: described.paddr, size_bits: described.size_bits };
+                (untyped, described.is_device != 0)
+            })
+        };
+        let mut slots = Slots::new(info.empty.start, info.empty.end);
+        let transit = slots.take(1)?;
+        Ok(Self {
+            kernel,
+            slots,
+            ram: Ram::new(untypeds().filter(|(_, device)| !device).map(|(untyped, _)| untyped)),
+            device: DeviceMemory::new(untypeds().filter(|(_, device)| *device).map(|(untyped, _)| untyped)),
+            own: Space { vspace: bootinfo::slot::INIT_VSPACE, tables: Tables::default() },
+            transit,
+            configuration: BTreeMap::new(),
+        })
+    }
+
+    /// A slot of the root CNode.
+    pub(super) const fn root(slot: u64) -> Slot {
+        CNode(sluice_abi::CPtr(bootinfo::slot::INIT_CNODE)).slot(slot)
+    }
+
+    pub(super) fn invoke(&mut self, who: &str, invocation: Invocation) -> Result<(), Stop> {
+        self.kernel.invoke(&invocation).map_err(|failure| Stop::Refused {
+            action: invocation.action(),
+            who: who.to_string(),
+            failure,
+        })
+    }
+
+    /// An empty slot.
+    pub(super) fn slot(&mut self) -> Result<u64, Stop> {
+        Ok(self.slots.take(1)?)
+    }
+
+    /// `count` new objects in consecutive slots; the first slot. `user_bits` counts for Untyped and CNode.
+    pub(super) fn objects(&mut self, who: &str, object: ObjectType, user_bits: u32, count: u64) -> Result<u64, Stop> {
+        let first = self.slots.take(count)?;
+        let size_bits = object.size_bits(user_bits);
+        let mut done = 0;
+        while done < count {
+            let batch = (count - done).min(RETYPE_FAN_OUT_LIMIT);
+            let out_of_memory = Stop::Memory { size_bits, count: batch };
+            let untyped = self.ram.take(size_bits, batch).ok_or(out_of_memory)?.untyped;
+            let slot = first + done;
+            self.invoke(who, Invocation::Retype { untyped, object, size_bits: user_bits, slot, count: batch })?;
+            done += batch;
+        }
+        Ok(first)
+    }
+
+    /// One new object.
+    pub(super) fn object(&mut self, who: &str, object: ObjectType) -> Result<u64, Stop> {
+        self.objects(who, object, 0, 1)
+    }
+
+    /// A new, empty address space with its ASID.
+    pub(super) fn space(&mut self, who: &str) -> Result<Space, Stop> {
+        let vspace = self.object(who, ObjectType::VSpace)?;
+        self.invoke(who, Invocation::AssignAsid { vspace })?;
+        Ok(Space { vspace, tables: Tables::default() })
+    }
+
+    /// Maps a frame, and the tables it needs before it.
+    pub(super) fn map(
+        &mut self,
+        who: &str,
+        space: &mut Space,
+        frame: u64,
+        at: (u64, FrameSize),
+        access: (CapRights, VmAttributes),
+    ) -> Result<(), Stop> {
+        let vspace = space.vspace;
+        for covered in space.tables.missing(at.0, at.1) {
+            let table = self.object(who, ObjectType::PageTable)?;
+            self.invoke(who, Invocation::MapTable { table, vspace, at: VirtAddr(covered) })?;
+        }
+        let (rights, attributes) = access;
+        self.invoke(who, Invocation::MapFrame { frame, vspace, at: VirtAddr(at.0), rights, attributes })
+    }
+
+    /// Maps a frame into the root task's own space.
+    fn map_own(&mut self, who: &str, frame: u64, at: u64, attributes: VmAttributes) -> Result<(), Stop> {
+        let mut own = core::mem::replace(&mut self.own, Space { vspace: 0, tables: Tables::default() });
+        let mapped = self.map(who, &mut own, frame, (at, FrameSize::Small), (READ_WRITE, attributes));
+        self.own = own;
+        mapped
+    }
+
+    /// Puts the contents of a page into a new frame.
+    pub(super) fn fill(&mut self, who: &str, frame: u64, page: &Page<'_>) -> Result<(), Stop> {
+        if page.contents.is_empty() {
+            return Ok(());
+        }
+        self.map_own(who, frame, FILL, DATA)?;
+        for (offset, bytes) in &page.contents {
+            self.kernel.write(VirtAddr(FILL + offset), bytes);
+        }
+        if page.perms.execute {
+            self.invoke(who, Invocation::UnifyInstruction { frame })?;
+        }
+        self.invoke(who, Invocation::UnmapFrame { frame })
+    }
+
+    /// A copy of a frame capability, to be mapped once more.
+    pub(super) fn copy_frame(&mut self, who: &str, frame: u64) -> Result<u64, Stop> {
+        let slot = self.slot()?;
+        self.invoke(who, Invocation::Copy { from: frame, to: Self::root(slot), rights: CapRights::all() })?;
+        Ok(slot)
+    }
+
+    /// A copy of a frame capability in the transit slot, to be mapped and moved away.
+    pub(super) fn copy_frame_in_transit(&mut self, who: &str, frame: u64) -> Result<u64, Stop> {
+        let to = Self::root(self.transit);
+        self.invoke(who, Invocation::Copy { from: frame, to, rights: CapRights::all() })?;
+        Ok(self.transit)
+    }
+
+    /// A badged copy with fewer rights, for the kernel to keep.
+    pub(super) fn badged(&mut self, who: &str, from: u64, rights: CapRights, badge: u64) -> Result<u64, Stop> {
+        let slot = self.slot()?;
+        self.invoke(who, Invocation::Mint { from, to: Self::root(slot), rights, badge })?;
+        Ok(slot)
+    }
+
+    /// Frames of the device memory at `base..base + size`; the first of their slots.
+    pub(super) fn device_frames(&mut self, who: &str, base: u64, size: u64) -> Result<u64, Stop> {
+        let carved = self.device.frames(base, size, &mut self.slots);
+        let (first, steps) = carved.map_err(|error| Stop::Registers { who: who.to_string(), error })?;
+        for step in steps {
+            let user_bits = if step.object == ObjectType::Untyped { step.size_bits } else { 0 };
+            let (untyped, object, slot, count) = (step.untyped, step.object, step.slot, step.count);
+            self.invoke(who, Invocation::Retype { untyped, object, size_bits: user_bits, slot, count })?;
+        }
+        Ok(first)
+    }
+
+    /// Makes 1 MiB of configuration space readable; does nothing the second time.
+    pub(super) fn map_configuration(&mut self, who: &str, base: u64, size: u64) -> Result<(), Stop> {
+        if self.configuration.contains_key(&base) {
+            return Ok(());
+        }
+        let vaddr = CONFIGURATION + self.configuration.len() as u64 * size;
+        let first = self.device_frames(who, base, size)?;
+        for page in 0..size / PAGE_SIZE {
+            self.map_own(who, first + page, vaddr + page * PAGE_SIZE, DEVICE)?;
+        }
+        self.configuration.insert(base, vaddr);
+        Ok(())
+    }
+
+    /// Where a register of configuration space is mapped.
+    pub(super) fn configuration(&self, at: u64, size: u64) -> Option<VirtAddr> {
+        let (base, vaddr) = self.configuration.range(..=at).next_back()?;
+        (at - base < size).then(|| VirtAddr(vaddr + (at - base)))
+    }
+}

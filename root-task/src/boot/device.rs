@@ -1,0 +1,113 @@
+//! A device's translation and registers, and the moment it may master memory.
+
+use sluice_abi::smmu::ContextId;
+use sluice_abi::{CapRights, FrameSize, PAGE_SIZE};
+use sluice_manifest::Manifest;
+use sluice_spec::{Device, Mode};
+
+use super::builder::{Builder, DATA, DEVICE, READ_WRITE};
+use super::component::{Objects, rights};
+use super::ecam::Ecam;
+use super::machine::{Checked, Devices};
+use super::regions::RegionFrames;
+use crate::kernel::{Invocation, Kernel};
+use crate::pci::{enable_decode, enable_interrupt, enable_mastering};
+use crate::plan::Page;
+use crate::{Stop, live};
+
+/// Slots of a device's translation, in the order of its streams.
+#[derive(Default)]
+pub(super) struct Translation {
+    pub(super) streams: alloc::vec::Vec<u64>,
+    pub(super) context: u64,
+    pub(super) space: u64,
+}
+
+/// Builds the I/O address space of a device and binds its streams to it; `None` for a device without streams.
+pub(super) fn translate<K: Kernel>(
+    builder: &mut Builder<K>,
+    who: &str,
+    device: &Device,
+    objects: &Objects,
+    (manifest, position): (&Manifest, usize),
+    (regions, fault_badge): (&[RegionFrames], Option<u64>),
+) -> Result<Option<Translation>, Stop> {
+    let streams =
+        live::streams(device).map_err(|mismatch| Stop::Mismatch { who: alloc::string::String::from(who), mismatch })?;
+    let Some(first) = streams.first().filter(|_| device.mode == Mode::Stage2) else { return Ok(None) };
+    let described = manifest.devices.get(position).ok_or(Stop::System("a device without description"))?;
+    let mut space = builder.space(who)?;
+    for (map, told) in device.dma.iter().zip(&described.dma) {
+        let region = regions.get(map.region as usize).ok_or(Stop::System("a device reaches no such region"))?;
+        for (index, frame) in region.frames().enumerate() {
+            let at = map.iova + ((index as u64) << region.size.bits());
+            let access = (rights(told.perms), DATA);
+            if described.manage.is_some() {
+                let copy = builder.copy_frame_in_transit(who, frame)?;
+                builder.map(who, &mut space, copy, (at, region.size), access)?;
+                let to = objects.slot(told.frames + index as u64);
+                builder.invoke(who, Invocation::Move { from: copy, to })?;
+            } else {
+                let copy = builder.copy_frame(who, frame)?;
+                builder.map(who, &mut space, copy, (at, region.size), access)?;
+            }
+        }
+    }
+    let mut translation = Translation { space: space.vspace, ..Translation::default() };
+    translation.context = builder.slot()?;
+    let context = ContextId { smmu: first.smmu, cb: device.context };
+    builder.invoke(who, Invocation::GetContext { context, slot: translation.context })?;
+    builder.invoke(who, Invocation::AssignSpace { context: translation.context, space: space.vspace })?;
+    for stream in streams {
+        let slot = builder.slot()?;
+        builder.invoke(who, Invocation::GetStream { stream, slot })?;
+        // Before the binding, so that no record of the first access is lost.
+        if let (Some(badge), Some(faults)) = (fault_badge, &device.faults) {
+            let notification = builder.badged(who, objects.notification, CapRights::WRITE, badge)?;
+            let budget = faults.budget;
+            builder.invoke(who, Invocation::SetFaultHandler { stream: slot, notification, budget })?;
+        }
+        builder.invoke(who, Invocation::Bind { stream: slot, context: translation.context })?;
+        translation.streams.push(slot);
+    }
+    Ok(Some(translation))
+}
+
+/// Maps pages of registers into a component.
+pub(super) fn map_registers<K: Kernel>(
+    builder: &mut Builder<K>,
+    who: &str,
+    objects: &mut Objects,
+    page: &Page,
+) -> Result<(), Stop> {
+    let frames = builder.device_frames(who, page.base, page.size)?;
+    let offsets = (0..page.size).step_by(PAGE_SIZE as usize);
+    for (offset, frame) in offsets.zip(frames..) {
+        let at = (page.vaddr + offset, FrameSize::Small);
+        builder.map(who, &mut objects.space, frame, at, (READ_WRITE, DEVICE))?;
+    }
+    Ok(())
+}
+
+/// Lets a PCI function decode, interrupt and, last, master memory.
+///
+/// `confined` says that its stream is bound, or that the machine was booted without protection on purpose; a device
+/// of mode "none" never masters.
+pub(super) fn enable<K: Kernel>(
+    builder: &mut Builder<K>,
+    devices: &Devices<'_>,
+    checked: &Checked,
+    device: &Device,
+    confined: bool,
+) {
+    let Some(function) = checked.function else { return };
+    let Some(bus) = devices.buses.get(function.bus) else { return };
+    let mut ecam = Ecam { builder, host: &bus.host };
+    enable_decode(&mut ecam, function.at, function.decode);
+    if device.interrupt.is_some() {
+        enable_interrupt(&mut ecam, function.at);
+    }
+    if confined && device.mode == Mode::Stage2 {
+        enable_mastering(&mut ecam, function.at);
+    }
+}

@@ -1,0 +1,65 @@
+//! Chunks of extra boot information: a header of two words (kind, bytes with header) and the content.
+
+use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_PADDING};
+
+const HEADER: usize = 16;
+
+/// The content of the first chunk of a kind.
+pub(super) fn chunk(extra: &[u8], wanted: u64) -> Option<&[u8]> {
+    let mut rest = extra;
+    loop {
+        let id = word(rest, 0)?;
+        let len = usize::try_from(word(rest, 8)?).ok()?;
+        if id == wanted && id != EXTRA_PADDING {
+            return rest.get(HEADER..len);
+        }
+        rest = rest.get(len.max(HEADER)..)?;
+    }
+}
+
+/// Where a debug kernel keeps the word that attacks on its memory aim at.
+pub(super) fn canary(extra: &[u8]) -> Option<u64> {
+    word(chunk(extra, EXTRA_DEBUG_CANARY)?, 0)
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at + 8)?;
+    Some(bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use sluice_abi::bootinfo::EXTRA_FDT;
+
+    use super::*;
+
+    fn chunks(list: &[(u64, u64, &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (id, len, content) in list {
+            bytes.extend(id.to_le_bytes());
+            bytes.extend(len.to_le_bytes());
+            bytes.extend(*content);
+        }
+        bytes
+    }
+
+    #[test]
+    fn chunks_are_found_behind_others() {
+        let canary_words: Vec<u8> = [0x4008_0000u64, 7].iter().flat_map(|word| word.to_le_bytes()).collect();
+        let extra = chunks(&[(0, 24, &[0; 8]), (EXTRA_FDT, 19, b"dtb"), (EXTRA_DEBUG_CANARY, 32, &canary_words)]);
+        assert_eq!(chunk(&extra, EXTRA_FDT), Some(&b"dtb"[..]));
+        assert_eq!(canary(&extra), Some(0x4008_0000));
+        assert_eq!(chunk(&extra, 3), None);
+    }
+
+    #[test]
+    fn damaged_chunks_are_none() {
+        assert_eq!(chunk(&chunks(&[(EXTRA_FDT, 100, b"short")]), EXTRA_FDT), None);
+        assert_eq!(chunk(&chunks(&[(EXTRA_FDT, 3, b"short")]), EXTRA_FDT), None);
+        assert_eq!(chunk(&chunks(&[(1, 0, b""), (2, u64::MAX, b"")]), EXTRA_FDT), None);
+        assert_eq!(canary(&chunks(&[(EXTRA_DEBUG_CANARY, 20, b"four")])), None);
+        assert_eq!(chunk(&[], EXTRA_FDT), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! The capabilities a plan lists, put where the manifest says.
+
+use alloc::vec::Vec;
+
+use sluice_abi::{CapRights, ObjectType};
+
+use super::builder::Builder;
+use super::component::Objects;
+use super::device::Translation;
+use crate::Stop;
+use crate::kernel::{Invocation, Kernel};
+use crate::plan::{Grant, Plan};
+
+/// What a client may do: call, pass capabilities along, be answered.
+const CLIENT: CapRights = CapRights::WRITE.union(CapRights::GRANT).union(CapRights::GRANT_REPLY);
+/// What a server may do: receive, and pass capabilities along in its answers.
+const SERVER: CapRights = CapRights::READ.union(CapRights::GRANT);
+
+/// Puts every capability of the plan into the component's CNode.
+///
+/// Those over streams are moved: nobody else holds a copy, so when the component deletes one it is gone.
+pub(super) fn put<K: Kernel>(
+    builder: &mut Builder<K>,
+    plan: &Plan,
+    objects: &Objects,
+    channels: &[u64],
+    translations: &[Option<Translation>],
+) -> Result<(), Stop> {
+    let who = plan.manifest.name.as_str();
+    let missing = Stop::System("a grant refers to what there is not");
+    let endpoint = |channel: usize| channels.get(channel).copied().ok_or(missing.clone());
+    let translation = |device: usize| translations.get(device).and_then(Option::as_ref).ok_or(missing.clone());
+    for (index, grant) in &plan.grants {
+        let to = objects.slot(*index);
+        let invocation = match *grant {
+            Grant::Interrupt { intid, edge, badge } => {
+                let slot = builder.slot()?;
+                builder.invoke(who, Invocation::GetInterrupt { intid, edge, slot })?;
+                let notification = builder.badged(who, objects.notification, CapRights::WRITE, badge)?;
+                builder.invoke(who, Invocation::SetNotification { handler: slot, notification })?;
+                Invocation::Move { from: slot, to }
+            }
+            Grant::Client { channel, badge } => {
+                Invocation::Mint { from: endpoint(channel)?, to, rights: CLIENT, badge }
+            }
+            Grant::Server { channel } => Invocation::Copy { from: endpoint(channel)?, to, rights: SERVER },
+            Grant::Stream { device, stream } => {
+                let streams: &Vec<u64> = &translation(device)?.streams;
+                Invocation::Move { from: *streams.get(stream).ok_or(missing.clone())?, to }
+            }
+            Grant::Context { device } => Invocation::Move { from: translation(device)?.context, to },
+            Grant::Space { device } => Invocation::Move { from: translation(device)?.space, to },
+            // They were moved when they were mapped.
+            Grant::Frames { .. } => continue,
+            Grant::Untyped { size_bits } => {
+                let from = builder.objects(who, ObjectType::Untyped, u32::from(size_bits), 1)?;
+                Invocation::Move { from, to }
+            }
+        };
+        builder.invoke(who, invocation)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The live machine: its PCI functions, and every device of the spec compared with it.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use sluice_platform::{Machine, PciAddress, option};
+use sluice_spec::{Location, System};
+
+use super::builder::Builder;
+use super::ecam::Ecam;
+use crate::kernel::Kernel;
+use crate::live::{Bus, check_function, check_node, check_raw_streams};
+use crate::pci::{Decode, Windows, enumerate};
+use crate::plan::{Circumstances, LiveDevice};
+use crate::{Mismatch, Stop};
+
+/// A PCI function that belongs to a device of the spec.
+#[derive(Clone, Copy)]
+pub(super) struct Function {
+    /// Position of its host in the list of buses.
+    pub(super) bus: usize,
+    pub(super) at: PciAddress,
+    pub(super) decode: Decode,
+}
+
+/// A device of the spec on this machine.
+pub(super) struct Checked {
+    pub(super) live: LiveDevice,
+    pub(super) function: Option<Function>,
+}
+
+/// The buses of every PCI host the spec names, and each component's devices.
+pub(super) struct Devices<'b> {
+    pub(super) buses: Vec<Bus<'b>>,
+    pub(super) checked: Vec<Vec<Checked>>,
+}
+
+/// Compares every device of the spec with the machine.
+pub(super) fn check<'b, K: Kernel>(
+    builder: &mut Builder<K>,
+    machine: &Machine<'b>,
+    system: &System,
+) -> Result<Devices<'b>, Stop> {
+    let mut devices = Devices { buses: Vec::new(), checked: Vec::new() };
+    for component in &system.components {
+        let mut checked = Vec::new();
+        for device in &component.devices {
+            let who = format!("{}.{}", component.name, device.name);
+            let stop = |mismatch| Stop::Mismatch { who: who.clone(), mismatch };
+            let found = match &device.location {
+                Location::Pci { host, bus, device: number, function } => {
+                    let index = open_bus(builder, machine, &mut devices.buses, host, &who)?;
+                    let at = PciAddress::new(*bus, *number, *function);
+                    let at = at.ok_or_else(|| stop(Mismatch::Absent(format!("{bus:02x}:{number:02x}.{function}"))))?;
+                    let bus = devices.buses.get_mut(index).ok_or(Stop::System("no such PCI host"))?;
+                    let host = bus.host;
+                    let mut ecam = Ecam { builder, host: &host };
+                    let (live, decode) = check_function(machine, bus, &mut ecam, at, device).map_err(stop)?;
+                    Checked { live, function: Some(Function { bus: index, at, decode }) }
+                }
+                Location::Node { path } => {
+                    Checked { live: check_node(machine, path, device).map_err(stop)?, function: None }
+                }
+                Location::Streams => {
+                    Checked { live: check_raw_streams(machine, device).map_err(stop)?, function: None }
+                }
+            };
+            checked.push(found);
+        }
+        devices.checked.push(checked);
+    }
+    Ok(devices)
+}
+
+/// Enumerates a host the first time it is named.
+fn open_bus<'b, K: Kernel>(
+    builder: &mut Builder<K>,
+    machine: &Machine<'b>,
+    buses: &mut Vec<Bus<'b>>,
+    path: &str,
+    who: &str,
+) -> Result<usize, Stop> {
+    if let Some(index) = buses.iter().position(|bus| bus.host.path.is(path)) {
+        return Ok(index);
+    }
+    let no_host = || Stop::Mismatch { who: who.to_string(), mismatch: Mismatch::Host(path.to_string()) };
+    let host = *machine.pci_hosts.iter().find(|host| host.path.is(path)).ok_or_else(no_host)?;
+    let found = enumerate(&mut Ecam { builder, host: &host }, host.first_bus, host.last_bus)
+        .map_err(|error| Stop::Buses(error.to_string()))?;
+    let windows = Windows::new(host.windows.iter().copied());
+    buses.push(Bus { host, found, windows });
+    Ok(buses.len() - 1)
+}
+
+/// What the machine and its command line add to the spec. Addresses confer nothing: they are what a component aims at
+/// when it shows that it cannot reach them.
+pub(super) fn circumstances(machine: &Machine<'_>, canary: Option<u64>) -> Circumstances {
+    let mut extra_args: Vec<(String, String)> = Vec::new();
+    let mut tell = |name: &str, address: u64| extra_args.push((name.to_string(), format!("{address:#x}")));
+    if let Some(address) = canary {
+        tell("kernel_canary", address);
+    }
+    if let Some(smmu) = machine.smmus.get(0) {
+        tell("smmu_base", smmu.registers.base().0);
+    }
+    tell("gic_base", machine.gic.distributor.base().0);
+    let translating = option(machine.bootargs, "sluice.smmu") != Some("off");
+    Circumstances { translating, extra_args }
+}

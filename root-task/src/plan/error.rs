@@ -1,0 +1,42 @@
+//! Why a component cannot be laid out.
+
+use alloc::string::String;
+use core::fmt;
+
+/// A spec that contradicts itself; `capdl-gen` writes none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PlanError {
+    /// A position lies outside the list it refers to.
+    Reference(&'static str),
+    /// A region is to be written but not read, which stage 2 does not do.
+    WriteOnly(String),
+    /// A size or address is no multiple of its pages.
+    Unaligned(u64),
+    /// The range is outside the area for it.
+    Outside {
+        /// First address.
+        at: u64,
+        /// Bytes.
+        size: u64,
+    },
+    /// The range holds something already.
+    Overlap(u64),
+    /// There are more signals than badge bits.
+    Signals,
+    /// The component's devices share an interrupt that is edge-triggered for one only.
+    Trigger(u32),
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reference(what) => write!(f, "the spec refers to a {what} it does not contain"),
+            Self::WriteOnly(region) => write!(f, "region {region} cannot be writable and not readable"),
+            Self::Unaligned(at) => write!(f, "{at:#x} is no multiple of the page size"),
+            Self::Outside { at, size } => write!(f, "{at:#x}+{size:#x} is outside the address range for it"),
+            Self::Overlap(at) => write!(f, "something is mapped at {at:#x} already"),
+            Self::Signals => f.write_str("more signals than a notification has bits for"),
+            Self::Trigger(intid) => write!(f, "interrupt {intid} is both level- and edge-triggered"),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What a component is told, for a system with everything in it.
+
+use std::collections::BTreeSet;
+use std::format;
+use std::string::ToString;
+use std::vec;
+
+use sluice_spec::{Channel, Device, DmaMap, Faults, Location, Map, Mode, Perms, UntypedGrant};
+
+use super::*;
+
+fn perms(read: bool, write: bool) -> Perms {
+    Perms { read, write, execute: false }
+}
+
+fn device(name: &str, sid: u64, intid: u32) -> Device {
+    Device {
+        name: name.to_string(),
+        location: Location::Pci { host: "/pcie".into(), bus: 0, device: 2, function: 0 },
+        expect: None,
+        mode: Mode::Stage2,
+        streams: vec![sid],
+        context: sid as u16,
+        dma: vec![DmaMap { region: 0, iova: 0x1_0000, perms: perms(true, true) }],
+        interrupt: Some((intid, false)),
+        faults: Some(Faults { notify: format!("{name}-fault"), budget: 4 }),
+        address_bits: 64,
+        manage: true,
+        registers: vec![],
+    }
+}
+
+fn component(name: &str) -> Component {
+    Component {
+        name: name.to_string(),
+        image: 0,
+        priority: 100,
+        stack: 0x4000,
+        heap: 0x10_0000,
+        args: vec![("verbose".into(), "yes".into())],
+        must_finish: false,
+        maps: vec![],
+        devices: vec![],
+        untyped: vec![],
+    }
+}
+
+fn system() -> System {
+    let mut driver = component("driver");
+    driver.maps = vec![Map { region: 0, perms: perms(true, true), cached: true, vaddr: None }];
+    driver.devices = vec![device("disk", 0x10, 37), device("scratch", 0x30, 37)];
+    driver.untyped = vec![UntypedGrant { name: "victim".into(), size_bits: 16 }];
+    System {
+        platform: "test".into(),
+        regions: vec![sluice_spec::Region { name: "ring".into(), size: 0x3000, frame_bits: 12 }],
+        components: vec![component("console"), driver],
+        channels: vec![Channel { name: "console".into(), server: 0, clients: vec![1] }],
+        blobs: vec![],
+    }
+}
+
+fn live(bases: &[u64]) -> Vec<LiveDevice> {
+    bases.iter().map(|base| LiveDevice { registers: vec![(0, *base, 0x4000)] }).collect()
+}
+
+fn plan(translating: bool) -> Plan {
+    let circumstances = Circumstances { translating, extra_args: vec![("kernel_canary".into(), "0x1000".into())] };
+    Plan::new(&system(), 1, &live(&[0x1000_0000, 0x1000_4000]), &circumstances).unwrap()
+}
+
+#[test]
+fn slots_are_consecutive_and_have_one_use() {
+    let Plan { manifest, grants, .. } = plan(true);
+    let mut next = slot::FIRST;
+    for (slot, grant) in &grants {
+        assert_eq!(*slot, next);
+        next += match grant {
+            Grant::Frames { .. } => 3,
+            Grant::Interrupt { .. }
+            | Grant::Client { .. }
+            | Grant::Server { .. }
+            | Grant::Stream { .. }
+            | Grant::Context { .. }
+            | Grant::Space { .. }
+            | Grant::Untyped { .. } => 1,
+        };
+    }
+    assert_eq!(manifest.first_free_slot, next);
+    assert!(1 << manifest.cnode_bits >= next + SPARE_SLOTS);
+    let manage = manifest.devices[1].manage.as_ref().unwrap();
+    let at = |slot: u64| &grants.iter().find(|(at, _)| *at == slot).unwrap().1;
+    assert_eq!(at(manage.sids[0]), &Grant::Stream { device: 1, stream: 0 });
+    assert_eq!(at(manage.cb), &Grant::Context { device: 1 });
+    assert_eq!(at(manage.space), &Grant::Space { device: 1 });
+    assert_eq!(at(manifest.devices[1].dma[0].frames), &Grant::Frames { device: 1, mapping: 0 });
+    assert_eq!(at(manifest.untyped[0].cap), &Grant::Untyped { size_bits: 16 });
+    assert_eq!(at(manifest.clients[0].endpoint), &Grant::Client { channel: 0, badge: 1 });
+}
+
+#[test]
+fn devices_on_one_line_share_its_handler() {
+    let Plan { manifest, grants, .. } = plan(true);
+    assert_eq!(manifest.devices[0].interrupt, manifest.devices[1].interrupt);
+    assert_eq!(grants.iter().filter(|(_, grant)| matches!(grant, Grant::Interrupt { .. })).count(), 1);
+    let mut system = system();
+    system.components[1].devices[1].interrupt = Some((37, true));
+    let error = Plan::new(&system, 1, &live(&[0, 0x4000]), &Circumstances::default());
+    assert_eq!(error, Err(PlanError::Trigger(37)));
+}
+
+#[test]
+fn signals_are_single_bits_above_all_client_badges() {
+    let Plan { manifest, fault_badges, .. } = plan(true);
+    let badges: BTreeSet<u64> = manifest.signals.iter().map(|signal| signal.badge).collect();
+    assert_eq!(badges.len(), 3);
+    assert!(badges.iter().all(|badge| badge.is_power_of_two() && *badge > u64::from(u32::MAX)));
+    let named = |name: &str| manifest.signals.iter().find(|signal| signal.name == name).map(|signal| signal.badge);
+    assert_eq!(fault_badges, [named("disk-fault"), named("scratch-fault")]);
+    assert!(named(&manifest.devices[0].interrupt.as_ref().unwrap().signal).is_some());
+}
+
+#[test]
+fn without_translation_there_are_no_stream_capabilities() {
+    let Plan { manifest, grants, .. } = plan(false);
+    assert!(manifest.devices.iter().all(|device| device.manage.is_none() && device.dma[0].frames == 0));
+    let about_streams = |grant: &Grant| {
+        matches!(grant, Grant::Stream { .. } | Grant::Context { .. } | Grant::Space { .. } | Grant::Frames { .. })
+    };
+    assert!(grants.iter().all(|(_, grant)| !about_streams(grant)));
+}
+
+#[test]
+fn only_the_spec_decides_who_may_manage() {
+    let mut system = system();
+    system.components[1].devices.iter_mut().for_each(|device| device.manage = false);
+    let circumstances = Circumstances { translating: true, extra_args: vec![] };
+    let plan = Plan::new(&system, 1, &live(&[0, 0x4000]), &circumstances).unwrap();
+    assert!(plan.manifest.devices.iter().all(|device| device.manage.is_none() && device.dma[0].frames == 0));
+    assert!(!plan.grants.iter().any(|(_, grant)| matches!(grant, Grant::Stream { .. } | Grant::Frames { .. })));
+}
+
+#[test]
+fn both_sides_of_a_channel_agree() {
+    let server = Plan::new(&system(), 0, &[], &Circumstances::default()).unwrap();
+    assert_eq!(server.manifest.servers[0].clients, [(1, "driver".to_string())]);
+    assert_eq!(server.grants, [(slot::FIRST, Grant::Server { channel: 0 })]);
+    assert!(server.manifest.clients.is_empty());
+}
+
+#[test]
+fn registers_inside_a_page_keep_their_offset() {
+    let circumstances = Circumstances::default();
+    let mut one = system();
+    one.components[1].devices.truncate(1);
+    let live = [LiveDevice { registers: vec![(0, 0x900_0040, 0x20)] }];
+    let plan = Plan::new(&one, 1, &live, &circumstances).unwrap();
+    let page = &plan.registers[0];
+    assert_eq!((page.base, page.size), (0x900_0000, 0x1000));
+    let registers = plan.manifest.devices[0].registers[0];
+    assert_eq!((registers.vaddr, registers.size), (page.vaddr + 0x40, 0x20));
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let circumstances = Circumstances::default();
+    let plan = |change: fn(&mut System)| {
+        let mut system = system();
+        change(&mut system);
+        Plan::new(&system, 1, &live(&[0, 0x4000]), &circumstances).map(|_| ())
+    };
+    assert_eq!(plan(|_| ()), Ok(()));
+    assert_eq!(plan(|system| system.regions.clear()), Err(PlanError::Reference("region")));
+    assert_eq!(
+        plan(|system| system.components[1].maps[0].perms.read = false),
+        Err(PlanError::WriteOnly("ring".into()))
+    );
+    assert_eq!(
+        plan(|system| system.components[1].devices[0].dma[0].perms.read = false),
+        Err(PlanError::WriteOnly("ring".into()))
+    );
+    assert_eq!(plan(|system| system.components[1].stack = 100), Err(PlanError::Unaligned(100)));
+    assert!(matches!(plan(|system| system.components[1].heap = 1 << 40), Err(PlanError::Outside { .. })));
+    assert_eq!(plan(|system| system.components[1].devices.truncate(1)), Err(PlanError::Reference("device")));
+    assert_eq!(plan(|system| system.components.truncate(1)), Err(PlanError::Reference("component")));
+}
+
+#[test]
+fn a_manifest_survives_its_encoding() {
+    let manifest = plan(true).manifest;
+    let bytes = manifest.encode().unwrap();
+    assert_eq!(Manifest::decode(&bytes), Ok(manifest));
+}

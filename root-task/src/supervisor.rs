@@ -1,0 +1,217 @@
+//! What the root task does once everything runs: listens for components that finish, give up or fault, and counts.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use sluice_abi::fault::{FaultLabel, UNKNOWN_SYSCALL_WORDS};
+use sluice_manifest::supervisor;
+use sluice_spec::System;
+
+/// A message to the supervisor's endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// Badge: the component's position plus one.
+    pub badge: u64,
+    /// Label.
+    pub label: u64,
+    /// Its words, as many as the longest fault has; missing ones are 0.
+    pub words: [u64; UNKNOWN_SYSCALL_WORDS],
+}
+
+/// What to do about a message.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Response {
+    /// Line to print.
+    pub line: Option<String>,
+    /// Whether the sender goes on; it is suspended otherwise.
+    pub reply: bool,
+    /// Position of the component that must not run any more.
+    pub suspend: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Running,
+    Finished,
+    Dead,
+}
+
+#[derive(Clone, Debug)]
+struct Component {
+    name: String,
+    must_finish: bool,
+    state: State,
+}
+
+/// The components and their results so far.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    components: Vec<Component>,
+    passed: u64,
+    failed: u64,
+}
+
+impl Supervisor {
+    /// All components of `system`, running.
+    #[must_use]
+    pub fn new(system: &System) -> Self {
+        let components = system.components.iter().map(|component| Component {
+            name: component.name.clone(),
+            must_finish: component.must_finish,
+            state: State::Running,
+        });
+        Self { components: components.collect(), passed: 0, failed: 0 }
+    }
+
+    /// Takes note of a message. Its content is the component's word: a component can spoil its own result only.
+    pub fn receive(&mut self, message: &Message) -> Response {
+        let position = message.badge.checked_sub(1).and_then(|position| usize::try_from(position).ok());
+        let Some(index) = position.filter(|index| *index < self.components.len()) else { return Response::default() };
+        let Some(component) = self.components.get_mut(index) else { return Response::default() };
+        if component.state == State::Dead {
+            return Response::default();
+        }
+        let [first, second, ..] = message.words;
+        if message.label == supervisor::FINISHED {
+            if component.state == State::Running {
+                component.state = State::Finished;
+                self.passed = self.passed.saturating_add(first);
+                self.failed = self.failed.saturating_add(second);
+            }
+            return Response { line: None, reply: true, suspend: None };
+        }
+        let what = match message.label {
+            supervisor::PANICKED => String::from("panicked"),
+            label => describe_fault(label, &message.words).unwrap_or_else(|| format!("sent message {label:#x}")),
+        };
+        component.state = State::Dead;
+        self.failed = self.failed.saturating_add(1);
+        Response { line: Some(format!("{} stopped: {what}", component.name)), reply: false, suspend: Some(index) }
+    }
+
+    /// The final line, once every component that must finish has finished or died; `None` before, and for a system
+    /// that runs for ever.
+    #[must_use]
+    pub fn result(&self) -> Option<String> {
+        let mut awaited = self.components.iter().filter(|component| component.must_finish).peekable();
+        awaited.peek()?;
+        let over = awaited.all(|component| component.state != State::Running);
+        over.then(|| format!("RESULT {} passed, {} failed", self.passed, self.failed))
+    }
+}
+
+/// A fault message in words (`sluice_abi::fault`); `None` for a label that is no fault.
+fn describe_fault(label: u64, words: &[u64; UNKNOWN_SYSCALL_WORDS]) -> Option<String> {
+    let [first, second, third, fourth, .., pc, _, _, _, number] = *words;
+    let is = |fault: FaultLabel| label == fault as u64;
+    Some(if is(FaultLabel::Vm) {
+        let access = if third == 1 { "fetches from" } else { "accesses" };
+        format!("{access} address {second:#x}, where it has no such right, at pc {first:#x} (ESR {fourth:#x})")
+    } else if is(FaultLabel::Cap) {
+        let phase = if third == 1 { "receives from" } else { "invokes" };
+        format!("{phase} capability {second:#x}, which leads nowhere (lookup failure {fourth}), at pc {first:#x}")
+    } else if is(FaultLabel::UnknownSyscall) {
+        format!("makes system call {}, which the kernel does not know, at pc {pc:#x}", number as i64)
+    } else if is(FaultLabel::UserException) {
+        format!("exception at pc {first:#x}, sp {second:#x} (ESR {fourth:#x})")
+    } else {
+        return None;
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+    use std::vec;
+
+    use super::*;
+
+    fn supervisor(must_finish: &[bool]) -> Supervisor {
+        let components = must_finish.iter().enumerate().map(|(index, must_finish)| Component {
+            name: format!("c{index}"),
+            must_finish: *must_finish,
+            state: State::Running,
+        });
+        Supervisor { components: components.collect(), passed: 0, failed: 0 }
+    }
+
+    fn words(first: &[u64]) -> [u64; UNKNOWN_SYSCALL_WORDS] {
+        core::array::from_fn(|index| first.get(index).copied().unwrap_or(0))
+    }
+
+    fn finished(badge: u64, passed: u64, failed: u64) -> Message {
+        Message { badge, label: supervisor::FINISHED, words: words(&[passed, failed]) }
+    }
+
+    fn vm_fault(badge: u64) -> Message {
+        Message { badge, label: 5, words: words(&[0x40_0010, 0xdead_0000, 0, 0x9200_0046]) }
+    }
+
+    #[test]
+    fn results_add_up_when_all_that_must_have_finished() {
+        let mut supervisor = supervisor(&[false, true, true]);
+        assert_eq!(supervisor.result(), None);
+        assert_eq!(supervisor.receive(&finished(2, 5, 0)), Response { reply: true, ..Response::default() });
+        assert_eq!(supervisor.result(), None);
+        supervisor.receive(&finished(3, 7, 1));
+        assert_eq!(supervisor.result(), Some("RESULT 12 passed, 1 failed".to_string()));
+    }
+
+    #[test]
+    fn nobody_finishes_twice_or_for_somebody_else() {
+        let mut supervisor = supervisor(&[true, true]);
+        supervisor.receive(&finished(1, 3, 0));
+        supervisor.receive(&finished(1, 3, 0));
+        assert_eq!(supervisor.receive(&finished(0, 9, 0)), Response::default());
+        assert_eq!(supervisor.receive(&finished(3, 9, 0)), Response::default());
+        assert_eq!(supervisor.receive(&finished(u64::MAX, 9, 0)), Response::default());
+        assert_eq!(supervisor.result(), None);
+        supervisor.receive(&finished(2, u64::MAX, u64::MAX));
+        assert_eq!(supervisor.result(), Some(format!("RESULT {} passed, {} failed", u64::MAX, u64::MAX)));
+    }
+
+    #[test]
+    fn a_fault_names_who_what_and_where_and_counts_as_failure() {
+        let mut supervisor = supervisor(&[true]);
+        let response = supervisor.receive(&vm_fault(1));
+        assert_eq!((response.reply, response.suspend), (false, Some(0)));
+        let line = response.line.unwrap();
+        for part in ["c0", "0xdead0000", "0x400010", "0x92000046"] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert_eq!(supervisor.result(), Some("RESULT 0 passed, 1 failed".to_string()));
+        assert_eq!(supervisor.receive(&finished(1, 9, 0)), Response::default());
+        assert_eq!(supervisor.result(), Some("RESULT 0 passed, 1 failed".to_string()));
+    }
+
+    #[test]
+    fn whatever_is_no_report_stops_its_sender() {
+        for (label, part) in
+            [(1, "capability"), (2, "system call"), (3, "exception"), (0x101, "panicked"), (0x999, "0x999")]
+        {
+            let mut supervisor = supervisor(&[true]);
+            let response = supervisor.receive(&Message { badge: 1, label, words: words(&[]) });
+            assert!(response.line.unwrap().contains(part));
+            assert_eq!((response.reply, response.suspend), (false, Some(0)));
+            assert_eq!(supervisor.failed, 1);
+        }
+    }
+
+    #[test]
+    fn a_fault_after_finishing_counts_but_does_not_undo_the_results() {
+        let mut supervisor = supervisor(&[true, true]);
+        supervisor.receive(&finished(1, 4, 0));
+        supervisor.receive(&vm_fault(1));
+        supervisor.receive(&finished(2, 1, 0));
+        assert_eq!(supervisor.result(), Some("RESULT 5 passed, 1 failed".to_string()));
+    }
+
+    #[test]
+    fn a_system_without_ends_has_no_result() {
+        let mut supervisor = supervisor(&[false, false]);
+        supervisor.receive(&finished(1, 4, 0));
+        assert_eq!(supervisor.result(), None);
+        assert_eq!(Supervisor { components: vec![], passed: 0, failed: 0 }.result(), None);
+    }
+}
