@@ -265,6 +265,10 @@ fn pcie_hosts_that_cannot_be_reached() {
         "/pcie@10000000: ranges: 0x2000 bytes at 0xfffff000 reach beyond the 32-bit PCI address space",
     );
     refused(
+        |t| t.set(host, "ranges", cells(&[0x0300_0000, u32::MAX, 0xffff_f000, 0, 0x1000_0000, 0, 0x2000])),
+        "/pcie@10000000: ranges: 0x2000 bytes at 0xfffffffffffff000 reach beyond the 64-bit PCI address space",
+    );
+    refused(
         |t| t.set(host, "ranges", cells(&[0x0300_0000, 0, 0, 0x1000, 0, 0, 0x2000])),
         "/pcie@10000000: ranges: 0x2000 bytes at 0x100000000000 reach beyond the 44-bit physical address space",
     );

@@ -165,6 +165,9 @@ fn addresses_through_buses() {
         let error = base("/soc@10000000/dma@90000000").expect_err("no range").to_string();
         let line = "/soc@10000000: ranges: 0x90000000 is in no range that the parent buses pass on";
         assert_eq!(error, format!("device tree: {line}"));
+        let error = base("/soc@10000000/straddling@80fff001").expect_err("one byte too far").to_string();
+        let line = "/soc@10000000: ranges: 0x80fff001 is in no range that the parent buses pass on";
+        assert_eq!(error, format!("device tree: {line}"));
         let error = base("/i2c/eeprom@50").expect_err("no address of the CPU's").to_string();
         assert_eq!(error, "device tree: /i2c: #size-cells: 0 cells cannot be worked with");
         let console = machine.console.expect("a console");
@@ -174,6 +177,7 @@ fn addresses_through_buses() {
         assert!(paths.iter().any(|path| path == "/soc@10000000/inner@100000/rtc@2000"));
         assert!(!paths.iter().any(|path| path.starts_with("/i2c") || path.starts_with("/memory")), "{paths:?}");
         assert!(!paths.iter().any(|path| path == "/iommu@2b500000"), "disabled");
+        assert!(!paths.iter().any(|path| path.starts_with("/soc@10000000/absent@200000")), "on a disabled bus");
     });
     with_machine(FVP_LIKE, |machine| {
         let console = machine.console.expect("the alias serial0 without a stdout-path");
@@ -227,4 +231,21 @@ fn a_full_name_goes_before_a_name_without_its_unit_address() {
         assert!(machine.device(path).is_some_and(|device| device.path().is(path)), "{path}");
     }
     assert!(machine.device("/clock/a").is_none());
+}
+
+#[test]
+fn coherence_is_inherited_from_the_nearest_node_that_speaks_of_it() {
+    let coherent = |at: &str, words: &[&str]| {
+        let mut tree = Tree::read(FVP_LIKE);
+        tree.clear("/iommu@2b400000", "dma-coherent");
+        words.iter().for_each(|word| tree.set(at, word, Vec::new()));
+        let bytes = tree.write();
+        let blob = validate(&bytes).expect("a valid blob");
+        let machine = Machine::from_blob(&blob).expect("a machine");
+        [machine.smmus[0].coherent, machine.pci_hosts[0].coherent]
+    };
+    assert_eq!(coherent("/", &[]), [false, true]);
+    assert_eq!(coherent("/", &["dma-coherent"]), [true, true]);
+    assert_eq!(coherent("/", &["dma-noncoherent"]), [false, true]);
+    assert_eq!(coherent("/iommu@2b400000", &["dma-coherent"]), [true, true]);
 }
