@@ -3,7 +3,7 @@
 use crate::interrupt::{Interrupt, interrupts};
 use crate::registers::first_register;
 use crate::tree::{Node, NodePath, Tree, text};
-use crate::{MachineError, Problem, Region};
+use crate::{MachineError, Problem, Region, ValidBlob};
 
 const BINDING: &str = "arm,pl011";
 
@@ -18,8 +18,23 @@ pub struct Console<'b> {
     pub interrupt: Option<Interrupt>,
 }
 
+impl Console<'_> {
+    /// Registers of the console of a machine that may be unusable otherwise, to say so on it.
+    #[must_use]
+    pub fn registers_of(blob: &ValidBlob<'_>) -> Option<Region> {
+        first_register(&console_node(Tree::new(blob)).ok()??).ok()
+    }
+}
+
 /// The UART that `/chosen` names as `stdout-path`, else the one behind the alias `serial0`, else none.
 pub(crate) fn console(tree: Tree<'_>) -> Result<Option<Console<'_>>, MachineError<'_>> {
+    let Some(node) = console_node(tree)? else { return Ok(None) };
+    let registers = first_register(&node)?;
+    Ok(Some(Console { path: node.place(), registers, interrupt: interrupts(&node)?.get(0).copied() }))
+}
+
+/// The node of the console, a PL011.
+fn console_node(tree: Tree<'_>) -> Result<Option<Node<'_>>, MachineError<'_>> {
     let chosen = tree.root().child("chosen");
     let stdout = chosen.as_ref().and_then(|chosen| Some((chosen, chosen.property("stdout-path")?)));
     let node = match stdout {
@@ -31,8 +46,7 @@ pub(crate) fn console(tree: Tree<'_>) -> Result<Option<Console<'_>>, MachineErro
         let found = node.compatible().next().unwrap_or_default();
         return Err(node.error("compatible", Problem::Unsupported { found, wanted: "a console with \"arm,pl011\"" }));
     }
-    let registers = first_register(&node)?;
-    Ok(Some(Console { path: node.place(), registers, interrupt: interrupts(&node)?.get(0).copied() }))
+    Ok(Some(node))
 }
 
 /// The node that `stdout-path` names by path or alias, with what follows a colon left out.

@@ -13,7 +13,7 @@ use sluice_abi::{PAGE_BITS, PAGE_SIZE, PHYS_BITS, PhysAddr, SLOT_BITS};
 use sluice_core::boot::{BootMemory, Extra, Range, Ranges};
 use sluice_core::object::UserContext;
 use sluice_core::{InterruptUse, Kernel, KernelMemory};
-use sluice_platform::{Machine as Description, validate};
+use sluice_platform::{Console, Machine as Description, ValidBlob, validate};
 
 use crate::gic::Gic;
 use crate::machine::{Machine, install, next_context, with_kernel};
@@ -37,7 +37,11 @@ fn or_stop<T, E: fmt::Display>(result: Result<T, E>) -> T {
 extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext {
     let tree_bytes = tree_bytes(tree);
     let blob = validate(tree_bytes).unwrap_or_else(|error| stop(format_args!("device tree: {error}")));
-    let machine = or_stop(Description::from_blob(&blob));
+    let machine = Description::from_blob(&blob).unwrap_or_else(|error| {
+        // Nothing is mapped but this gigabyte, and nothing printed yet: find a console for this one line.
+        map_console(&blob, load, tree, tree_bytes.len());
+        stop(format_args!("{error}"))
+    });
     map(&machine, load, tree, tree_bytes.len());
     if let Some(uart) = &machine.console {
         console::set(uart.registers.base());
@@ -108,6 +112,22 @@ fn map(machine: &Description<'_>, load: PhysAddr, tree: PhysAddr, tree_len: usiz
     });
     if result.is_err() {
         stop(format_args!("the machine has more memory ranges and devices than the kernel can map"));
+    }
+}
+
+/// An address space with the kernel, the device tree and the console: enough to say why boot stops.
+fn map_console(blob: &ValidBlob<'_>, load: PhysAddr, tree: PhysAddr, tree_len: usize) {
+    let Some(uart) = Console::registers_of(blob) else { return };
+    // SAFETY: boot stops after this.
+    let tables = unsafe { Tables::new(load) };
+    let result = tables.and_then(|mut tables| {
+        tables.map_window(tree, tree_len as u64, Kind::Memory)?;
+        tables.map_window(uart.base(), uart.size(), Kind::Device)?;
+        tables.activate();
+        Ok(())
+    });
+    if result.is_ok() {
+        console::set(uart.base());
     }
 }
 
