@@ -122,9 +122,9 @@ pub trait Store {
     fn get<T: Object>(&self, handle: Handle<T>) -> &T;
     /// The slot.
     fn slot(&self, slot: SlotRef) -> &Slot;
-    /// Makes an object, its slots empty, in memory that holds none.
+    /// Makes an object, its slots empty, in zeroed memory that holds none.
     fn create<T: Object>(&mut self, at: PhysAddr) -> Handle<T>;
-    /// Makes `count` empty slots (a CNode) in memory that holds no object.
+    /// Makes `count` empty slots (a CNode) in zeroed memory that holds no object.
     fn create_slots(&mut self, at: PhysAddr, count: u64);
     /// Ends an object; its memory may be reused.
     fn destroy<T: Object>(&mut self, handle: Handle<T>);

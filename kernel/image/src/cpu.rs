@@ -1,6 +1,7 @@
 //! System registers, barriers, TLB and cache maintenance of the one core the kernel runs on.
 
 use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
@@ -11,6 +12,8 @@ use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::CacheOp;
 
 use crate::phys;
+
+static EMPTY_ROOT: AtomicU64 = AtomicU64::new(0);
 
 /// PARange of 44 bits (DDI 0487, D24.2.75).
 const PA_RANGE_44: u64 = 4;
@@ -52,6 +55,8 @@ pub(crate) fn configure() {
     CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
     // EL0 may clean caches, read CTR and wait; RES1 elsewhere.
     SCTLR_EL1.set(0x30d0_0800 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 18 | 1 << 26);
+    // SAFETY: EL0 gets no performance counters and no debug channel.
+    unsafe { asm!("msr pmuserenr_el0, xzr", "msr mdscr_el1, xzr", options(nostack, nomem)) };
     synchronise();
 }
 
@@ -72,10 +77,17 @@ pub(crate) fn set_stage2(root: PhysAddr, vmid: u8) {
     barrier::isb(barrier::SY);
 }
 
+/// Says which table is empty: a page of zeroes.
+pub(crate) fn set_empty_root(root: PhysAddr) {
+    EMPTY_ROOT.store(root.0, Ordering::Relaxed);
+}
+
 /// Runs `act` with `vmid` as the current tag: TLB maintenance by IPA and by VMID applies to it.
+///
+/// The root is the empty one meanwhile: a speculative walk under this tag must not find another VSpace's pages.
 fn with_vmid(vmid: u8, act: impl FnOnce()) {
     let saved = VTTBR_EL2.get();
-    VTTBR_EL2.set(u64::from(vmid) << 48 | saved & 0xffff_ffff_ffff);
+    VTTBR_EL2.set(u64::from(vmid) << 48 | EMPTY_ROOT.load(Ordering::Relaxed));
     barrier::isb(barrier::SY);
     act();
     VTTBR_EL2.set(saved);

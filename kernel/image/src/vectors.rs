@@ -44,7 +44,7 @@ vectors:
     from_user sluice_synchronous
     from_user sluice_interrupt
     unexpected
-    unexpected
+    from_user sluice_system_error
     unexpected
     unexpected
     unexpected
@@ -135,6 +135,16 @@ extern "C" fn sluice_synchronous() -> *const UserContext {
             class::DATA_ABORT => kernel.enter_fault(Fault::Vm { address, syndrome, instruction: false }),
             _ => kernel.enter_fault(Fault::User { number: syndrome, code: 0 }),
         }
+        crate::machine::next_context(kernel)
+    })
+}
+
+/// An asynchronous external abort (SError) while a thread ran: a device register it wrote answered with an error.
+#[unsafe(no_mangle)]
+extern "C" fn sluice_system_error() -> *const UserContext {
+    let number = ESR_EL2.get();
+    with_kernel(|kernel| {
+        kernel.enter_fault(Fault::User { number, code: 0 });
         crate::machine::next_context(kernel)
     })
 }

@@ -104,3 +104,9 @@ impl Slot {
 }
 
 const _: () = assert!(size_of::<Slot>() == 1 << sluice_abi::SLOT_BITS);
+// An empty slot is zero words: stores rely on it when they make slots in zeroed memory.
+const _: () = {
+    let Slot { cap, prev, next } = Slot::empty();
+    let [first, second] = cap.into_inner();
+    assert!(first | second | prev.into_inner() | next.into_inner() == 0);
+};

@@ -68,6 +68,7 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
         interrupt_count: gic.count(),
         empty_root: allocate(&mut memory.free, PAGE_SIZE, PAGE_BITS, "empty VSpace"),
     };
+    cpu::set_empty_root(kernel_memory.empty_root);
     let hal = Machine { gic, timer: Timer::new(), ram, canary };
     install(Kernel::new(hal, kernel_memory));
     with_kernel(|kernel| {
