@@ -30,6 +30,28 @@ pub trait Kernel {
     fn line(&mut self, text: &str);
 }
 
+impl<K: Kernel> Kernel for &mut K {
+    fn invoke(&mut self, invocation: &Invocation) -> Result<(), Failure> {
+        (**self).invoke(invocation)
+    }
+
+    fn load(&self, at: VirtAddr) -> u32 {
+        (**self).load(at)
+    }
+
+    fn store(&mut self, at: VirtAddr, value: u32) {
+        (**self).store(at, value);
+    }
+
+    fn write(&mut self, at: VirtAddr, bytes: &[u8]) {
+        (**self).write(at, bytes);
+    }
+
+    fn line(&mut self, text: &str) {
+        (**self).line(text);
+    }
+}
+
 /// One invocation. Objects are named by their slots in the root CNode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Invocation {

@@ -11,7 +11,7 @@ use super::builder::Builder;
 use super::ecam::Ecam;
 use crate::kernel::Kernel;
 use crate::live::{Bus, check_function, check_node, check_raw_streams};
-use crate::pci::{Decode, Windows, enumerate};
+use crate::pci::{Decode, EnumerateError, Windows, enumerate};
 use crate::plan::{Circumstances, LiveDevice};
 use crate::{Mismatch, Stop};
 
@@ -86,8 +86,11 @@ fn open_bus<'b, K: Kernel>(
     }
     let no_host = || Stop::Mismatch { who: who.to_string(), mismatch: Mismatch::Host(path.to_string()) };
     let host = *machine.pci_hosts.iter().find(|host| host.path.is(path)).ok_or_else(no_host)?;
-    let found = enumerate(&mut Ecam { builder, host: &host }, host.first_bus, host.last_bus)
-        .map_err(|error| Stop::Buses(error.to_string()))?;
+    let found =
+        enumerate(&mut Ecam { builder, host: &host }, host.first_bus, host.last_bus).map_err(|error| match error {
+            EnumerateError::Open(stop) => stop,
+            buses @ EnumerateError::Buses { .. } => Stop::Buses(buses.to_string()),
+        })?;
     let windows = Windows::new(host.windows.iter().copied());
     buses.push(Bus { host, found, windows });
     Ok(buses.len() - 1)

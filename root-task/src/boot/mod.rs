@@ -198,3 +198,6 @@ fn count(number: usize, what: &str) -> alloc::string::String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,389 @@
+//! A kernel for tests: capabilities in slots, Untypeds with watermarks, address spaces, and PCI functions behind ECAM.
+//!
+//! It refuses what the kernel would refuse, so a boot that passes here made no step out of order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::string::{String, ToString};
+use std::vec;
+use std::vec::Vec;
+
+use sluice_abi::smmu::{ContextId, StreamId};
+use sluice_abi::{CapRights, LookupFailure, ObjectType, VirtAddr, VmAttributes, bootinfo};
+use sluice_platform::PciAddress;
+use sluice_sys::{Failure, Slot};
+
+use crate::kernel::{Invocation, Kernel};
+use crate::pci::Access;
+use crate::pci::fake::Host;
+
+/// Configuration space of the machine under test.
+const ECAM: core::ops::Range<u64> = 0x40_1000_0000..0x40_2000_0000;
+const ROOT: u64 = 0;
+
+/// A capability. Objects are named by their physical address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Cap {
+    Untyped { base: u64, size_bits: u32 },
+    Object { object: ObjectType, base: u64, rights: CapRights, badge: u64 },
+    Frame { base: u64, bits: u32, mapping: Option<(u64, u64)> },
+    Stream(StreamId),
+    Context(ContextId),
+    Interrupt(u32),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mapping {
+    pub(super) base: u64,
+    pub(super) bits: u32,
+    pub(super) rights: CapRights,
+    pub(super) attributes: VmAttributes,
+}
+
+#[derive(Default)]
+pub(super) struct Space {
+    has_asid: bool,
+    tables: BTreeSet<(u32, u64)>,
+    pub(super) mappings: BTreeMap<u64, Mapping>,
+}
+
+#[derive(Default, Clone, Debug)]
+pub(super) struct Thread {
+    pub(super) cnode: u64,
+    pub(super) guard: u64,
+    pub(super) space: u64,
+    pub(super) entry: u64,
+    pub(super) stack: u64,
+    pub(super) arguments: [u64; 3],
+    pub(super) faults: u64,
+    pub(super) notification: u64,
+    pub(super) priority: u8,
+}
+
+/// What happened, as far as its order matters.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    Bound(StreamId),
+    Mastering(PciAddress),
+    Resumed(u64),
+}
+
+pub(super) struct Fake {
+    /// Capabilities by CNode (its object's address, 0 for the root's) and slot.
+    pub(super) slots: BTreeMap<(u64, u64), Cap>,
+    watermarks: BTreeMap<u64, u64>,
+    pub(super) spaces: BTreeMap<u64, Space>,
+    pub(super) threads: BTreeMap<u64, Thread>,
+    pub(super) memory: BTreeMap<u64, Vec<u8>>,
+    pub(super) contexts: BTreeMap<u16, u64>,
+    pub(super) bindings: BTreeMap<u32, u16>,
+    pub(super) fault_badges: BTreeMap<u32, (u64, u64)>,
+    pub(super) interrupts: BTreeMap<u32, (u64, u64)>,
+    pub(super) host: Host,
+    pub(super) steps: Vec<Step>,
+    pub(super) lines: Vec<String>,
+    /// Invocations to come before one is refused.
+    pub(super) patience: usize,
+}
+
+impl Fake {
+    pub(super) fn new(untypeds: &[(u64, u64, u32)], host: Host) -> Self {
+        let mut slots = BTreeMap::new();
+        for (slot, base, size_bits) in untypeds {
+            slots.insert((ROOT, *slot), Cap::Untyped { base: *base, size_bits: *size_bits });
+        }
+        let mut own = Space { has_asid: true, ..Space::default() };
+        own.tables.extend([(39, 0), (30, 0), (21, 2)]);
+        let object = ObjectType::VSpace;
+        let vspace = Cap::Object { object, base: 1, rights: CapRights::all(), badge: 0 };
+        slots.insert((ROOT, bootinfo::slot::INIT_VSPACE), vspace);
+        Self {
+            slots,
+            watermarks: BTreeMap::new(),
+            spaces: [(1, own)].into(),
+            threads: BTreeMap::new(),
+            memory: BTreeMap::new(),
+            contexts: BTreeMap::new(),
+            bindings: BTreeMap::new(),
+            fault_badges: BTreeMap::new(),
+            interrupts: BTreeMap::new(),
+            host,
+            steps: Vec::new(),
+            lines: Vec::new(),
+            patience: usize::MAX,
+        }
+    }
+
+    fn get(&self, slot: u64) -> Result<Cap, Failure> {
+        let failure = LookupFailure::MissingCapability { bits_left: 0 };
+        self.slots.get(&(ROOT, slot)).cloned().ok_or(Failure::Lookup { source: true, failure })
+    }
+
+    fn object(&self, slot: u64, wanted: ObjectType) -> Result<u64, Failure> {
+        match self.get(slot)? {
+            Cap::Object { object, base, .. } if object == wanted => Ok(base),
+            Cap::Object { .. }
+            | Cap::Untyped { .. }
+            | Cap::Frame { .. }
+            | Cap::Stream(_)
+            | Cap::Context(_)
+            | Cap::Interrupt(_) => Err(Failure::InvalidCapability { number: 0 }),
+        }
+    }
+
+    fn badge(&self, slot: u64) -> Result<(u64, u64), Failure> {
+        match self.get(slot)? {
+            Cap::Object { object: ObjectType::Notification, base, rights: CapRights::WRITE, badge } => {
+                Ok((base, badge))
+            }
+            Cap::Object { .. }
+            | Cap::Untyped { .. }
+            | Cap::Frame { .. }
+            | Cap::Stream(_)
+            | Cap::Context(_)
+            | Cap::Interrupt(_) => Err(Failure::InvalidCapability { number: 1 }),
+        }
+    }
+
+    /// The CNode a slot is in, and its index; the depth must be the CNode's.
+    fn place(&self, slot: Slot) -> Result<(u64, u64), Failure> {
+        let root = slot.root.cptr().0;
+        if root == bootinfo::slot::INIT_CNODE {
+            assert_eq!(slot.depth, 64);
+            return Ok((ROOT, slot.index));
+        }
+        let base = self.object(root, ObjectType::CNode)?;
+        assert!(slot.index < 1 << slot.depth, "slot {} of a CNode with 2^{}", slot.index, slot.depth);
+        Ok((base, slot.index))
+    }
+
+    fn put(&mut self, at: (u64, u64), cap: Cap) -> Result<(), Failure> {
+        if self.slots.contains_key(&at) {
+            return Err(Failure::DeleteFirst);
+        }
+        self.slots.insert(at, cap);
+        Ok(())
+    }
+
+    fn retype(&mut self, from: u64, object: ObjectType, user_bits: u32, slot: u64, count: u64) -> Result<(), Failure> {
+        let Cap::Untyped { base, size_bits } = self.get(from)? else {
+            return Err(Failure::InvalidCapability { number: 0 });
+        };
+        let bits = object.size_bits(user_bits);
+        let used = self.watermarks.get(&from).copied().unwrap_or(0);
+        let first = (base + used).next_multiple_of(1 << bits);
+        let end = first + (count << bits);
+        if end > base + (1 << size_bits) {
+            return Err(Failure::NotEnoughMemory { available: (1 << size_bits) - used });
+        }
+        for index in 0..count {
+            let base = first + (index << bits);
+            let rights = CapRights::all();
+            let cap = if object == ObjectType::Untyped {
+                Cap::Untyped { base, size_bits: bits }
+            } else if object.frame_size().is_some() {
+                Cap::Frame { base, bits, mapping: None }
+            } else {
+                Cap::Object { object, base, rights, badge: 0 }
+            };
+            if object == ObjectType::VSpace {
+                self.spaces.insert(base, Space::default());
+            }
+            self.put((ROOT, slot + index), cap)?;
+        }
+        self.watermarks.insert(from, end - base);
+        Ok(())
+    }
+
+    fn map(&mut self, frame: u64, vspace: u64, at: u64, rights: CapRights, how: VmAttributes) -> Result<(), Failure> {
+        let space_base = self.object(vspace, ObjectType::VSpace)?;
+        let Cap::Frame { base, bits, mapping: None } = self.get(frame)? else {
+            return Err(Failure::InvalidCapability { number: 0 });
+        };
+        let space = self.spaces.get_mut(&space_base).ok_or(Failure::InvalidCapability { number: 1 })?;
+        let covered = [39, 30, 21].into_iter().filter(|level| *level > bits);
+        if !space.has_asid || !covered.into_iter().all(|level| space.tables.contains(&(level, at >> level))) {
+            let failure = LookupFailure::MissingCapability { bits_left: 0 };
+            return Err(Failure::Lookup { source: false, failure });
+        }
+        assert!(at.is_multiple_of(1 << bits) && rights.contains(CapRights::READ));
+        if space.mappings.insert(at, Mapping { base, bits, rights, attributes: how }).is_some() {
+            return Err(Failure::DeleteFirst);
+        }
+        self.slots.insert((ROOT, frame), Cap::Frame { base, bits, mapping: Some((space_base, at)) });
+        Ok(())
+    }
+
+    fn copy(&mut self, from: u64, to: Slot, rights: CapRights, badge: u64) -> Result<(), Failure> {
+        let at = self.place(to)?;
+        let cap = match self.get(from)? {
+            Cap::Object { object, base, rights: held, badge: 0 } => {
+                Cap::Object { object, base, rights: held & rights, badge }
+            }
+            Cap::Frame { base, bits, .. } => Cap::Frame { base, bits, mapping: None },
+            Cap::Object { .. } | Cap::Untyped { .. } | Cap::Stream(_) | Cap::Context(_) | Cap::Interrupt(_) => {
+                return Err(Failure::IllegalOperation);
+            }
+        };
+        self.put(at, cap)
+    }
+
+    /// Physical address behind an address of a space.
+    pub(super) fn translate(&self, space: u64, at: u64) -> Option<(u64, Mapping)> {
+        let (start, mapping) = self.spaces.get(&space)?.mappings.range(..=at).next_back()?;
+        (at - start < 1 << mapping.bits).then(|| (mapping.base + (at - start), *mapping))
+    }
+
+    /// Bytes of memory as a thread of the space reads them.
+    pub(super) fn read(&self, space: u64, at: u64, len: u64) -> Vec<u8> {
+        let byte = |at: u64| {
+            let (physical, _) = self.translate(space, at).expect("mapped");
+            self.memory.get(&(physical >> 12)).map_or(0, |page| page[physical as usize & 0xfff])
+        };
+        (at..at + len).map(byte).collect()
+    }
+
+    fn register(&self, at: VirtAddr) -> (PciAddress, u16) {
+        let (physical, mapping) = self.translate(1, at.0).expect("configuration space is mapped");
+        assert!(!mapping.attributes.contains(VmAttributes::CACHEABLE));
+        assert!(ECAM.contains(&physical));
+        (PciAddress::from_rid(((physical - ECAM.start) >> 12) as u16), physical as u16 & 0xfff)
+    }
+}
+
+impl Kernel for Fake {
+    fn invoke(&mut self, invocation: &Invocation) -> Result<(), Failure> {
+        if self.patience == 0 {
+            return Err(Failure::IllegalOperation);
+        }
+        self.patience -= 1;
+        match *invocation {
+            Invocation::Retype { untyped, object, size_bits, slot, count } => {
+                self.retype(untyped, object, size_bits, slot, count)?;
+            }
+            Invocation::Copy { from, to, rights } => self.copy(from, to, rights, 0)?,
+            Invocation::Mint { from, to, rights, badge } => self.copy(from, to, rights, badge)?,
+            Invocation::Move { from, to } => {
+                let (at, cap) = (self.place(to)?, self.get(from)?);
+                self.put(at, cap)?;
+                self.slots.remove(&(ROOT, from));
+            }
+            Invocation::AssignAsid { vspace } => {
+                let base = self.object(vspace, ObjectType::VSpace)?;
+                let space = self.spaces.get_mut(&base).ok_or(Failure::IllegalOperation)?;
+                assert!(!space.has_asid);
+                space.has_asid = true;
+            }
+            Invocation::MapTable { table, vspace, at } => {
+                self.object(table, ObjectType::PageTable)?;
+                let base = self.object(vspace, ObjectType::VSpace)?;
+                let space = self.spaces.get_mut(&base).ok_or(Failure::IllegalOperation)?;
+                let gap = [39, 30, 21].into_iter().find(|level| !space.tables.contains(&(*level, at.0 >> level)));
+                space.tables.insert((gap.ok_or(Failure::DeleteFirst)?, at.0 >> gap.unwrap_or(0)));
+            }
+            Invocation::MapFrame { frame, vspace, at, rights, attributes } => {
+                self.map(frame, vspace, at.0, rights, attributes)?;
+            }
+            Invocation::UnmapFrame { frame } => {
+                let Cap::Frame { base, bits, mapping: Some((space, at)) } = self.get(frame)? else {
+                    return Err(Failure::IllegalOperation);
+                };
+                self.spaces.get_mut(&space).ok_or(Failure::IllegalOperation)?.mappings.remove(&at);
+                self.slots.insert((ROOT, frame), Cap::Frame { base, bits, mapping: None });
+            }
+            Invocation::UnifyInstruction { frame } => {
+                assert!(matches!(self.get(frame)?, Cap::Frame { mapping: Some(_), .. }));
+            }
+            Invocation::GetStream { stream, slot } => self.put((ROOT, slot), Cap::Stream(stream))?,
+            Invocation::GetContext { context, slot } => self.put((ROOT, slot), Cap::Context(context))?,
+            Invocation::AssignSpace { context, space } => {
+                let Cap::Context(context) = self.get(context)? else { return Err(Failure::IllegalOperation) };
+                let space = self.object(space, ObjectType::VSpace)?;
+                assert!(self.contexts.insert(context.cb, space).is_none());
+            }
+            Invocation::SetFaultHandler { stream, notification, .. } => {
+                let Cap::Stream(stream) = self.get(stream)? else { return Err(Failure::IllegalOperation) };
+                let badge = self.badge(notification)?;
+                self.fault_badges.insert(stream.sid, badge);
+            }
+            Invocation::Bind { stream, context } => {
+                let (Cap::Stream(stream), Cap::Context(context)) = (self.get(stream)?, self.get(context)?) else {
+                    return Err(Failure::IllegalOperation);
+                };
+                assert!(self.contexts.contains_key(&context.cb), "a context without address space");
+                self.bindings.insert(stream.sid, context.cb);
+                self.steps.push(Step::Bound(stream));
+            }
+            Invocation::GetInterrupt { intid, edge, slot } => {
+                assert!(!edge, "INTx is level-triggered");
+                if self.interrupts.insert(intid, (0, 0)).is_some() {
+                    return Err(Failure::RevokeFirst);
+                }
+                self.put((ROOT, slot), Cap::Interrupt(intid))?;
+            }
+            Invocation::SetNotification { handler, notification } => {
+                let Cap::Interrupt(intid) = self.get(handler)? else { return Err(Failure::IllegalOperation) };
+                let badge = self.badge(notification)?;
+                self.interrupts.insert(intid, badge);
+            }
+            Invocation::Configure { thread, faults, cnode, guard, vspace, buffer, frame } => {
+                let cnode = self.object(cnode, ObjectType::CNode)?;
+                let space = self.object(vspace, ObjectType::VSpace)?;
+                let Cap::Frame { mapping, .. } = self.get(frame)? else { return Err(Failure::IllegalOperation) };
+                assert_eq!(mapping, Some((space, buffer.0)));
+                let thread = self.object(thread, ObjectType::Tcb)?;
+                self.threads.insert(thread, Thread { cnode, guard, space, faults, ..Thread::default() });
+            }
+            Invocation::SetPriority { thread, priority } => self.thread(thread)?.priority = priority,
+            Invocation::SetOwnPriority { thread, priority } => {
+                assert_eq!(thread, bootinfo::slot::INIT_TCB);
+                self.lines.push(std::format!("priority {priority}"));
+            }
+            Invocation::WriteEntry { thread, entry, stack, arguments } => {
+                let thread = self.thread(thread)?;
+                (thread.entry, thread.stack, thread.arguments) = (entry, stack, arguments);
+            }
+            Invocation::BindNotification { thread, notification } => {
+                let notification = self.object(notification, ObjectType::Notification)?;
+                self.thread(thread)?.notification = notification;
+            }
+            Invocation::Resume { thread } => {
+                let thread = self.object(thread, ObjectType::Tcb)?;
+                self.steps.push(Step::Resumed(thread));
+            }
+            Invocation::Suspend { thread } => drop(self.object(thread, ObjectType::Tcb)?),
+        }
+        Ok(())
+    }
+
+    fn load(&self, at: VirtAddr) -> u32 {
+        let (function, register) = self.register(at);
+        self.host.read(function, register)
+    }
+
+    fn store(&mut self, at: VirtAddr, value: u32) {
+        let (function, register) = self.register(at);
+        self.host.write(function, register, value);
+        if register == 4 && value & 4 != 0 {
+            self.steps.push(Step::Mastering(function));
+        }
+    }
+
+    fn write(&mut self, at: VirtAddr, bytes: &[u8]) {
+        let (physical, mapping) = self.translate(1, at.0).expect("the frame is mapped");
+        assert!(mapping.rights.contains(CapRights::WRITE));
+        let start = physical as usize & 0xfff;
+        let page = self.memory.entry(physical >> 12).or_insert_with(|| vec![0; 0x1000]);
+        page[start..start + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn line(&mut self, text: &str) {
+        self.lines.push(text.to_string());
+    }
+}
+
+impl Fake {
+    fn thread(&mut self, slot: u64) -> Result<&mut Thread, Failure> {
+        let base = self.object(slot, ObjectType::Tcb)?;
+        self.threads.get_mut(&base).ok_or(Failure::IllegalOperation)
+    }
+}
