@@ -16,4 +16,4 @@ mod protocol;
 
 pub use client::{Vault, VaultError};
 pub use keeper::Keeper;
-pub use protocol::{CHANNEL, Damage, Refusal};
+pub use protocol::{CHANNEL, Damage, Refusal, ShownDamage};

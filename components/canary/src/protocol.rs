@@ -1,5 +1,7 @@
 //! Messages of the channel.
 
+use core::fmt;
+
 /// Name of the channel.
 pub const CHANNEL: &str = "vault";
 
@@ -58,6 +60,19 @@ pub struct Damage {
     pub word: u64,
     /// What is there now.
     pub found: u64,
+}
+
+/// The outcome of a check as text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ShownDamage(pub Option<Damage>);
+
+impl fmt::Display for ShownDamage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("no word changed"),
+            Some(Damage { page, word, found }) => write!(f, "word {word} of page {page} is {found:#x}"),
+        }
+    }
 }
 
 /// The answer to a check: 1 and the damage, or 0.

@@ -2,6 +2,7 @@
 
 use sluice_abi::Iova;
 use sluice_abi::smmu::event;
+use sluice_canary::ShownDamage;
 use sluice_edu::{Direction, registers};
 use sluice_rt::{Env, check};
 
@@ -24,7 +25,7 @@ pub(super) fn drivers_frame(scene: &mut Scene<'_>) -> Result<(), Trouble> {
     scene.attack_then_control(["driver-frame-write-blocked", "driver-frame-control"], target)?;
     read_attack(scene, target)?;
     let damage = scene.vault.check()?;
-    check!("driver-canary-intact", damage.is_none(), "{damage:?} at {:#x}", target.0);
+    check!("driver-canary-intact", damage.is_none(), "{} at {:#x}", ShownDamage(damage), target.0);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use sluice_abi::smmu::event;
 use sluice_abi::{FrameSize, Iova};
+use sluice_canary::ShownDamage;
 use sluice_edu::{Direction, Pattern, Shown, registers};
 use sluice_manifest::slot;
 use sluice_rt::{Memory, RtError, check};
@@ -83,7 +84,7 @@ pub(super) fn revoked_page(scene: &mut Scene<'_>) -> Result<(), Trouble> {
 
     scene.must_block("revoked-page-blocked", event::F_TRANSLATION, Direction::ToMemory, iova)?;
     let damage = scene.vault.check()?;
-    check!("revoked-canary-intact", damage.is_none(), "{damage:?}, page {number} of the vault at {:#x}", is_at.0);
+    check!("revoked-canary-intact", damage.is_none(), "{} in page {number} at {:#x}", ShownDamage(damage), is_at.0);
     Ok(scene.vault.release()?)
 }
 
