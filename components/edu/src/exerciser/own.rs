@@ -98,5 +98,13 @@ pub(super) fn deleted_stream(scene: &mut Scene<'_>) -> Result<(), Trouble> {
     keep(memory);
     scene.engine.transfer(Direction::ToMemory, iova, ATTACK_BYTES)?;
     check!("deleted-sid-blocked", is_kept(memory), "memory at iova {:#x} is unchanged", iova.0);
+
+    // Abort, not bypass: untranslated, the page's physical address would reach it.
+    let page = &scene.ordinary;
+    let address = page.frame().get_address().map_err(RtError::refused("find a frame"))?;
+    page.memory.fill64(0);
+    scene.engine.transfer(Direction::ToMemory, Iova(address.0), ATTACK_BYTES)?;
+    let untouched = page.memory.to_vec(0, ATTACK_BYTES).iter().all(|byte| *byte == 0);
+    check!("deleted-sid-not-bypassed", untouched, "a page at physical {:#x} is unchanged", address.0);
     Ok(())
 }
