@@ -73,7 +73,7 @@ impl Smmu {
             StreamTableFormat::TwoLevel => {
                 let value = bus.load(descriptor);
                 let pointer = value >> L1STD::L2PTR.shift & L1STD::L2PTR.mask;
-                (value >> L1STD::SPAN.shift & L1STD::SPAN.mask != 0).then(|| PhysAddr(pointer << L1STD::L2PTR.shift))
+                (value >> L1STD::SPAN.shift & L1STD::SPAN.mask != 0).then_some(PhysAddr(pointer << L1STD::L2PTR.shift))
             }
         }
     }
