@@ -38,4 +38,5 @@ pub use hal::{CacheOp, Hal};
 pub use interrupt::InterruptUse;
 pub use iommu::{SmmuAtBoot, UNCLAIMED, context_bytes};
 pub use kernel::{Kernel, KernelMemory};
+pub use sched::Ready;
 pub use store::{Handle, Object, SlotRef, Store};

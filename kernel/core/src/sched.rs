@@ -88,7 +88,26 @@ impl Scheduler {
     }
 }
 
+/// The queue of one priority, for checks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ready {
+    /// The thread that runs next.
+    pub first: Option<Handle<Tcb>>,
+    /// The thread that runs last.
+    pub last: Option<Handle<Tcb>>,
+    /// Whether the scheduler takes the queue for non-empty.
+    pub marked: bool,
+}
+
 impl<H: Hal> Kernel<H> {
+    /// The threads of `priority` that are runnable and do not run.
+    #[must_use]
+    pub fn ready(&self, priority: u8) -> Ready {
+        let priority = usize::from(priority);
+        let (first, last) = self.sched.queues[priority];
+        Ready { first, last, marked: self.sched.ready[priority / 64] >> (priority % 64) & 1 != 0 }
+    }
+
     pub(crate) fn enqueue(&mut self, thread: Handle<Tcb>) {
         self.sched.add(&self.hal, thread, true);
     }
