@@ -39,8 +39,12 @@ enum Progress {
 
 impl<H: Hal> Kernel<H> {
     /// Removes every descendant of the capability in `slot`.
+    ///
+    /// One of them may be the CNode that `slot` is part of; the capability has gone with it then, and who is left is
+    /// nobody's descendant any more.
     pub(crate) fn revoke(&mut self, slot: SlotRef) -> Result<(), Preempted> {
-        while let Some(descendant) = self.first_descendant(slot) {
+        self.revoking = Some(slot);
+        while let Some(descendant) = self.revoking.and_then(|slot| self.first_descendant(slot)) {
             self.delete(descendant)?;
             self.preemption_point()?;
         }
@@ -149,7 +153,11 @@ impl<H: Hal> Kernel<H> {
                 }
                 self.hal.destroy(thread);
             }
-            ZombieKind::CNode { radix } => self.hal.destroy_slots(zombie.base, 1 << radix),
+            ZombieKind::CNode { radix } => {
+                let slots = SlotRef::new(zombie.base)..SlotRef::new(zombie.base).nth(1 << radix);
+                self.revoking = self.revoking.filter(|slot| !slots.contains(slot));
+                self.hal.destroy_slots(zombie.base, 1 << radix);
+            }
         }
     }
 

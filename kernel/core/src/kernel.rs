@@ -21,6 +21,8 @@ pub struct Kernel<H: Hal> {
     pub(crate) interrupts: Interrupts,
     pub(crate) spaces: AddressSpaces,
     pub(crate) smmus: Smmus,
+    /// The slot whose descendants are being removed, while it exists; of no meaning between two system calls.
+    pub(crate) revoking: Option<SlotRef>,
 }
 
 /// Memory the kernel keeps for itself, found at boot.
@@ -45,6 +47,7 @@ impl<H: Hal> Kernel<H> {
             interrupts: Interrupts::new(memory.interrupt_node, memory.interrupt_count),
             spaces: AddressSpaces::new(memory.empty_root),
             smmus: Smmus::new(),
+            revoking: None,
         }
     }
 
