@@ -1,0 +1,253 @@
+//! A machine of the host: memory, objects, a TLB, an interrupt controller, and a record of every effect.
+
+mod memory;
+mod objects;
+mod tlb;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use sluice_abi::{PhysAddr, VirtAddr};
+use sluice_core::cap::Slot;
+use sluice_core::{CacheOp, Hal, Handle, Object, SlotRef, Store};
+use sluice_paging::TableMemory;
+use sluice_smmu::Bus;
+
+pub(crate) use memory::Contents;
+use memory::Memory;
+use objects::Objects;
+use tlb::Tlb;
+
+/// Something the kernel did to the machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effect {
+    Store { at: PhysAddr, value: u64 },
+    Barrier,
+    LoadVspace { root: PhysAddr, vmid: u8 },
+    InvalidateVmid(u8),
+    InvalidatePage { vmid: u8, vaddr: VirtAddr },
+    Clear { at: PhysAddr, bytes: u64 },
+    Maintain { operation: CacheOp, at: PhysAddr, bytes: u64 },
+    Enable { intid: u32, enabled: bool },
+    Edge { intid: u32, edge: bool },
+    Acknowledge(u32),
+    RearmTimer,
+    PowerOff,
+}
+
+/// The machine.
+#[derive(Default)]
+pub(crate) struct Machine {
+    pub(crate) memory: Memory,
+    pub(crate) objects: Objects,
+    pub(crate) tlb: Tlb,
+    log: RefCell<Vec<Effect>>,
+    console: RefCell<String>,
+    enabled: RefCell<BTreeMap<u32, bool>>,
+    /// Looks for pending interrupts until one is pending.
+    countdown: Cell<Option<u64>>,
+    looks: Cell<u64>,
+}
+
+impl Machine {
+    fn record(&self, effect: Effect) {
+        self.log.borrow_mut().push(effect);
+    }
+
+    /// Effects since the last call.
+    pub(crate) fn take_log(&self) -> Vec<Effect> {
+        self.log.take()
+    }
+
+    /// What was printed since the last call.
+    pub(crate) fn take_console(&self) -> String {
+        self.console.take()
+    }
+
+    /// Has an interrupt become pending just before the kernel looks for the `looks`-th time from now (0 is the next).
+    pub(crate) fn interrupt_after(&self, looks: u64) {
+        self.countdown.set(Some(looks));
+    }
+
+    /// No interrupt will come.
+    pub(crate) fn quiet(&self) {
+        self.countdown.set(None);
+    }
+
+    /// How often the kernel has looked for interrupts.
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.get()
+    }
+
+    pub(crate) fn is_enabled(&self, intid: u32) -> bool {
+        self.enabled.borrow().get(&intid).copied().unwrap_or(false)
+    }
+
+    pub(crate) fn enabled(&self) -> BTreeMap<u32, bool> {
+        self.enabled.borrow().clone()
+    }
+
+    fn assert_no_object(&self, at: PhysAddr, bytes: u64) {
+        if let Some((start, extent)) = self.objects.overlapping(at, bytes) {
+            panic!("memory access at {at} hits the {} at {start:#x}", extent.kind);
+        }
+    }
+}
+
+impl TableMemory for Machine {
+    fn load(&self, at: PhysAddr) -> u64 {
+        self.assert_no_object(at, 8);
+        self.memory.load(at)
+    }
+
+    fn store(&self, at: PhysAddr, value: u64) {
+        self.assert_no_object(at, 8);
+        let old = self.memory.load(at);
+        assert!(
+            old & 1 == 0 || value & 1 == 0 || old == value,
+            "valid entry {old:#x} at {at} replaced without a break"
+        );
+        self.memory.store(at, value);
+        self.record(Effect::Store { at, value });
+        self.tlb.speculate(&Walker(self));
+    }
+}
+
+/// The hardware's table walker: reads memory whatever it holds.
+struct Walker<'a>(&'a Machine);
+
+impl TableMemory for Walker<'_> {
+    fn load(&self, at: PhysAddr) -> u64 {
+        self.0.memory.load(at)
+    }
+
+    fn store(&self, at: PhysAddr, _value: u64) {
+        unreachable!("a walker stores nothing, but at {at}");
+    }
+}
+
+impl Bus for Machine {
+    fn read32(&self, at: PhysAddr) -> u32 {
+        panic!("no device at {at}")
+    }
+    fn write32(&self, at: PhysAddr, value: u32) {
+        panic!("no device at {at} to take {value:#x}")
+    }
+    fn read64(&self, at: PhysAddr) -> u64 {
+        panic!("no device at {at}")
+    }
+    fn write64(&self, at: PhysAddr, value: u64) {
+        panic!("no device at {at} to take {value:#x}")
+    }
+    fn barrier(&self) {
+        self.record(Effect::Barrier);
+    }
+    fn clean(&self, at: PhysAddr, bytes: u64) {
+        self.record(Effect::Maintain { operation: CacheOp::Clean, at, bytes });
+    }
+}
+
+impl Store for Machine {
+    fn get<T: Object>(&self, handle: Handle<T>) -> &T {
+        self.objects.get(handle)
+    }
+    fn slot(&self, slot: SlotRef) -> &Slot {
+        self.objects.slot(slot)
+    }
+    fn create<T: Object>(&mut self, at: PhysAddr) -> Handle<T> {
+        self.objects.create(at)
+    }
+    fn create_slots(&mut self, at: PhysAddr, count: u64) {
+        self.objects.create_slots(at, count);
+    }
+    fn destroy<T: Object>(&mut self, handle: Handle<T>) {
+        self.objects.destroy(handle);
+    }
+    fn destroy_slots(&mut self, at: PhysAddr, count: u64) {
+        self.objects.destroy_slots(at, count);
+    }
+}
+
+impl Hal for Machine {
+    fn frame_load(&self, at: PhysAddr) -> u64 {
+        self.assert_no_object(at, 8);
+        self.memory.load(at)
+    }
+
+    fn frame_store(&self, at: PhysAddr, value: u64) {
+        self.assert_no_object(at, 8);
+        self.memory.store(at, value);
+    }
+
+    fn clear(&self, at: PhysAddr, bytes: u64) {
+        self.assert_no_object(at, bytes);
+        self.memory.clear(at, bytes);
+        self.record(Effect::Clear { at, bytes });
+    }
+
+    fn maintain(&self, operation: CacheOp, at: PhysAddr, bytes: u64) {
+        self.record(Effect::Maintain { operation, at, bytes });
+    }
+
+    fn load_vspace(&self, root: PhysAddr, vmid: u8) {
+        self.record(Effect::LoadVspace { root, vmid });
+        self.tlb.load(root, vmid);
+        self.tlb.speculate(&Walker(self));
+    }
+
+    fn invalidate_vmid(&self, vmid: u8) {
+        self.record(Effect::InvalidateVmid(vmid));
+        self.tlb.invalidate_vmid(vmid);
+        self.tlb.speculate(&Walker(self));
+    }
+
+    fn invalidate_page(&self, vmid: u8, vaddr: VirtAddr) {
+        self.record(Effect::InvalidatePage { vmid, vaddr });
+        self.tlb.invalidate_page(vmid, vaddr);
+        self.tlb.speculate(&Walker(self));
+    }
+
+    fn interrupt_pending(&self) -> bool {
+        self.looks.set(self.looks.get() + 1);
+        match self.countdown.get() {
+            None => false,
+            Some(0) => {
+                self.countdown.set(None);
+                true
+            }
+            Some(left) => {
+                self.countdown.set(Some(left - 1));
+                false
+            }
+        }
+    }
+
+    fn set_interrupt_enabled(&self, intid: u32, enabled: bool) {
+        self.enabled.borrow_mut().insert(intid, enabled);
+        self.record(Effect::Enable { intid, enabled });
+    }
+
+    fn set_interrupt_edge(&self, intid: u32, edge: bool) {
+        self.record(Effect::Edge { intid, edge });
+    }
+
+    fn acknowledge_interrupt(&self, intid: u32) {
+        self.record(Effect::Acknowledge(intid));
+    }
+
+    fn rearm_timer(&self) {
+        self.record(Effect::RearmTimer);
+    }
+
+    fn put_byte(&self, byte: u8) {
+        self.console.borrow_mut().push(char::from(byte));
+    }
+
+    fn power_off(&self) {
+        self.record(Effect::PowerOff);
+    }
+
+    fn halt(&self, cause: &'static str) -> ! {
+        panic!("kernel halted: {cause}")
+    }
+}
