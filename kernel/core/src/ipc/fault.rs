@@ -18,7 +18,6 @@ const EXCEPTION_REPLY_WORDS: usize = 3;
 impl<H: Hal> Kernel<H> {
     /// Stops `thread` with `fault` and tells its handler, if it has one that can be told.
     pub(crate) fn raise(&mut self, thread: Handle<Tcb>, fault: Fault) {
-        self.tcb(thread).fault.set(Some(fault));
         let handler = CPtr(self.tcb(thread).fault_handler.get());
         let cap = self.lookup_slot(thread, handler).map(|slot| self.cap(slot));
         match cap {
@@ -33,6 +32,7 @@ impl<H: Hal> Kernel<H> {
                     grant_reply: endpoint.rights.contains(CapRights::GRANT_REPLY),
                     call: true,
                 };
+                self.tcb(thread).fault.set(Some(fault));
                 self.send(thread, how, true);
             }
             Ok(_) | Err(_) => {
