@@ -3,8 +3,14 @@
 mod boot;
 mod cnode;
 mod deletion;
+mod faults;
+mod interrupts;
 mod invariants;
+mod ipc;
 mod machine;
+mod scheduling;
+mod signals;
 mod snapshot;
+mod tcb;
 mod untyped;
 mod user;

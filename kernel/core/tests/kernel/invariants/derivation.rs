@@ -58,9 +58,12 @@ pub(super) fn lists_are_well_linked(view: &View<'_>) {
 }
 
 /// Where a slot's descendants end no later one begins: the lists are a forest in depth-first order.
+///
+/// Not so for badged capabilities: the first of a second group with an equal badge ends the first group's family, and
+/// what follows looks like both's.
 pub(super) fn descendants_are_contiguous(view: &View<'_>) {
     for list in &view.lists {
-        for (index, a) in list.iter().enumerate() {
+        for (index, a) in list.iter().enumerate().filter(|(_, a)| !is_badged(&a.1)) {
             let mut ended = false;
             for b in &list[index + 1..] {
                 let below = is_ancestor(a, b);
@@ -69,6 +72,10 @@ pub(super) fn descendants_are_contiguous(view: &View<'_>) {
             }
         }
     }
+}
+
+fn is_badged(cap: &Cap) -> bool {
+    matches!(cap, Cap::Endpoint(cap) if cap.badge != 0) || matches!(cap, Cap::Notification(cap) if cap.badge != 0)
 }
 
 /// The last capability to an object is known by its neighbours, so all of an object's must stand side by side.
