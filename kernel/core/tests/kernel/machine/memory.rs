@@ -89,6 +89,20 @@ impl Memory {
         self.0.borrow_mut().clear(at, bytes);
     }
 
+    #[track_caller]
+    pub(crate) fn assert_zero(&self, at: PhysAddr, bytes: u64) {
+        let contents = self.0.borrow();
+        let word = (0..bytes / 8).map(|index| at.offset(8 * index)).find(|at| contents.word(*at) != 0);
+        assert_eq!(word, None, "an object was made in memory that is not clear");
+    }
+
+    /// What an object leaves behind.
+    pub(crate) fn soil(&self, at: PhysAddr, bytes: u64) {
+        for index in 0..bytes / 8 {
+            self.store(at.offset(8 * index), garbage(0));
+        }
+    }
+
     pub(crate) fn contents(&self) -> Contents {
         self.0.borrow().clone()
     }

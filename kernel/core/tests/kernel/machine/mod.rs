@@ -6,6 +6,7 @@ mod tlb;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::cap::Slot;
@@ -17,6 +18,9 @@ pub(crate) use memory::Contents;
 use memory::Memory;
 use objects::Objects;
 use tlb::Tlb;
+
+/// The machine's memory.
+pub(crate) const RAM: Range<u64> = 0x4000_0000..0x4200_0000;
 
 /// Something the kernel did to the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -155,16 +159,21 @@ impl Store for Machine {
         self.objects.slot(slot)
     }
     fn create<T: Object>(&mut self, at: PhysAddr) -> Handle<T> {
-        self.objects.create(at)
+        let (handle, bytes) = self.objects.create(at);
+        self.memory.assert_zero(at, bytes);
+        handle
     }
     fn create_slots(&mut self, at: PhysAddr, count: u64) {
-        self.objects.create_slots(at, count);
+        let bytes = self.objects.create_slots(at, count);
+        self.memory.assert_zero(at, bytes);
     }
     fn destroy<T: Object>(&mut self, handle: Handle<T>) {
-        self.objects.destroy(handle);
+        let bytes = self.objects.destroy(handle);
+        self.memory.soil(handle.at(), bytes);
     }
     fn destroy_slots(&mut self, at: PhysAddr, count: u64) {
-        self.objects.destroy_slots(at, count);
+        let bytes = self.objects.destroy_slots(at, count);
+        self.memory.soil(at, bytes);
     }
 }
 
@@ -179,7 +188,12 @@ impl Hal for Machine {
         self.memory.store(at, value);
     }
 
+    fn is_memory(&self, at: PhysAddr, bytes: u64) -> bool {
+        RAM.contains(&at.0) && at.0 + bytes <= RAM.end
+    }
+
     fn clear(&self, at: PhysAddr, bytes: u64) {
+        assert!(self.is_memory(at, bytes), "{at} is not memory");
         self.assert_no_object(at, bytes);
         self.memory.clear(at, bytes);
         self.record(Effect::Clear { at, bytes });

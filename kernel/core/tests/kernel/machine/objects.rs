@@ -73,30 +73,37 @@ impl Objects {
         self.extents.get(&at.0).is_some_and(|extent| extent.kind == SLOTS && extent.end == end)
     }
 
-    pub(crate) fn create<T: Object>(&mut self, at: PhysAddr) -> Handle<T> {
+    /// Also returns how many bytes it occupies.
+    pub(crate) fn create<T: Object>(&mut self, at: PhysAddr) -> (Handle<T>, u64) {
         let bytes = (T::SLOTS << SLOT_BITS).max(T::BODY + size_of::<T>() as u64);
         self.occupy(at.0, bytes, type_name::<T>());
         self.make_slots(at.0, T::SLOTS);
         self.bodies.insert(at.0, Box::new(T::new()));
-        Handle::new(at)
+        (Handle::new(at), bytes)
     }
 
-    pub(crate) fn create_slots(&mut self, at: PhysAddr, count: u64) {
+    /// Returns how many bytes they occupy.
+    pub(crate) fn create_slots(&mut self, at: PhysAddr, count: u64) -> u64 {
         self.occupy(at.0, count << SLOT_BITS, SLOTS);
         self.make_slots(at.0, count);
+        count << SLOT_BITS
     }
 
-    pub(crate) fn destroy<T: Object>(&mut self, handle: Handle<T>) {
+    /// Returns how many bytes are free again.
+    pub(crate) fn destroy<T: Object>(&mut self, handle: Handle<T>) -> u64 {
         let at = handle.at().0;
-        self.vacate(at, type_name::<T>());
+        let extent = self.vacate(at, type_name::<T>());
         self.end_slots(at, T::SLOTS);
         self.bodies.remove(&at);
+        extent.end - at
     }
 
-    pub(crate) fn destroy_slots(&mut self, at: PhysAddr, count: u64) {
+    /// Returns how many bytes are free again.
+    pub(crate) fn destroy_slots(&mut self, at: PhysAddr, count: u64) -> u64 {
         let extent = self.vacate(at.0, SLOTS);
         assert_eq!(extent.end, at.0 + (count << SLOT_BITS), "a CNode of another size was destroyed");
         self.end_slots(at.0, count);
+        extent.end - at.0
     }
 
     /// Every slot there is.

@@ -42,10 +42,10 @@ pub(crate) fn memory() -> BootMemory {
 /// A kernel that has not made its root task yet.
 pub(crate) fn kernel() -> Kernel<Machine> {
     let machine = Machine::default();
-    machine.memory.clear(PhysAddr(KERNEL + 0x10000), PAGE_SIZE);
+    machine.memory.clear(PhysAddr(KERNEL), 0x1_0000 + PAGE_SIZE);
     machine.memory.clear(IMAGE.at, IMAGE.pages * PAGE_SIZE);
     let memory =
-        KernelMemory { interrupt_node: KERNEL_SLOTS, interrupt_count: INTIDS, empty_root: PhysAddr(KERNEL + 0x10000) };
+        KernelMemory { interrupt_node: KERNEL_SLOTS, interrupt_count: INTIDS, empty_root: PhysAddr(KERNEL + 0x1_0000) };
     let mut kernel = Kernel::new(machine, memory);
     kernel.reserve_interrupt(TIMER, InterruptUse::Timer, false);
     kernel

@@ -11,10 +11,6 @@ impl Reply {
     fn new(label: u64, words: &[u64]) -> Self {
         Self { label, words: words.to_vec() }
     }
-
-    pub(crate) fn is_ok(&self) -> bool {
-        self.label == 0
-    }
 }
 
 pub(crate) fn ok() -> Reply {
