@@ -23,7 +23,7 @@ pub(super) fn lines(
     let mut things = Vec::new();
     for ((device, checked), told) in component.devices.iter().zip(checked).zip(&plan.manifest.devices) {
         things.push(describe(device, checked, translating));
-        for dma in &told.dma {
+        for dma in told.dma.iter().filter(|_| translating) {
             let perms = Letters(dma.perms);
             let (name, iova) = (&device.name, dma.iova);
             things.push(format!("dma {} {perms} {} for {name} at {iova:#x}", dma.region, bytes(dma.size)));
@@ -70,7 +70,7 @@ fn describe(device: &Device, checked: &Checked, translating: bool) -> String {
         let kind = if checked.function.is_some() { "bar" } else { "reg" };
         push(&mut text, format_args!(" {kind}{index} {base:#x}+{size:#x}"));
     }
-    if device.manage {
+    if device.manage && translating {
         push(&mut text, format_args!(" managed"));
     }
     text

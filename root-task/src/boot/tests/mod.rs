@@ -256,6 +256,7 @@ fn a_boot_without_protection_says_so() {
     assert!(fake.steps.contains(&Step::Mastering(EDU)));
     assert!(fake.lines.iter().any(|line| line.starts_with("WARNING")));
     assert!(fake.lines.iter().any(|line| line.contains("edu pci 00:01.0 sid 0:0x0008 UNCONFINED")));
+    assert!(!fake.lines.iter().any(|line| line.contains("managed") || line.contains("gets dma")));
     assert!(manifest(&fake, ROGUE).devices[0].manage.is_none());
 }
 
