@@ -3,6 +3,8 @@
 //! The image implements [`Hal`] on hardware; tests implement it on a recording model, so that they can look after every
 //! single store and register write. No method here may take a decision: each is one effect.
 
+use core::fmt;
+
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_smmu::Bus;
 
@@ -42,6 +44,12 @@ pub trait Hal: Bus + Store {
     /// Starts the next timer tick.
     fn rearm_timer(&self);
 
+    /// Whether somebody wants [`Hal::trace`] (debug builds, on request).
+    fn is_tracing(&self) -> bool {
+        false
+    }
+    /// Logs one event; see [`crate::trace`].
+    fn trace(&self, _line: fmt::Arguments<'_>) {}
     /// Prints one byte on the debug console.
     fn put_byte(&self, byte: u8);
     /// Ends the machine's run; comes back only where that is impossible.

@@ -30,6 +30,7 @@ pub mod object;
 mod sched;
 mod store;
 mod syscall;
+pub mod trace;
 mod untyped;
 mod vspace;
 

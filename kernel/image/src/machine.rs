@@ -11,7 +11,7 @@ use spin::Mutex;
 
 use crate::gic::Gic;
 use crate::timer::Timer;
-use crate::{boot, console, cpu, phys, psci};
+use crate::{boot, console, cpu, phys, psci, semihosting};
 
 /// What the kernel drives.
 pub(crate) struct Machine {
@@ -21,6 +21,8 @@ pub(crate) struct Machine {
     pub(crate) ram: Ranges,
     /// The page that attacks on kernel memory aim at (debug builds).
     pub(crate) canary: Option<boot::Canary>,
+    /// Whether events are logged to the debugger or emulator (debug builds, `sluice.trace=semihosting`).
+    pub(crate) tracing: bool,
 }
 
 /// The one kernel. The lock is never contended: one core, interrupts masked.
@@ -176,6 +178,14 @@ impl Hal for Machine {
 
     fn rearm_timer(&self) {
         self.timer.rearm();
+    }
+
+    fn is_tracing(&self) -> bool {
+        self.tracing
+    }
+
+    fn trace(&self, line: core::fmt::Arguments<'_>) {
+        semihosting::print_line(line);
     }
 
     fn put_byte(&self, byte: u8) {

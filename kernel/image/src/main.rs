@@ -19,6 +19,7 @@ mod mmu;
 mod panic;
 mod phys;
 mod psci;
+mod semihosting;
 mod start;
 mod timer;
 mod vectors;

@@ -102,6 +102,7 @@ impl<H: Hal> Kernel<H> {
             let at = PhysAddr(contexts.0 + u64::from(cb) * Context::STRIDE);
             self.hal.create::<Context>(at);
         }
+        self.trace_smmu(smmu, driver.streams(), context_count);
         if let Some(unit) = self.smmus.units.get_mut(usize::from(smmu)) {
             let unclaimed = event::Unclaimed::new();
             *unit = Some(Unit { driver, contexts, context_count, unclaimed, backlog: false });

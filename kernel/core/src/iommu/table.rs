@@ -38,6 +38,7 @@ impl<H: Hal> Kernel<H> {
     /// Makes and installs a table in kernel memory; boot only. `memory` is zeroed.
     pub fn add_stream_table(&mut self, first: StreamId, memory: PhysAddr) -> bool {
         self.create_stream_table(memory);
+        self.trace_table(first);
         self.install_stream_table(first, memory)
     }
 

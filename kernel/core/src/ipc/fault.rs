@@ -33,6 +33,7 @@ impl<H: Hal> Kernel<H> {
                     call: true,
                 };
                 self.tcb(thread).fault.set(Some(fault));
+                self.trace_fault(thread, fault.label() as u64);
                 self.send(thread, how, true);
             }
             Ok(_) | Err(_) => {

@@ -141,6 +141,7 @@ impl<H: Hal> Kernel<H> {
                         Derivation::IfChildless(_) | Derivation::Null | Derivation::Illegal => break,
                     };
                     self.insert(derived, source, dest);
+                    self.trace_pass(source, dest);
                 }
             }
             count += 1;

@@ -2,6 +2,7 @@
 
 use core::cell::Cell;
 
+use sluice_abi::fault::FaultLabel;
 use sluice_abi::{CPtr, LookupFailure, ObjectType, TIME_SLICE_TICKS};
 
 use super::{Endpoint, Notification};
@@ -56,6 +57,19 @@ pub enum Fault {
         /// Whether it was an instruction fetch.
         instruction: bool,
     },
+}
+
+impl Fault {
+    /// Label of its message.
+    #[must_use]
+    pub const fn label(&self) -> FaultLabel {
+        match self {
+            Self::Cap { .. } => FaultLabel::Cap,
+            Self::UnknownSyscall { .. } => FaultLabel::UnknownSyscall,
+            Self::User { .. } => FaultLabel::UserException,
+            Self::Vm { .. } => FaultLabel::Vm,
+        }
+    }
 }
 
 /// What a blocked sender brings.

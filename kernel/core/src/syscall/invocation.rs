@@ -47,6 +47,13 @@ pub(super) enum Invocation {
     SetDomain { thread: Handle<Tcb> },
 }
 
+impl Invocation {
+    /// Whether the kernel itself carries it out, rather than passing a message on.
+    pub(super) const fn is_on_kernel_object(&self) -> bool {
+        !matches!(self, Self::Send { .. } | Self::Signal(_) | Self::Reply(_))
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum CNodeInvocation {
     Insert { cap: Cap, source: SlotRef, dest: SlotRef },

@@ -17,6 +17,7 @@ use crate::cap::Cap;
 use crate::hal::Hal;
 use crate::object::{Fault, Tcb, TcbSlot, ThreadState};
 use crate::store::Handle;
+use crate::trace::Ending;
 
 /// Whether the invoker waits until the message is taken, and whether it wants an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,8 +118,13 @@ impl<H: Hal> Kernel<H> {
         let length = info.length() as usize;
         let length = if buffer.is_some() { length } else { length.min(MessageInfo::REGISTERS) };
         let request = Request { thread, slot, label: info.label(), length, buffer, caps };
+        let traced = self.trace_request(length, caps, |index| self.message_word(thread, buffer, index));
         match self.decode(&request, manner) {
             Err(error) => {
+                if let Some(traced) = traced {
+                    let (error, ..) = error.reply();
+                    self.trace_call(thread, slot, request.label, traced, Ending::Refused(error as u64));
+                }
                 if manner.call {
                     self.reply_error(thread, error);
                 }
@@ -127,6 +133,10 @@ impl<H: Hal> Kernel<H> {
                 // Whoever is interrupted on the way starts the system call over.
                 self.set_state(thread, ThreadState::Restart);
                 let outcome = self.invoke(&request, invocation);
+                if let (Some(traced), true) = (traced, invocation.is_on_kernel_object()) {
+                    let ending = if outcome == Outcome::Preempted { Ending::Preempted } else { Ending::Done };
+                    self.trace_call(thread, slot, request.label, traced, ending);
+                }
                 self.finish_invocation(thread, manner.call, outcome);
             }
         }

@@ -13,7 +13,7 @@ use sluice_abi::{PAGE_BITS, PAGE_SIZE, PHYS_BITS, PhysAddr, SLOT_BITS};
 use sluice_core::boot::{BootMemory, Extra, Range, Ranges};
 use sluice_core::object::UserContext;
 use sluice_core::{InterruptUse, Kernel, KernelMemory};
-use sluice_platform::{Console, Machine as Description, ValidBlob, validate};
+use sluice_platform::{Console, Machine as Description, ValidBlob, option, validate};
 
 use crate::gic::Gic;
 use crate::machine::{Machine, install, next_context, with_kernel};
@@ -69,10 +69,11 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
         empty_root: allocate(&mut memory.free, PAGE_SIZE, PAGE_BITS, "empty VSpace"),
     };
     cpu::set_empty_root(kernel_memory.empty_root);
-    let hal = Machine { gic, timer: Timer::new(), ram, canary };
+    let tracing = cfg!(debug_assertions) && option(machine.bootargs, "sluice.trace") == Some("semihosting");
+    let hal = Machine { gic, timer: Timer::new(), ram, canary, tracing };
     install(Kernel::new(hal, kernel_memory));
     with_kernel(|kernel| {
-        let confined = sluice_platform::option(machine.bootargs, "sluice.smmu") != Some(OFF);
+        let confined = option(machine.bootargs, "sluice.smmu") != Some(OFF);
         devices::start_smmus(kernel, &machine, &mut memory.free, confined);
         let timer = &machine.timer.hypervisor;
         kernel.reserve_interrupt(timer.intid, InterruptUse::Timer, false);
