@@ -221,10 +221,7 @@ impl<H: Hal> Kernel<H> {
 
     /// Whether emptying the slot may take many steps.
     pub(crate) fn is_long_to_delete(&self, slot: SlotRef) -> bool {
-        match self.cap(slot) {
-            Cap::Thread(_) | Cap::Zombie(_) | Cap::CNode(_) => self.is_final(slot),
-            _ => false,
-        }
+        matches!(self.cap(slot), Cap::Thread(_) | Cap::Zombie(_) | Cap::CNode(_)) && self.is_final(slot)
     }
 
     /// The reply capability somebody holds for the call `caller` waits in.

@@ -20,9 +20,12 @@ pub(crate) enum Decision {
     Choose,
 }
 
+/// First and last thread of a queue.
+type Ends = (Option<Handle<Tcb>>, Option<Handle<Tcb>>);
+
 /// Runnable threads that are not running, by priority.
 pub(crate) struct Scheduler {
-    queues: [(Option<Handle<Tcb>>, Option<Handle<Tcb>>); PRIORITIES],
+    queues: [Ends; PRIORITIES],
     // Bit p % 64 of word p / 64: queue p is not empty.
     ready: [u64; PRIORITIES / 64],
     pub(crate) decision: Decision,

@@ -1,6 +1,6 @@
 //! Making objects.
 
-use sluice_abi::{CapRights, ObjectType, PhysAddr};
+use sluice_abi::{CapRights, FrameSize, ObjectType, PhysAddr};
 
 use crate::Kernel;
 use crate::cap::{CNode, Cap, EndpointCap, Frame, NotificationCap, PageTable, Untyped, VSpace};
@@ -86,14 +86,9 @@ impl<H: Hal> Kernel<H> {
                 self.hal.create_slots(at, 1 << user_bits);
                 Cap::CNode(CNode { base: at, radix: user_bits as u8, guard: 0, guard_bits: 0 })
             }
-            ObjectType::SmallPage | ObjectType::LargePage | ObjectType::HugePage => {
-                let size = match object {
-                    ObjectType::HugePage => sluice_abi::FrameSize::Huge,
-                    ObjectType::LargePage => sluice_abi::FrameSize::Large,
-                    _ => sluice_abi::FrameSize::Small,
-                };
-                Cap::Frame(Frame { base: at, size, rights: CapRights::READ | CapRights::WRITE, device, mapped: None })
-            }
+            ObjectType::SmallPage => frame(at, FrameSize::Small, device),
+            ObjectType::LargePage => frame(at, FrameSize::Large, device),
+            ObjectType::HugePage => frame(at, FrameSize::Huge, device),
             ObjectType::PageTable => Cap::PageTable(PageTable { base: at, mapped: None }),
             ObjectType::VSpace => Cap::VSpace(VSpace { root: at, asid: None, bound: None }),
             ObjectType::StreamTable => {
@@ -104,4 +99,8 @@ impl<H: Hal> Kernel<H> {
             ObjectType::Vcpu => Cap::Null,
         }
     }
+}
+
+fn frame(base: PhysAddr, size: FrameSize, device: bool) -> Cap {
+    Cap::Frame(Frame { base, size, rights: CapRights::READ | CapRights::WRITE, device, mapped: None })
 }

@@ -166,10 +166,10 @@ impl<H: Hal> Kernel<H> {
             (TcbSlot::Buffer, slot::INIT_IPC_BUFFER),
         ] {
             let source = slots.first.nth(source);
-            let cap = match self.cap(source) {
-                Cap::Frame(frame) => Cap::Frame(crate::cap::Frame { mapped: None, ..frame }),
-                cap => cap,
-            };
+            let mut cap = self.cap(source);
+            if let Cap::Frame(frame) = &mut cap {
+                frame.mapped = None;
+            }
             self.insert(cap, source, thread.slot(which as u64));
         }
         let tcb = self.tcb(thread);

@@ -39,7 +39,8 @@ impl<H: Hal> Kernel<H> {
         let boot_info = ipc_buffer + PAGE_SIZE;
         let extra_at = boot_info + PAGE_SIZE;
         let end = extra_at + extra_count * PAGE_SIZE;
-        if end > USER_TOP || image.vaddr % PAGE_SIZE != 0 || !(image.vaddr..ipc_buffer).contains(&image.entry) {
+        if end > USER_TOP || !image.vaddr.is_multiple_of(PAGE_SIZE) || !(image.vaddr..ipc_buffer).contains(&image.entry)
+        {
             return Err(BootError::Addresses);
         }
 

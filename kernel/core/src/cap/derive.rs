@@ -18,6 +18,7 @@ pub enum Derivation {
 }
 
 /// The capability with its rights reduced to those in `mask`.
+#[expect(clippy::wildcard_enum_match_arm, reason = "kinds without rights stay as they are")]
 #[must_use]
 pub fn mask_rights(cap: Cap, mask: CapRights) -> Cap {
     match cap {
@@ -38,6 +39,7 @@ pub(crate) fn frame_rights(rights: CapRights) -> CapRights {
 /// The capability with new data: a badge, or a guard. [`Cap::Null`] where that is not possible.
 ///
 /// With `preserve` (a move rather than a copy) a badge can never be set.
+#[expect(clippy::wildcard_enum_match_arm, reason = "kinds without data stay as they are")]
 #[must_use]
 pub fn update_data(preserve: bool, data: u64, cap: Cap) -> Cap {
     match cap {

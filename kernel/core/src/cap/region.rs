@@ -62,7 +62,7 @@ fn frame_last(frame: &Frame) -> u64 {
 }
 
 fn within(untyped: &Untyped, base: u64, last: u64) -> bool {
-    untyped.base.0 <= base && last <= untyped.base.0 + untyped.size() - 1 && base <= last
+    untyped.base.0 <= base && last < untyped.base.0 + untyped.size() && base <= last
 }
 
 /// First and last byte of the memory an object capability stands for.

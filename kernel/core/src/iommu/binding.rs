@@ -129,10 +129,7 @@ impl<H: Hal> Kernel<H> {
     /// The VSpace a context translates with.
     pub(crate) fn context_root(&self, context: ContextId) -> Option<PhysAddr> {
         let handle = self.smmus.context(context)?;
-        match self.cap(handle.slot(Context::VSPACE)) {
-            Cap::VSpace(vspace) => Some(vspace.root),
-            _ => None,
-        }
+        if let Cap::VSpace(vspace) = self.cap(handle.slot(Context::VSPACE)) { Some(vspace.root) } else { None }
     }
 
     pub(crate) fn finalise_context(&mut self, context: ContextId, bound: Option<StreamId>, last: bool) {

@@ -128,21 +128,20 @@ impl<H: Hal> Kernel<H> {
         let (mut unwrapped, mut count) = (0, 0);
         while let Some(source) = caps.get(count) {
             let cap = self.cap(source);
-            match cap {
-                Cap::Endpoint(sent) if Some(sent.object) == endpoint => {
-                    buffer.set_badge(&self.hal, count, sent.badge);
-                    unwrapped |= 1 << count;
-                }
-                cap => {
-                    let Some(dest) = receive_slot.take() else { break };
-                    let derived = match derivation(cap) {
-                        Derivation::Cap(derived) => derived,
-                        Derivation::IfChildless(derived) if self.ensure_childless(source).is_ok() => derived,
-                        Derivation::IfChildless(_) | Derivation::Null | Derivation::Illegal => break,
-                    };
-                    self.insert(derived, source, dest);
-                    self.trace_pass(source, dest);
-                }
+            if let Cap::Endpoint(sent) = cap
+                && Some(sent.object) == endpoint
+            {
+                buffer.set_badge(&self.hal, count, sent.badge);
+                unwrapped |= 1 << count;
+            } else {
+                let Some(dest) = receive_slot.take() else { break };
+                let derived = match derivation(cap) {
+                    Derivation::Cap(derived) => derived,
+                    Derivation::IfChildless(derived) if self.ensure_childless(source).is_ok() => derived,
+                    Derivation::IfChildless(_) | Derivation::Null | Derivation::Illegal => break,
+                };
+                self.insert(derived, source, dest);
+                self.trace_pass(source, dest);
             }
             count += 1;
         }
