@@ -112,12 +112,14 @@ impl<H: Hal> Kernel<H> {
             self.delete_one(handle.slot(Context::VSPACE));
         }
         let Some(entry) = self.spaces.entry(&self.hal, asid).filter(|entry| entry.root == root) else { return };
+        self.spaces.set_entry(&self.hal, asid, None);
+        // The CPU may fill its TLB from the loaded tables at any time: what it holds can be forgotten for good only after
+        // another table is loaded, and the tag can be another's only after that.
+        self.reload_vspace();
         if let Some(vmid) = entry.vmid {
             self.hal.invalidate_vmid(vmid);
             self.spaces.owners[usize::from(vmid)] = None;
         }
-        self.spaces.set_entry(&self.hal, asid, None);
-        self.reload_vspace();
     }
 
     pub(crate) fn finalise_vspace(&mut self, vspace: VSpace, last: bool) {
