@@ -58,3 +58,13 @@ pub(crate) fn check(kernel: &Kernel<Machine>) {
     spaces::the_tlb_agrees_with_the_tables(&view);
     spaces::tags_have_one_owner(&view);
 }
+
+/// How many descendants the capability in a slot has.
+pub(crate) fn descendants(kernel: &Kernel<Machine>, slot: SlotRef) -> usize {
+    let view = View::of(kernel);
+    let family = view.lists.iter().find_map(|list| {
+        let at = list.iter().position(|(at, ..)| *at == slot)?;
+        Some(list[at + 1..].iter().take_while(|below| derivation::is_ancestor(&list[at], below)).count())
+    });
+    family.unwrap_or(0)
+}
