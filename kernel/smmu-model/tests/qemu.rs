@@ -1,6 +1,6 @@
 //! The same driver against QEMU's SMMUv3 and a device that does DMA, through QEMU's qtest protocol.
 //!
-//! Ignored by default: it needs `qemu-system-aarch64` (10 or later).
+//! It needs `qemu-system-aarch64` (10 or later), which `scripts/setup` installs.
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
@@ -138,7 +138,6 @@ fn slot() -> PhysAddr {
 }
 
 #[test]
-#[ignore = "needs qemu-system-aarch64"]
 fn a_device_reaches_what_its_entry_says() {
     let qemu = &Qemu::start();
     let features = Features::read(qemu, SMMU).expect("supported");
