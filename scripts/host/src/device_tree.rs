@@ -3,9 +3,13 @@
 //! The blob's format is the Devicetree Specification 0.4, chapter 5. Properties carry no types; a value is written as
 //! strings when it can be nothing but strings, as cells when its length allows, and as bytes otherwise.
 
+mod edit;
+
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail, ensure};
+
+pub use edit::{Edit, edit};
 
 const MAGIC: u32 = 0xd00d_feed;
 const BEGIN_NODE: u32 = 1;
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     /// `/ { model = "a"; kaslr-seed = <1>; n { reg = <7>; odd = [ab]; }; };`
-    fn blob() -> Vec<u8> {
+    pub(super) fn blob() -> Vec<u8> {
         let strings = b"model\0kaslr-seed\0reg\0odd\0";
         let mut structure = Vec::new();
         let mut token = |words: &[u32], bytes: &[u8]| {
