@@ -17,6 +17,7 @@ pub mod platform;
 pub mod qemu;
 pub mod report;
 pub mod run;
+pub mod stops;
 pub mod suite;
 pub mod toolchain;
 pub mod transcript;

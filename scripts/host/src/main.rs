@@ -11,7 +11,7 @@ use sluice_scripts::report::Tally;
 use sluice_scripts::run::{self, Choices};
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{demo, suite};
+use sluice_scripts::{demo, stops, suite};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -52,6 +52,8 @@ enum Action {
         #[arg(long)]
         disk: Option<PathBuf>,
     },
+    /// Make the boots that must stop.
+    Stops,
     /// Run every test.
     Test {
         /// More cases of every property test, and the tests that are too long for every day.
@@ -92,6 +94,10 @@ fn act(action: Action) -> Result<bool> {
             Ok(tally.is_good())
         }
         Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain, disk)?),
+        Action::Stops => {
+            let Some(programs) = build::programs(&tree, &toolchain, Kernel::Debug)? else { return Ok(false) };
+            closing_line(stops::run(&tree, &programs)?)
+        }
         Action::Test { soak } => {
             suite::introduce(&toolchain);
             closing_line(suite::suite(&tree, &toolchain, soak)?)

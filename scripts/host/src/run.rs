@@ -163,7 +163,7 @@ fn compare_scratch(path: &Path) -> Result<String> {
     Ok(format!("{bytes} bytes of {} hold what was written", path.display()))
 }
 
-fn write_log(path: &Path, transcript: &Transcript) -> Result<()> {
+pub(crate) fn write_log(path: &Path, transcript: &Transcript) -> Result<()> {
     let mut text = transcript.lines.join("\n");
     text.push_str(&format!("\n[{}]\n", transcript.end));
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::build::{self, Kernel, Workspace};
 use crate::report::{self, Tally, step, step_with};
 use crate::run::{self, Choices};
+use crate::stops;
 use crate::toolchain::{TARGET, Toolchain, host_cargo};
 use crate::tree::Tree;
 
@@ -36,6 +37,7 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
             None => tally.add(Tally::one(false)),
         }
     }
+    tally.add(stops::run(tree, &programs)?);
     Ok(tally)
 }
 
