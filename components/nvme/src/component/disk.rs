@@ -64,7 +64,7 @@ fn read_beyond_the_end(disk: &mut Disk) -> Result<(), Error> {
 /// A read whose list of pages lies where the controller reaches nothing: it cannot even find out where the data goes.
 fn list_out_of_reach(disk: &mut Disk) -> Result<(), Error> {
     let list = disk.faults.out_of_reach();
-    let blocks = (3 * PAGE >> disk.controller.namespace().block_bits) as u32;
+    let blocks = ((3 * PAGE) >> disk.controller.namespace().block_bits) as u32;
     let data = Data::Through(Pointers { first: disk.plan.iova, second: list });
     let read = Operation::Read { lba: 0, blocks, data };
     let ended = stream::single(&mut disk.controller, &mut disk.interrupt, read)?;
