@@ -60,3 +60,12 @@ pub(crate) unsafe fn bytes(at: PhysAddr, len: usize) -> &'static [u8] {
     // SAFETY: the caller's promise.
     unsafe { core::slice::from_raw_parts(pointer::<u8>(at), len) }
 }
+
+/// As [`bytes`], to be written.
+///
+/// # Safety
+/// The range is mapped RAM, and nothing else refers to it as long as the slice lives.
+pub(crate) unsafe fn bytes_mut(at: PhysAddr, len: usize) -> &'static mut [u8] {
+    // SAFETY: the caller's promise.
+    unsafe { core::slice::from_raw_parts_mut(pointer::<u8>(at), len) }
+}

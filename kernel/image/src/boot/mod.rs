@@ -13,7 +13,7 @@ use sluice_abi::{PAGE_BITS, PAGE_SIZE, PHYS_BITS, PhysAddr, SLOT_BITS};
 use sluice_core::boot::{BootMemory, Extra, Range, Ranges};
 use sluice_core::object::UserContext;
 use sluice_core::{InterruptUse, Kernel, KernelMemory};
-use sluice_platform::{Console, Machine as Description, ValidBlob, option, validate};
+use sluice_platform::{Console, Machine as Description, ValidBlob, option, remove_nops, validate};
 
 use crate::gic::Gic;
 use crate::machine::{Machine, install, next_context, with_kernel};
@@ -89,13 +89,17 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
     })
 }
 
-/// The device tree's bytes, as long as its header says.
+/// The device tree's bytes, as long as its header says, without what the loader crossed out.
 fn tree_bytes(tree: PhysAddr) -> &'static [u8] {
     /// Offset of the big-endian `totalsize` (Devicetree Specification, 5.2).
     const TOTAL_SIZE: u64 = 4;
     let size = u32::from_be(phys::read32(tree.offset(TOTAL_SIZE))) as usize;
-    // SAFETY: start.rs has mapped the gigabyte of the tree and the next; firmware has written it and is done.
-    unsafe { phys::bytes(tree, size.min(MAX_TREE)) }
+    let size = size.min(MAX_TREE);
+    // SAFETY: start.rs has mapped the gigabyte of the tree and the next; this is the only reference to it, and it ends
+    // before the next one is made.
+    remove_nops(unsafe { phys::bytes_mut(tree, size) });
+    // SAFETY: as above; firmware and this function have written it and are done.
+    unsafe { phys::bytes(tree, size) }
 }
 
 fn map(machine: &Description<'_>, load: PhysAddr, tree: PhysAddr, tree_len: usize) {

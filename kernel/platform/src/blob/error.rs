@@ -59,7 +59,8 @@ pub enum BlobError {
         /// Where it is.
         offset: usize,
     },
-    /// A NOP token. The specification allows it, the tree reader does not survive it; device-tree compilers write none.
+    /// A NOP token. The specification allows it, the tree reader does not survive it;
+    /// [`remove_nops`](super::remove_nops) takes it out.
     Nop {
         /// Where it is.
         offset: usize,

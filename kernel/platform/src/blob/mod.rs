@@ -6,6 +6,7 @@
 
 mod error;
 mod header;
+mod nops;
 mod structure;
 
 use core::fmt;
@@ -13,6 +14,7 @@ use core::fmt;
 use fdt::Fdt;
 
 pub use error::{BlobError, Block};
+pub use nops::remove_nops;
 
 /// Largest blob: the arm64 boot protocol lets a loader pass no more than 2 MiB.
 pub const MAX_BLOB_BYTES: u32 = 2 << 20;

@@ -3,11 +3,11 @@
 use super::header::{Blocks, word};
 use super::{BlobError, MAX_DEPTH, MAX_PROPERTIES};
 
-const BEGIN_NODE: u32 = 1;
-const END_NODE: u32 = 2;
-const PROP: u32 = 3;
-const NOP: u32 = 4;
-const END: u32 = 9;
+pub(super) const BEGIN_NODE: u32 = 1;
+pub(super) const END_NODE: u32 = 2;
+pub(super) const PROP: u32 = 3;
+pub(super) const NOP: u32 = 4;
+pub(super) const END: u32 = 9;
 
 /// Properties that readers take as one word without looking at their length.
 const ONE_WORD: [&[u8]; 4] = [b"#address-cells", b"#size-cells", b"#interrupt-cells", b"phandle"];

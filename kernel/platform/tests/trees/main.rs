@@ -4,4 +4,5 @@ mod bad_trees;
 mod blobs;
 mod edit;
 mod handmade;
+mod nops;
 mod qemu;
