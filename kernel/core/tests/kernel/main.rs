@@ -11,6 +11,7 @@ mod machine;
 mod properties;
 mod scheduling;
 mod signals;
+mod smmu;
 mod snapshot;
 mod tcb;
 mod untyped;

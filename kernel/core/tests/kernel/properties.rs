@@ -265,7 +265,7 @@ fn never(ops: Vec<Op>) -> Vec<(Op, Option<u64>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn capabilities_and_memory_stay_sound(ops in prop::collection::vec(cnode_op(), 1..60)) {

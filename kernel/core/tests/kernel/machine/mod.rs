@@ -13,6 +13,7 @@ use sluice_core::cap::Slot;
 use sluice_core::{CacheOp, Hal, Handle, Object, SlotRef, Store};
 use sluice_paging::TableMemory;
 use sluice_smmu::Bus;
+use sluice_smmu_model::Model;
 
 pub(crate) use memory::Contents;
 use memory::Memory;
@@ -51,6 +52,16 @@ pub(crate) struct Machine {
     /// Looks for pending interrupts until one is pending.
     countdown: Cell<Option<u64>>,
     looks: Cell<u64>,
+    /// An SMMU, which sees every store, and its registers and queues.
+    pub(crate) smmu: Option<Smmu>,
+}
+
+/// An SMMU and where it is.
+pub(crate) struct Smmu {
+    pub(crate) model: Model,
+    pub(crate) registers: Range<u64>,
+    /// What the model itself writes to.
+    pub(crate) memory: Range<u64>,
 }
 
 impl Machine {
@@ -91,6 +102,15 @@ impl Machine {
         self.enabled.borrow().clone()
     }
 
+    fn smmu_memory(&self, at: PhysAddr) -> Option<&Model> {
+        self.smmu.as_ref().filter(|smmu| smmu.memory.contains(&at.0)).map(|smmu| &smmu.model)
+    }
+
+    fn device(&self, at: PhysAddr) -> &Model {
+        let smmu = self.smmu.as_ref().filter(|smmu| smmu.registers.contains(&at.0));
+        &smmu.unwrap_or_else(|| panic!("no device at {at}")).model
+    }
+
     fn assert_no_object(&self, at: PhysAddr, bytes: u64) {
         if let Some((start, extent)) = self.objects.overlapping(at, bytes) {
             panic!("memory access at {at} hits the {} at {start:#x}", extent.kind);
@@ -101,17 +121,21 @@ impl Machine {
 impl TableMemory for Machine {
     fn load(&self, at: PhysAddr) -> u64 {
         self.assert_no_object(at, 8);
-        self.memory.load(at)
+        match self.smmu_memory(at) {
+            Some(model) => model.load(at),
+            None => self.memory.load(at),
+        }
     }
 
     fn store(&self, at: PhysAddr, value: u64) {
         self.assert_no_object(at, 8);
         let old = self.memory.load(at);
-        assert!(
-            old & 1 == 0 || value & 1 == 0 || old == value,
-            "valid entry {old:#x} at {at} replaced without a break"
-        );
+        let broken = old & 1 == 0 || value & 1 == 0 || old == value || self.smmu_memory(at).is_some();
+        assert!(broken, "valid entry {old:#x} at {at} replaced without a break");
         self.memory.store(at, value);
+        if let Some(smmu) = &self.smmu {
+            smmu.model.store(at, value);
+        }
         self.record(Effect::Store { at, value });
         self.tlb.speculate(&Walker(self));
     }
@@ -132,16 +156,16 @@ impl TableMemory for Walker<'_> {
 
 impl Bus for Machine {
     fn read32(&self, at: PhysAddr) -> u32 {
-        panic!("no device at {at}")
+        self.device(at).read32(at)
     }
     fn write32(&self, at: PhysAddr, value: u32) {
-        panic!("no device at {at} to take {value:#x}")
+        self.device(at).write32(at, value);
     }
     fn read64(&self, at: PhysAddr) -> u64 {
-        panic!("no device at {at}")
+        self.device(at).read64(at)
     }
     fn write64(&self, at: PhysAddr, value: u64) {
-        panic!("no device at {at} to take {value:#x}")
+        self.device(at).write64(at, value);
     }
     fn barrier(&self) {
         self.record(Effect::Barrier);
@@ -196,6 +220,10 @@ impl Hal for Machine {
         assert!(self.is_memory(at, bytes), "{at} is not memory");
         self.assert_no_object(at, bytes);
         self.memory.clear(at, bytes);
+        if let Some(smmu) = &self.smmu {
+            let words = (0..bytes / 8).map(|index| at.offset(8 * index));
+            words.filter(|at| smmu.model.load(*at) != 0).for_each(|at| smmu.model.store(at, 0));
+        }
         self.record(Effect::Clear { at, bytes });
     }
 

@@ -10,7 +10,9 @@ use sluice_core::cap::Cap;
 use sluice_core::object::{Tcb, TcbSlot, ThreadState};
 use sluice_core::{Handle, Kernel, SlotRef, Store};
 
-pub(crate) use boot::{EXTRA, IMAGE, INTIDS, KERNEL_SLOTS, TIMER, kernel, memory};
+pub(crate) use boot::{
+    CONTEXTS, EXTRA, IMAGE, INTIDS, KERNEL_SLOTS, SMMU_INTID, STREAM_TABLE, TIMER, kernel, kernel_with_smmu, memory,
+};
 pub(crate) use make::DEPTH;
 pub(crate) use reply::*;
 pub(crate) use thread::Thread;
