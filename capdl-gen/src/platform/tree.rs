@@ -1,6 +1,6 @@
 //! Facts out of a device tree.
 
-use sluice_platform::{Machine, MachineError, PciAddress, PciHost, Pin, Region, Trigger, validate};
+use sluice_platform::{Machine, MachineError, PciAddress, PciHost, Pin, Region, Trigger, remove_nops, validate};
 
 use super::{Host, Interrupt, Node, Owned, Platform, PlatformError, Range, Smmu};
 
@@ -10,7 +10,9 @@ use super::{Host, Interrupt, Node, Owned, Platform, PlatformError, Range, Smmu};
 /// [`PlatformError::DeviceTree`] says what is wrong with the blob.
 pub fn load_blob(name: &str, blob: &[u8]) -> Result<Platform, PlatformError> {
     let wrong = |error: String| PlatformError::DeviceTree(name.to_owned(), error);
-    let blob = validate(blob).map_err(|error| wrong(error.to_string()))?;
+    let mut blob = blob.to_vec();
+    remove_nops(&mut blob);
+    let blob = validate(&blob).map_err(|error| wrong(error.to_string()))?;
     let machine = Machine::from_blob(&blob).map_err(|error| wrong(error.to_string()))?;
     let mut masters = Vec::new();
     machine
