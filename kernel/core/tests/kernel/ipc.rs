@@ -188,10 +188,8 @@ fn rights_of_both_sides_decide_about_replies() {
                 pair.system.resume(server);
                 pair.system.syscall(Syscall::Recv, receive, 0, &[], &[]);
             }
-            let found = match pair.system.cap_at(server.tcb.slot(TcbSlot::Caller as u64)) {
-                Cap::Reply(reply) => Some(reply.grant),
-                _ => None,
-            };
+            let caller = pair.system.cap_at(server.tcb.slot(TcbSlot::Caller as u64));
+            let found = if let Cap::Reply(reply) = caller { Some(reply.grant) } else { None };
             assert_eq!(found, expected, "{of_caller:#b} {of_receiver:#b}");
             let state = if expected.is_some() { ThreadState::BlockedOnReply } else { ThreadState::Inactive };
             assert_eq!(pair.system.state(client.tcb), state);

@@ -129,13 +129,13 @@ impl Playground {
     fn resolve(&self, place: Place) -> (u64, u64, u64) {
         match place {
             Place::Slot(slot) => (INIT_CNODE, self.at(slot), DEPTH),
-            Place::Inside { node, index } => match self.system.cap(self.at(node)) {
-                Cap::CNode(cnode) => {
-                    let depth = u64::from(cnode.radix) + u64::from(cnode.guard_bits);
-                    (self.at(node), index & ((1 << cnode.radix) - 1), depth)
-                }
-                _other => (INIT_CNODE, self.at(node), DEPTH),
-            },
+            Place::Inside { node, index } => {
+                let Cap::CNode(cnode) = self.system.cap(self.at(node)) else {
+                    return (INIT_CNODE, self.at(node), DEPTH);
+                };
+                let depth = u64::from(cnode.radix) + u64::from(cnode.guard_bits);
+                (self.at(node), index & ((1 << cnode.radix) - 1), depth)
+            }
         }
     }
 
@@ -204,10 +204,11 @@ impl Playground {
                 let caps = [self.at(vspace)];
                 self.call(frame, Label::PageMap, &caps, &[page << 12, rights, 3])
             }
-            Op::Unmap { slot } => match self.system.cap(self.at(slot)) {
-                Cap::PageTable(_) => self.call(slot, Label::PageTableUnmap, &[], &[]),
-                _other => self.call(slot, Label::PageUnmap, &[], &[]),
-            },
+            Op::Unmap { slot } => {
+                let is_table = matches!(self.system.cap(self.at(slot)), Cap::PageTable(_));
+                let label = if is_table { Label::PageTableUnmap } else { Label::PageUnmap };
+                self.call(slot, label, &[], &[])
+            }
         }
     }
 

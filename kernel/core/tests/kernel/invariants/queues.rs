@@ -70,10 +70,12 @@ pub(super) fn endpoint_queues_agree_with_states(view: &View<'_>) {
     let mut waiting = HashSet::new();
     for (at, endpoint) in view.machine().objects.all::<Endpoint>() {
         let members = view.members(&endpoint.queue);
-        let sending = |thread: &Handle<Tcb>| match view.state(*thread) {
-            ThreadState::BlockedOnSend(how) if how.endpoint == at => true,
-            ThreadState::BlockedOnReceive { endpoint, .. } if endpoint == at => false,
-            other => panic!("{thread:?} in the queue of {at:?} is {other:?}"),
+        let sending = |thread: &Handle<Tcb>| {
+            let state = view.state(*thread);
+            let sends = matches!(state, ThreadState::BlockedOnSend(how) if how.endpoint == at);
+            let receives = matches!(state, ThreadState::BlockedOnReceive { endpoint, .. } if endpoint == at);
+            assert!(sends || receives, "{thread:?} in the queue of {at:?} is {state:?}");
+            sends
         };
         let senders = members.iter().filter(|thread| sending(thread)).count();
         assert!(senders == 0 || senders == members.len(), "senders and receivers wait at {at:?}");

@@ -103,9 +103,14 @@ impl System {
         let mut system = Self { kernel, root, next_slot: slot::FIRST_FREE, untyped: 0, next_buffer: 0x50_0000 };
         let slots = 1u64 << ROOT_BITS;
         system.next_slot = (slot::FIRST_FREE..slots).find(|at| system.cap(*at) == Cap::Null).expect("an empty slot");
-        let largest = |at: &u64| match system.cap(*at) {
-            Cap::Untyped(untyped) if !untyped.device => untyped.bits,
-            _ => 0,
+        let largest = |at: &u64| {
+            if let Cap::Untyped(untyped) = system.cap(*at)
+                && !untyped.device
+            {
+                untyped.bits
+            } else {
+                0
+            }
         };
         system.untyped = (slot::FIRST_FREE..system.next_slot).max_by_key(largest).expect("an Untyped");
         invariants::check(&system.kernel);

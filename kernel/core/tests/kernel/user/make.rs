@@ -79,14 +79,19 @@ impl System {
     /// An object's memory.
     #[track_caller]
     pub(crate) fn base(&self, cptr: u64) -> u64 {
-        match self.cap(cptr) {
-            Cap::Untyped(untyped) => untyped.base.0,
-            Cap::CNode(cnode) => cnode.base.0,
-            Cap::Frame(frame) => frame.base.0,
-            Cap::PageTable(table) => table.base.0,
-            Cap::VSpace(vspace) => vspace.root.0,
-            other => panic!("{other:?} in slot {cptr}"),
-        }
+        let cap = self.cap(cptr);
+        let base = if let Cap::Untyped(untyped) = cap {
+            Some(untyped.base)
+        } else if let Cap::Frame(frame) = cap {
+            Some(frame.base)
+        } else if let Cap::PageTable(table) = cap {
+            Some(table.base)
+        } else if let Cap::VSpace(vspace) = cap {
+            Some(vspace.root)
+        } else {
+            None
+        };
+        base.unwrap_or_else(|| panic!("{cap:?} in slot {cptr}")).0
     }
 
     /// Puts a new object's capability into slot `index` of the CNode (with radix `radix`, no guard) in slot `node`.
