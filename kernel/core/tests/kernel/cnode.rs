@@ -50,6 +50,21 @@ fn a_badge_is_set_once() {
 }
 
 #[test]
+fn families_of_equal_badges_stay_apart() {
+    let mut system = System::boot();
+    let original = system.make(ObjectType::Endpoint, 0);
+    let elder = system.minted(original, ALL, 5);
+    let heir = system.copied(elder);
+    let stranger = system.minted(original, ALL, 5);
+    // The elder's copy takes its place as the first of the family when the elder goes.
+    assert_eq!(system.delete(elder), ok());
+    assert_eq!(system.revoke(stranger), ok());
+    assert_ne!(system.cap(heir), Cap::Null, "revoked by a stranger with an equal badge");
+    assert_eq!(system.revoke(original), ok());
+    assert_eq!((system.cap(heir), system.cap(stranger)), (Cap::Null, Cap::Null));
+}
+
+#[test]
 fn guards_are_set_by_mint_and_mutate() {
     let mut system = System::boot();
     let node = system.make(ObjectType::CNode, 4);
