@@ -182,6 +182,7 @@ impl<H: Hal> Kernel<H> {
             }
             Cap::Thread(thread) if last => {
                 self.unbind_notification(thread);
+                self.take_fpu_from(thread);
                 self.suspend(thread);
                 let zombie = Zombie { base: thread.at(), kind: ZombieKind::Thread, remaining: Tcb::SLOTS };
                 return Finalised { remainder: Cap::Zombie(zombie), cleanup: Cleanup::None };

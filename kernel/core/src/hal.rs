@@ -8,6 +8,7 @@ use core::fmt;
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_smmu::Bus;
 
+use crate::object::FpuContext;
 use crate::store::Store;
 
 /// Effects on the machine.
@@ -32,6 +33,13 @@ pub trait Hal: Bus + Store {
     fn invalidate_vmid(&self, vmid: u8);
     /// Removes CPU TLB entries for the page of `vaddr` tagged `vmid`.
     fn invalidate_page(&self, vmid: u8, vaddr: VirtAddr);
+
+    /// Lets EL0 use the floating-point registers, or makes it trap (CPTR_EL2.TFP).
+    fn open_fpu(&self, open: bool);
+    /// Copies the floating-point registers, which are open, to memory.
+    fn save_fpu(&self, to: &FpuContext);
+    /// Loads the floating-point registers, which are open, from memory.
+    fn load_fpu(&self, from: &FpuContext);
 
     /// Whether an interrupt the kernel has not masked is pending.
     fn interrupt_pending(&self) -> bool;

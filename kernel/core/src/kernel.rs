@@ -3,6 +3,7 @@
 use sluice_abi::PhysAddr;
 
 use crate::cap::{Cap, Slot};
+use crate::fpu::Fpu;
 use crate::hal::Hal;
 use crate::interrupt::Interrupts;
 use crate::iommu::Smmus;
@@ -21,6 +22,7 @@ pub struct Kernel<H: Hal> {
     pub(crate) interrupts: Interrupts,
     pub(crate) spaces: AddressSpaces,
     pub(crate) smmus: Smmus,
+    pub(crate) fpu: Fpu,
     /// The slot whose descendants are being removed, while it exists; of no meaning between two system calls.
     pub(crate) revoking: Option<SlotRef>,
 }
@@ -47,6 +49,7 @@ impl<H: Hal> Kernel<H> {
             interrupts: Interrupts::new(memory.interrupt_node, memory.interrupt_count),
             spaces: AddressSpaces::new(memory.empty_root),
             smmus: Smmus::new(),
+            fpu: Fpu::new(),
             revoking: None,
         }
     }

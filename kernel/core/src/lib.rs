@@ -21,6 +21,7 @@ pub mod debug;
 mod delete;
 mod derivation;
 mod error;
+mod fpu;
 mod hal;
 mod interrupt;
 mod iommu;

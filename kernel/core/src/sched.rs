@@ -207,6 +207,7 @@ impl<H: Hal> Kernel<H> {
 
     fn switch_to(&mut self, thread: Handle<Tcb>) {
         self.load_vspace_of(thread);
+        self.guard_fpu(thread);
         self.dequeue(thread);
         self.current = Some(thread);
     }

@@ -5,8 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
-    CNTKCTL_EL1, CNTVOFF_EL2, CPTR_EL2, HCR_EL2, ID_AA64MMFR0_EL1, MPIDR_EL1, Readable, SCTLR_EL1, VTCR_EL2, VTTBR_EL2,
-    Writeable,
+    CNTKCTL_EL1, CNTVOFF_EL2, HCR_EL2, ID_AA64MMFR0_EL1, MPIDR_EL1, Readable, SCTLR_EL1, VTCR_EL2, VTTBR_EL2, Writeable,
 };
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::CacheOp;
@@ -48,8 +47,7 @@ pub(crate) fn configure() {
             + HCR_EL2::FMO::SET
             + HCR_EL2::TSC::SET,
     );
-    // Floating point traps until the kernel switches its registers (TFP).
-    CPTR_EL2.set(0x33ff | 1 << 10);
+    crate::fpu::open(false);
     CNTVOFF_EL2.set(0);
     // The virtual counter may be read at EL0, the timers not.
     CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);

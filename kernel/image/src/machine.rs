@@ -3,7 +3,7 @@
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::boot::Ranges;
 use sluice_core::cap::Slot;
-use sluice_core::object::UserContext;
+use sluice_core::object::{FpuContext, UserContext};
 use sluice_core::{CacheOp, Hal, Handle, Kernel, Object, SlotRef, Store};
 use sluice_paging::TableMemory;
 use sluice_smmu::Bus;
@@ -11,7 +11,7 @@ use spin::Mutex;
 
 use crate::gic::Gic;
 use crate::timer::Timer;
-use crate::{boot, console, cpu, phys, psci, semihosting};
+use crate::{boot, console, cpu, fpu, phys, psci, semihosting};
 
 /// What the kernel drives.
 pub(crate) struct Machine {
@@ -158,6 +158,18 @@ impl Hal for Machine {
 
     fn invalidate_page(&self, vmid: u8, vaddr: VirtAddr) {
         cpu::invalidate_page(vmid, vaddr);
+    }
+
+    fn open_fpu(&self, open: bool) {
+        fpu::open(open);
+    }
+
+    fn save_fpu(&self, to: &FpuContext) {
+        fpu::save(to);
+    }
+
+    fn load_fpu(&self, from: &FpuContext) {
+        fpu::load(from);
     }
 
     fn interrupt_pending(&self) -> bool {

@@ -12,6 +12,7 @@
 mod boot;
 mod console;
 mod cpu;
+mod fpu;
 mod gic;
 mod layout;
 mod machine;

@@ -118,6 +118,7 @@ const _: () = {
 
 /// Exception classes of ESR_EL2 (DDI 0487, D24.2.45).
 mod class {
+    pub(super) const FLOATING_POINT: u64 = 0x07;
     pub(super) const SVC64: u64 = 0x15;
     pub(super) const INSTRUCTION_ABORT: u64 = 0x20;
     pub(super) const DATA_ABORT: u64 = 0x24;
@@ -131,6 +132,7 @@ extern "C" fn sluice_synchronous() -> *const UserContext {
     with_kernel(|kernel| {
         match ESR_EL2.read(ESR_EL2::EC) {
             class::SVC64 => kernel.enter_syscall(),
+            class::FLOATING_POINT => kernel.enter_fpu_trap(syndrome),
             class::INSTRUCTION_ABORT => kernel.enter_fault(Fault::Vm { address, syndrome, instruction: true }),
             class::DATA_ABORT => kernel.enter_fault(Fault::Vm { address, syndrome, instruction: false }),
             _ => kernel.enter_fault(Fault::User { number: syndrome, code: 0 }),

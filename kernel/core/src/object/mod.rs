@@ -15,4 +15,4 @@ pub use notification::{Notification, NotificationState};
 pub use queue::Queue;
 pub use stream::{Pending, STREAM_STRIDE, Stream, StreamState, stream_shadow};
 pub(crate) use tcb::sanitise_spsr;
-pub use tcb::{BlockedSender, Fault, Tcb, TcbSlot, ThreadState, UserContext};
+pub use tcb::{BlockedSender, Fault, FpuContext, Tcb, TcbSlot, ThreadState, UserContext};

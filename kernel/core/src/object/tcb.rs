@@ -138,6 +138,17 @@ pub struct UserContext {
     pub tpidrro: Cell<u64>,
 }
 
+/// Floating-point registers of a thread; the image saves to and loads from exactly this layout.
+#[repr(C, align(16))]
+pub struct FpuContext {
+    /// `q0`..`q31`.
+    pub v: [Cell<u128>; 32],
+    /// FPSR.
+    pub fpsr: Cell<u64>,
+    /// FPCR.
+    pub fpcr: Cell<u64>,
+}
+
 /// PSTATE of a thread: EL0t, FIQ masked (debug builds) and SError too (release builds), as seL4 has it.
 pub(crate) const PSTATE_USER: u64 = if cfg!(debug_assertions) { 0x40 } else { 0x140 };
 
@@ -146,7 +157,7 @@ pub(crate) const fn sanitise_spsr(value: u64) -> u64 {
     value & 0xf000_0000 | PSTATE_USER
 }
 
-/// A thread, in the second half of its 2 KiB; its slots are at the start.
+/// A thread, behind its slots.
 #[repr(C)]
 pub struct Tcb {
     /// Its registers.
@@ -183,11 +194,13 @@ pub struct Tcb {
     pub queue_next: Cell<Option<Handle<Tcb>>>,
     /// Name for debug output.
     pub name: Cell<[u8; 16]>,
+    /// Its floating-point registers while another thread's are loaded.
+    pub fpu: FpuContext,
 }
 
 impl Object for Tcb {
     const SLOTS: u64 = 5;
-    const BODY: u64 = 1024;
+    const BODY: u64 = 256;
 
     fn new() -> Self {
         Self {
@@ -216,6 +229,7 @@ impl Object for Tcb {
             queue_prev: Cell::new(None),
             queue_next: Cell::new(None),
             name: Cell::new([0; 16]),
+            fpu: FpuContext { v: [const { Cell::new(0) }; 32], fpsr: Cell::new(0), fpcr: Cell::new(0) },
         }
     }
 }

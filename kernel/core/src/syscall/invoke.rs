@@ -11,6 +11,7 @@ use super::reply::Outcome;
 use crate::Kernel;
 use crate::cap::{Cap, Frame, NotificationCap, PageTable, Untyped, VSpace, same_object};
 use crate::error::Preempted;
+use crate::fpu::FPU_DISABLED;
 use crate::hal::Hal;
 use crate::interrupt::InterruptUse;
 use crate::object::{AsidPool, BlockedSender, Context, Stream, Tcb, TcbSlot};
@@ -140,9 +141,11 @@ impl<H: Hal> Kernel<H> {
             TcbInvocation::UnbindNotification => self.unbind_notification(thread),
             TcbInvocation::SetTlsBase(base) => self.tcb(thread).context.tpidr.set(base),
             TcbInvocation::SetFlags { clear, set } => {
-                const KNOWN: u64 = 1;
-                let flags = (self.tcb(thread).flags.get() & !clear) | set & KNOWN;
+                let flags = (self.tcb(thread).flags.get() & !clear) | set & FPU_DISABLED;
                 self.tcb(thread).flags.set(flags);
+                if flags & FPU_DISABLED != 0 {
+                    self.take_fpu_from(thread);
+                }
                 return Ok(Outcome::word(flags));
             }
         }
@@ -289,9 +292,9 @@ impl<H: Hal> Kernel<H> {
             }
             SmmuInvocation::GetUnclaimed(smmu) => return record(self.take_unclaimed(smmu)),
             SmmuInvocation::MapStreamTable { slot, table, first } => {
-                if self.install_stream_table(first, table) {
-                    self.slot(slot).set_cap(Cap::StreamTable { base: table, mapped: Some(first) });
-                }
+                // Installed in memory whatever becomes of the SMMU: one that fails here aborts everything from now on.
+                self.slot(slot).set_cap(Cap::StreamTable { base: table, mapped: Some(first) });
+                self.install_stream_table(first, table);
             }
             SmmuInvocation::InvalidateAll(smmu) => self.invalidate_smmu(smmu),
             SmmuInvocation::Bind { stream, context, source } => self.bind_stream(stream, context, source),

@@ -4,6 +4,7 @@ mod boot;
 mod cnode;
 mod deletion;
 mod faults;
+mod fpu;
 mod interrupts;
 mod invariants;
 mod ipc;

@@ -1,5 +1,6 @@
 //! A machine of the host: memory, objects, a TLB, an interrupt controller, and a record of every effect.
 
+mod fpu;
 mod memory;
 mod objects;
 mod tlb;
@@ -10,11 +11,13 @@ use std::ops::Range;
 
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::cap::Slot;
+use sluice_core::object::FpuContext;
 use sluice_core::{CacheOp, Hal, Handle, Object, SlotRef, Store};
 use sluice_paging::TableMemory;
 use sluice_smmu::Bus;
 use sluice_smmu_model::Model;
 
+use fpu::Fpu;
 pub(crate) use memory::Contents;
 use memory::Memory;
 use objects::Objects;
@@ -46,6 +49,7 @@ pub(crate) struct Machine {
     pub(crate) memory: Memory,
     pub(crate) objects: Objects,
     pub(crate) tlb: Tlb,
+    pub(crate) fpu: Fpu,
     log: RefCell<Vec<Effect>>,
     console: RefCell<String>,
     enabled: RefCell<BTreeMap<u32, bool>>,
@@ -247,6 +251,18 @@ impl Hal for Machine {
         self.record(Effect::InvalidatePage { vmid, vaddr });
         self.tlb.invalidate_page(vmid, vaddr);
         self.tlb.speculate(&Walker(self));
+    }
+
+    fn open_fpu(&self, open: bool) {
+        self.fpu.set_open(open);
+    }
+
+    fn save_fpu(&self, to: &FpuContext) {
+        self.fpu.save(to);
+    }
+
+    fn load_fpu(&self, from: &FpuContext) {
+        self.fpu.load(from);
     }
 
     fn interrupt_pending(&self) -> bool {
