@@ -1,0 +1,156 @@
+//! Integrity: a step of a thread changes only what the thread's authority allows.
+//!
+//! Authority here is what the thread could do with what it can name, without anybody's help: use its slots, revoke what
+//! was derived from them, and thereby take apart the objects whose last capability that was.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use sluice_abi::{PhysAddr, VirtAddr};
+
+use crate::{Asid, Cap, Mapping, Object, Slot, State};
+
+/// A change the caller had no authority for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trespass {
+    /// Of a slot.
+    Slot(Slot),
+    /// Of an object.
+    Object(PhysAddr),
+    /// Of what an address leads to.
+    Page(Asid, VirtAddr),
+    /// Of a table.
+    Table(Asid, VirtAddr),
+}
+
+/// Everything a step of `caller` from `before` to `after` changed without authority.
+#[must_use]
+pub fn trespasses(before: &State, caller: PhysAddr, after: &State) -> Vec<Trespass> {
+    let domain = Domain::of(before, caller);
+    let mut found = Vec::new();
+    let slots: BTreeSet<_> = before.slots.keys().chain(after.slots.keys()).copied().collect();
+    for slot in slots {
+        let (old, new) = (before.slots.get(&slot), after.slots.get(&slot));
+        let only_adopted = match (old, new) {
+            (Some(old), Some(new)) => {
+                old.cap == new.cap && old.original == new.original && old.parent.is_some_and(|up| domain.has(&up))
+            }
+            _ => false,
+        };
+        if old != new && !only_adopted && !domain.has(&slot) {
+            found.push(Trespass::Slot(slot));
+        }
+    }
+    let objects: BTreeSet<_> = before.objects.keys().chain(after.objects.keys()).copied().collect();
+    for at in objects {
+        let (old, new) = (before.objects.get(&at), after.objects.get(&at));
+        if old != new && !domain.may_change_object(before, at) {
+            found.push(Trespass::Object(at));
+        }
+    }
+    found.extend(mapping_trespasses(before, &domain, after));
+    found
+}
+
+fn mapping_trespasses(before: &State, domain: &Domain, after: &State) -> Vec<Trespass> {
+    let mut found = Vec::new();
+    let names: BTreeSet<_> = before.spaces.keys().chain(after.spaces.keys()).copied().collect();
+    for asid in names {
+        let (old, new) = (before.spaces.get(&asid), after.spaces.get(&asid));
+        let root = old.or(new).map(|space| space.root);
+        if root.is_some_and(|root| domain.holds(before, root)) || domain.holds_pool(before, asid) {
+            continue;
+        }
+        let pages = [old, new].into_iter().flatten().flat_map(|space| space.pages.keys().copied());
+        for at in pages.collect::<BTreeSet<_>>() {
+            let page = |space: Option<&crate::Space>| space.and_then(|space| space.pages.get(&at).copied());
+            if page(old) != page(new) && !domain.maps(before, asid, at) {
+                found.push(Trespass::Page(asid, at));
+            }
+        }
+        let tables = [old, new].into_iter().flatten().flat_map(|space| space.tables.keys().copied());
+        for key in tables.collect::<BTreeSet<_>>() {
+            let table = |space: Option<&crate::Space>| space.and_then(|space| space.tables.get(&key).copied());
+            if table(old) != table(new) && !domain.maps(before, asid, key.1) {
+                found.push(Trespass::Table(asid, key.1));
+            }
+        }
+    }
+    found
+}
+
+/// The slots a thread has power over.
+struct Domain {
+    nodes: BTreeSet<PhysAddr>,
+    slots: BTreeSet<Slot>,
+}
+
+impl Domain {
+    fn of(state: &State, caller: PhysAddr) -> Self {
+        let nodes = state.nameable(caller);
+        let mut open: Vec<Slot> = nodes.iter().flat_map(|node| state.slots_in(*node)).collect();
+        let mut slots = BTreeSet::new();
+        while let Some(slot) = open.pop() {
+            if !slots.insert(slot) {
+                continue;
+            }
+            open.extend(state.descendants(slot));
+            match state.cap(slot) {
+                Some(Cap::CNode { base, .. } | Cap::Thread(base)) => open.extend(state.slots_in(base)),
+                Some(Cap::Sid(stream)) => {
+                    slots.extend([Slot::Binding(stream), Slot::Handler(stream)]);
+                    open.extend([Slot::Binding(stream), Slot::Handler(stream)]);
+                }
+                Some(Cap::Cb(context)) => {
+                    slots.insert(Slot::Translation(context));
+                    open.push(Slot::Translation(context));
+                }
+                Some(Cap::AsidPool { .. }) => {
+                    open.extend(state.slots.keys().filter(|slot| matches!(slot, Slot::Translation(_))));
+                }
+                _ => {}
+            }
+        }
+        Self { nodes, slots }
+    }
+
+    fn has(&self, slot: &Slot) -> bool {
+        self.slots.contains(slot) || matches!(slot, Slot::Node { node, .. } if self.nodes.contains(node))
+    }
+
+    fn caps<'a>(&'a self, state: &'a State) -> impl Iterator<Item = Cap> + 'a {
+        self.slots.iter().filter_map(|slot| state.cap(*slot))
+    }
+
+    fn holds(&self, state: &State, object: PhysAddr) -> bool {
+        self.caps(state).any(|cap| cap.object() == Some(crate::ObjectName::Memory(object)))
+    }
+
+    fn holds_pool(&self, state: &State, asid: Asid) -> bool {
+        self.caps(state).any(|cap| matches!(cap, Cap::AsidPool { base, .. } if base == crate::delete::pool_base(asid)))
+    }
+
+    /// A frame or table of its own is, or was, mapped there, or above.
+    fn maps(&self, state: &State, asid: Asid, at: VirtAddr) -> bool {
+        self.caps(state).any(|cap| {
+            if let Cap::PageTable { mapped: Some(mapping), .. } = cap {
+                return mapping.asid == asid && mapping.at <= at;
+            }
+            matches!(cap, Cap::Frame { mapped, .. } if mapped == Some(Mapping { asid, at }))
+        })
+    }
+
+    /// It has a capability to it, or to the memory it is made in, or to what it is bound to.
+    fn may_change_object(&self, state: &State, at: PhysAddr) -> bool {
+        let inside =
+            |cap: Cap| matches!(cap, Cap::Untyped { base, bits, .. } if base <= at && at.0 - base.0 < 1 << bits);
+        let partner = match state.objects.get(&at) {
+            Some(Object::Thread(thread)) => thread.notification,
+            Some(Object::Notification { bound }) => *bound,
+            _ => None,
+        };
+        self.holds(state, at)
+            || self.caps(state).any(inside)
+            || partner.is_some_and(|partner| self.holds(state, partner))
+    }
+}

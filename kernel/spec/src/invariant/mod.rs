@@ -1,0 +1,50 @@
+//! What holds in every state that can be reached, one named function each.
+
+mod derivation;
+mod mappings;
+mod objects;
+mod streams;
+
+pub use derivation::{derivation_is_a_forest, descendants_are_inside_their_ancestors};
+pub use mappings::{
+    free_names_have_no_space, no_page_without_a_capability, no_table_without_a_capability, tables_carry_pages,
+};
+pub use objects::{
+    no_capability_without_its_object, no_object_without_a_capability, no_two_objects_overlap,
+    untyped_children_are_apart_and_inside,
+};
+pub use streams::{bindings_are_of_the_right_kind, dma_is_confined, streams_without_a_binding_reach_nothing};
+
+use crate::State;
+
+/// An invariant and its name.
+#[derive(Clone, Copy)]
+pub struct Invariant {
+    /// The function's name.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub holds: fn(&State) -> bool,
+}
+
+/// All of them.
+pub const ALL: [Invariant; 13] = [
+    Invariant { name: "derivation_is_a_forest", holds: derivation_is_a_forest },
+    Invariant { name: "descendants_are_inside_their_ancestors", holds: descendants_are_inside_their_ancestors },
+    Invariant { name: "untyped_children_are_apart_and_inside", holds: untyped_children_are_apart_and_inside },
+    Invariant { name: "no_two_objects_overlap", holds: no_two_objects_overlap },
+    Invariant { name: "no_object_without_a_capability", holds: no_object_without_a_capability },
+    Invariant { name: "no_capability_without_its_object", holds: no_capability_without_its_object },
+    Invariant { name: "free_names_have_no_space", holds: free_names_have_no_space },
+    Invariant { name: "no_page_without_a_capability", holds: no_page_without_a_capability },
+    Invariant { name: "no_table_without_a_capability", holds: no_table_without_a_capability },
+    Invariant { name: "tables_carry_pages", holds: tables_carry_pages },
+    Invariant { name: "bindings_are_of_the_right_kind", holds: bindings_are_of_the_right_kind },
+    Invariant { name: "streams_without_a_binding_reach_nothing", holds: streams_without_a_binding_reach_nothing },
+    Invariant { name: "dma_is_confined", holds: dma_is_confined },
+];
+
+/// The first invariant that does not hold.
+#[must_use]
+pub fn broken(state: &State) -> Option<&'static str> {
+    ALL.iter().find(|invariant| !(invariant.holds)(state)).map(|invariant| invariant.name)
+}

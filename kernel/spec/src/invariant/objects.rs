@@ -1,0 +1,52 @@
+//! Objects and the memory they are made in.
+
+use alloc::vec::Vec;
+
+use crate::{Cap, ObjectName, State};
+
+/// Children of an Untyped lie in its used part, and two of them overlap only when one was derived from the other.
+#[must_use]
+pub fn untyped_children_are_apart_and_inside(state: &State) -> bool {
+    state.slots.iter().all(|(slot, held)| {
+        let Cap::Untyped { base, used, .. } = held.cap else { return true };
+        let mut ranges: Vec<_> = state
+            .children(*slot)
+            .filter_map(|child| state.cap(child))
+            .filter_map(|cap| Some((cap.memory()?, cap.object())))
+            .collect();
+        ranges.sort_unstable();
+        ranges.dedup();
+        let inside = ranges.iter().all(|((at, bits), _)| *at >= base && at.0 + (1 << bits) <= base.0 + used);
+        inside && ranges.windows(2).all(|pair| pair[0].0.0.0 + (1 << pair[0].0.1) <= pair[1].0.0.0)
+    })
+}
+
+/// No byte belongs to two objects.
+#[must_use]
+pub fn no_two_objects_overlap(state: &State) -> bool {
+    let objects: Vec<_> = state.objects.iter().collect();
+    objects.windows(2).all(|pair| pair[0].0.0 + (1 << pair[0].1.bits()) <= pair[1].0.0)
+}
+
+/// What nobody holds does not exist: its memory could never be had back.
+#[must_use]
+pub fn no_object_without_a_capability(state: &State) -> bool {
+    state.objects.keys().all(|at| state.holders(ObjectName::Memory(*at)).next().is_some())
+}
+
+/// What is held exists, in the size the capability says; its slots, if any, lie in existing objects too.
+#[must_use]
+pub fn no_capability_without_its_object(state: &State) -> bool {
+    state.slots.iter().all(|(slot, held)| {
+        let named = match (held.cap.object(), held.cap.memory()) {
+            (Some(ObjectName::Memory(at)), Some((_, bits))) => state.object_bits(at) == Some(bits),
+            _ => true,
+        };
+        let housed = match slot {
+            crate::Slot::Node { node, .. } => state.objects.contains_key(node),
+            crate::Slot::Thread { thread, .. } => state.objects.contains_key(thread),
+            crate::Slot::Binding(_) | crate::Slot::Handler(_) | crate::Slot::Translation(_) => true,
+        };
+        named && housed
+    })
+}

@@ -1,0 +1,46 @@
+//! Streams: the rules of devices.
+
+use crate::{Cap, Mapping, Slot, State};
+
+/// A stream's binding is a context of its own SMMU, a handler a notification that may be signalled and no more, and a
+/// context's translation a space that has a name.
+#[must_use]
+pub fn bindings_are_of_the_right_kind(state: &State) -> bool {
+    state.slots.iter().all(|(slot, held)| match (slot, held.cap) {
+        (Slot::Binding(stream), cap) => matches!(cap, Cap::Cb(context) if context.smmu == stream.smmu),
+        (Slot::Handler(_), cap) => matches!(cap, Cap::Notification { rights, .. } if rights == crate::Rights::WRITE),
+        (Slot::Translation(context), _) => state.space_of(*context).is_some(),
+        (Slot::Node { .. } | Slot::Thread { .. }, _) => true,
+    })
+}
+
+/// A stream reaches something only while somebody holds a capability to it, to a context and to a space.
+#[must_use]
+pub fn streams_without_a_binding_reach_nothing(state: &State) -> bool {
+    state.slots.keys().all(|slot| match slot {
+        Slot::Binding(stream) | Slot::Handler(stream) => state.slots.values().any(|held| held.cap == Cap::Sid(*stream)),
+        Slot::Translation(context) => state.slots.values().any(|held| held.cap == Cap::Cb(*context)),
+        Slot::Node { .. } | Slot::Thread { .. } => true,
+    })
+}
+
+/// Whatever a stream reaches lies in a frame that a capability maps there, with at least the rights reached.
+#[must_use]
+pub fn dma_is_confined(state: &State) -> bool {
+    state.slots.iter().all(|(slot, held)| {
+        let (Slot::Binding(stream), Cap::Cb(context)) = (slot, held.cap) else { return true };
+        let Some(Cap::VSpace { asid: Some(asid), .. }) = state.cap(Slot::Translation(context)) else { return true };
+        state.dma_reach(*stream).iter().all(|reached| {
+            state.slots.values().any(|held| {
+                let Cap::Frame { base, size, rights, mapped: Some(mapped), .. } = held.cap else { return false };
+                let Mapping { asid: named, at } = mapped;
+                let offset = reached.iova.0.wrapping_sub(at.0);
+                named == asid
+                    && offset < size.bytes()
+                    && reached.address == base.offset(offset)
+                    && (rights.read || !reached.read)
+                    && (rights.write || !reached.write)
+            })
+        })
+    })
+}

@@ -1,0 +1,57 @@
+//! Objects: what typed memory holds.
+
+use sluice_abi::{FrameSize, ObjectType, PhysAddr};
+
+/// A thread, as far as authority goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Thread {
+    /// Whether it runs or would.
+    pub runnable: bool,
+    /// The notification bound to it.
+    pub notification: Option<PhysAddr>,
+}
+
+/// An object.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Object {
+    /// A thread.
+    Thread(Thread),
+    /// An endpoint.
+    Endpoint,
+    /// A notification.
+    Notification {
+        /// The thread bound to it.
+        bound: Option<PhysAddr>,
+    },
+    /// A table of 2^radix slots.
+    CNode {
+        /// log2 of the slots.
+        radix: u32,
+    },
+    /// Memory for users.
+    Frame(FrameSize),
+    /// A translation table.
+    PageTable,
+    /// A root table.
+    VSpace,
+    /// A pool of names of address spaces.
+    AsidPool,
+    /// A table of streams.
+    StreamTable,
+}
+
+impl Object {
+    /// log2 of its bytes.
+    #[must_use]
+    pub const fn bits(&self) -> u32 {
+        match self {
+            Self::Thread(_) => ObjectType::Tcb.size_bits(0),
+            Self::Endpoint => ObjectType::Endpoint.size_bits(0),
+            Self::Notification { .. } => ObjectType::Notification.size_bits(0),
+            Self::CNode { radix } => ObjectType::CNode.size_bits(*radix),
+            Self::Frame(size) => size.bits(),
+            Self::PageTable | Self::VSpace | Self::AsidPool => sluice_abi::PAGE_BITS,
+            Self::StreamTable => ObjectType::StreamTable.size_bits(0),
+        }
+    }
+}

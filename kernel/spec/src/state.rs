@@ -1,0 +1,84 @@
+//! The state.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use sluice_abi::PhysAddr;
+use sluice_abi::smmu::{STREAM_TABLE_SPLIT, StreamId};
+
+use crate::{Asid, Cap, Object, ObjectName, Slot, Space};
+
+/// A capability in its place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Held {
+    /// The capability.
+    pub cap: Cap,
+    /// The slot of the capability it was derived from, as far as that is still there.
+    pub parent: Option<Slot>,
+    /// Whether copies of it are its children rather than its siblings.
+    pub original: bool,
+}
+
+/// An SMMU.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Smmu {
+    /// Streams it can tell apart.
+    pub streams: u64,
+    /// Contexts it has.
+    pub contexts: u32,
+    /// First streams of the tables installed.
+    pub tables: BTreeSet<u32>,
+}
+
+/// Everything there is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct State {
+    /// Slots in use.
+    pub slots: BTreeMap<Slot, Held>,
+    /// Objects, by the address of their memory.
+    pub objects: BTreeMap<PhysAddr, Object>,
+    /// Pools, by their first name.
+    pub pools: BTreeMap<Asid, PhysAddr>,
+    /// Address spaces that have a name.
+    pub spaces: BTreeMap<Asid, Space>,
+    /// SMMUs, by number.
+    pub smmus: BTreeMap<u8, Smmu>,
+}
+
+impl State {
+    /// What is in a slot.
+    #[must_use]
+    pub fn cap(&self, slot: Slot) -> Option<Cap> {
+        self.slots.get(&slot).map(|held| held.cap)
+    }
+
+    /// Whether there is no other capability to what this slot's is to.
+    #[must_use]
+    pub fn is_last(&self, slot: Slot) -> bool {
+        let Some(object) = self.cap(slot).and_then(|cap| cap.object()) else { return false };
+        !self.slots.iter().any(|(other, held)| *other != slot && held.cap.object() == Some(object))
+    }
+
+    /// Slots whose capability is to this.
+    pub(crate) fn holders(&self, object: ObjectName) -> impl Iterator<Item = Slot> + '_ {
+        self.slots.iter().filter(move |(_, held)| held.cap.object() == Some(object)).map(|(slot, _)| *slot)
+    }
+
+    /// Slots inside an object.
+    #[must_use]
+    pub fn slots_in(&self, object: PhysAddr) -> Vec<Slot> {
+        let inside = |slot: &Slot| match slot {
+            Slot::Node { node, .. } => *node == object,
+            Slot::Thread { thread, .. } => *thread == object,
+            Slot::Binding(_) | Slot::Handler(_) | Slot::Translation(_) => false,
+        };
+        self.slots.keys().copied().filter(inside).collect()
+    }
+
+    /// Whether a table of streams covers it.
+    #[must_use]
+    pub fn is_covered(&self, stream: StreamId) -> bool {
+        let first = stream.sid & !((1 << STREAM_TABLE_SPLIT) - 1);
+        self.smmus.get(&stream.smmu).is_some_and(|smmu| smmu.tables.contains(&first))
+    }
+}
