@@ -1,0 +1,51 @@
+//! A machine with little memory, an SMMU, and a root task.
+
+use sluice_abi::smmu::StreamId;
+use sluice_abi::{PAGE_SIZE, PhysAddr};
+use sluice_core::boot::{BootMemory, Range, Ranges, RootImage};
+use sluice_core::{Kernel, KernelMemory, SmmuAtBoot};
+use sluice_smmu::{Features, Memory, Smmu, memory_needed};
+
+use crate::machine::{Machine, SMMU};
+
+/// The kernel's own memory.
+pub(crate) const KERNEL: u64 = 0x4000_0000;
+/// Slots of the interrupts.
+pub(crate) const INTERRUPTS: PhysAddr = PhysAddr(KERNEL);
+const INTIDS: u32 = 32;
+const EMPTY_ROOT: PhysAddr = PhysAddr(KERNEL + 0x1_0000);
+/// Contexts of the SMMU.
+pub(crate) const CONTEXTS: PhysAddr = PhysAddr(KERNEL + 0x2_0000);
+/// How many.
+pub(crate) const CONTEXT_COUNT: u32 = 3;
+/// The table of the first 256 streams.
+pub(crate) const STREAM_TABLE: PhysAddr = PhysAddr(KERNEL + 0x10_0000);
+const IMAGE: RootImage =
+    RootImage { at: PhysAddr(0x4100_0000), pages: 1, vaddr: 0x40_0000, entry: 0x40_0100, cnode_bits: 7 };
+/// What is left for objects lies at the start of this: one Untyped of 64 KiB first.
+const FREE: Range = Range { start: 0x4040_0000, end: 0x4042_0000 };
+/// Memory that is none: a page of a device.
+const DEVICE: Range = Range { start: 0x0900_0000, end: 0x0900_1000 };
+/// First slot of the root CNode that nobody uses at boot.
+pub(crate) const FREE_SLOT: u64 = 40;
+
+/// A kernel with a running root thread.
+pub(crate) fn kernel() -> Kernel<Machine> {
+    let memory = KernelMemory { interrupt_node: INTERRUPTS, interrupt_count: INTIDS, empty_root: EMPTY_ROOT };
+    let mut kernel = Kernel::new(Machine::new(), memory);
+    let features = Features::read(&kernel.hal, SMMU).expect("an SMMU that is supported");
+    let needs = memory_needed(&features, 0x1ff);
+    let at = |offset: u64| PhysAddr(KERNEL + 0x4_0000 + offset);
+    let memory = Memory { strtab: at(0), cmdq: at(0x1_0000), evtq: at(0x2_0000) };
+    let driver = Smmu::new(SMMU, features, needs, memory);
+    driver.enable(&kernel.hal).expect("an SMMU that comes up");
+    kernel.add_smmu(0, SmmuAtBoot { driver, contexts: CONTEXTS, context_count: CONTEXT_COUNT });
+    assert!(kernel.add_stream_table(StreamId { smmu: 0, sid: 0 }, STREAM_TABLE));
+    let (mut free, mut devices) = (Ranges::new(), Ranges::new());
+    free.add(FREE).expect("one range");
+    devices.add(DEVICE).expect("one range");
+    kernel.boot_root_task(IMAGE, BootMemory { free, devices }, &[]).expect("a root task");
+    kernel
+}
+
+const _: () = assert!(FREE.start % (PAGE_SIZE << 4) == 0);

@@ -1,0 +1,156 @@
+//! A machine of the host: the SMMU's model is its memory and its bus, and somebody looks after every store.
+
+use std::cell::{Cell, RefCell};
+
+use sluice_abi::{PhysAddr, VirtAddr};
+use sluice_core::cap::Slot;
+use sluice_core::{CacheOp, Hal, Handle, Object, SlotRef, Store};
+use sluice_paging::TableMemory;
+use sluice_smmu::Bus;
+use sluice_smmu_model::{Identity, Model};
+
+use crate::objects::Objects;
+use crate::watch::{Tlb, Watch};
+
+/// Where the SMMU's registers are.
+pub(crate) const SMMU: PhysAddr = PhysAddr(0x0905_0000);
+/// QEMU's SMMU, with 512 streams.
+const IDENTITY: Identity = Identity { idr1: Identity::QEMU.idr1 & !0x3f | 9, ..Identity::QEMU };
+
+/// The machine.
+pub(crate) struct Machine {
+    pub(crate) model: Model,
+    pub(crate) objects: Objects,
+    pub(crate) tlb: Tlb,
+    pub(crate) watch: RefCell<Option<Watch>>,
+    /// Stores and register writes so far.
+    pub(crate) writes: Cell<u64>,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        Self {
+            model: Model::new(SMMU, IDENTITY),
+            objects: Objects::default(),
+            tlb: Tlb::default(),
+            watch: RefCell::new(None),
+            writes: Cell::new(0),
+        }
+    }
+
+    fn wrote(&self) {
+        self.writes.set(self.writes.get() + 1);
+        self.look();
+    }
+
+    fn look(&self) {
+        if let Some(watch) = self.watch.borrow().as_ref() {
+            watch.look(&self.model, &self.tlb);
+        }
+    }
+
+    fn assert_no_object(&self, at: PhysAddr, bytes: u64) {
+        if let Some((start, extent)) = self.objects.overlapping(at, bytes) {
+            panic!("memory access at {at} hits the {} at {start:#x}", extent.kind);
+        }
+    }
+}
+
+impl TableMemory for Machine {
+    fn load(&self, at: PhysAddr) -> u64 {
+        self.model.load(at)
+    }
+
+    fn store(&self, at: PhysAddr, value: u64) {
+        self.assert_no_object(at, 8);
+        self.model.store(at, value);
+        self.wrote();
+    }
+}
+
+impl Bus for Machine {
+    fn read32(&self, at: PhysAddr) -> u32 {
+        self.model.read32(at)
+    }
+    fn write32(&self, at: PhysAddr, value: u32) {
+        self.model.write32(at, value);
+        self.wrote();
+    }
+    fn read64(&self, at: PhysAddr) -> u64 {
+        self.model.read64(at)
+    }
+    fn write64(&self, at: PhysAddr, value: u64) {
+        self.model.write64(at, value);
+        self.wrote();
+    }
+    fn barrier(&self) {}
+    fn clean(&self, _at: PhysAddr, _bytes: u64) {}
+}
+
+impl Store for Machine {
+    fn get<T: Object>(&self, handle: Handle<T>) -> &T {
+        self.objects.get(handle)
+    }
+    fn slot(&self, slot: SlotRef) -> &Slot {
+        self.objects.slot(slot)
+    }
+    fn create<T: Object>(&mut self, at: PhysAddr) -> Handle<T> {
+        self.objects.create(at).0
+    }
+    fn create_slots(&mut self, at: PhysAddr, count: u64) {
+        self.objects.create_slots(at, count);
+    }
+    fn destroy<T: Object>(&mut self, handle: Handle<T>) {
+        self.objects.destroy(handle);
+    }
+    fn destroy_slots(&mut self, at: PhysAddr, count: u64) {
+        self.objects.destroy_slots(at, count);
+    }
+}
+
+impl Hal for Machine {
+    fn frame_load(&self, at: PhysAddr) -> u64 {
+        self.model.load(at)
+    }
+    fn frame_store(&self, at: PhysAddr, value: u64) {
+        self.assert_no_object(at, 8);
+        self.model.store(at, value);
+    }
+    fn is_memory(&self, at: PhysAddr, _bytes: u64) -> bool {
+        at.0 >= crate::boot::KERNEL
+    }
+    fn clear(&self, at: PhysAddr, bytes: u64) {
+        self.assert_no_object(at, bytes);
+        for at in (at.0..at.0 + bytes).step_by(8).map(PhysAddr) {
+            if self.model.load(at) != 0 {
+                self.model.store(at, 0);
+                self.wrote();
+            }
+        }
+    }
+    fn maintain(&self, _operation: CacheOp, _at: PhysAddr, _bytes: u64) {}
+    fn load_vspace(&self, root: PhysAddr, vmid: u8) {
+        self.tlb.load(root, vmid);
+        self.look();
+    }
+    fn invalidate_vmid(&self, vmid: u8) {
+        self.tlb.invalidate(vmid, None);
+        self.look();
+    }
+    fn invalidate_page(&self, vmid: u8, vaddr: VirtAddr) {
+        self.tlb.invalidate(vmid, Some(vaddr));
+        self.look();
+    }
+    fn interrupt_pending(&self) -> bool {
+        false
+    }
+    fn set_interrupt_enabled(&self, _intid: u32, _enabled: bool) {}
+    fn set_interrupt_edge(&self, _intid: u32, _edge: bool) {}
+    fn acknowledge_interrupt(&self, _intid: u32) {}
+    fn rearm_timer(&self) {}
+    fn put_byte(&self, _byte: u8) {}
+    fn power_off(&self) {}
+    fn halt(&self, cause: &'static str) -> ! {
+        panic!("kernel halted: {cause}")
+    }
+}

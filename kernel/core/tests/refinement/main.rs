@@ -1,0 +1,22 @@
+//! The kernel and its abstract machine, step by step, on a machine whose SMMU and CPU are models.
+//!
+//! Every invocation is made twice: by `sluice_abstract::step` on sets and maps, and by the kernel on objects, lists and
+//! tables. Afterwards the abstraction of the kernel's state must be the abstract machine's state; in between, after each
+//! store and each register write, no device and no CPU may reach what neither the state before nor the state after lets
+//! it reach.
+
+mod abstraction;
+mod boot;
+mod call;
+mod confined;
+mod exhaustive;
+mod machine;
+mod random;
+mod scope;
+mod seeded;
+mod system;
+mod watch;
+
+#[path = "../kernel/machine/objects.rs"]
+#[expect(dead_code, reason = "shared with the kernel's other tests, which use all of it")]
+mod objects;

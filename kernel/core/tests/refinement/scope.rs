@@ -1,0 +1,52 @@
+//! Small worlds: what is there at the start, and what is tried in every state.
+
+mod capabilities;
+mod memory;
+mod streams;
+
+use sluice_abi::PhysAddr;
+use sluice_abi::ObjectType;
+use sluice_abstract::{Invocation, Object, Slot, State};
+
+use crate::boot::FREE_SLOT;
+use crate::system::System;
+
+pub(crate) use capabilities::CAPABILITIES;
+pub(crate) use memory::MEMORY;
+pub(crate) use streams::STREAMS;
+
+/// A small world.
+pub(crate) struct Scope {
+    pub(crate) name: &'static str,
+    /// Makes what is there at the start.
+    pub(crate) prepare: fn(&mut System),
+    /// What is tried in a state.
+    pub(crate) alphabet: fn(PhysAddr, &State) -> Vec<Invocation>,
+}
+
+/// The `index`-th slot of a node that is free at the start.
+fn free(node: PhysAddr, index: u64) -> Slot {
+    Slot::Node { node, index: FREE_SLOT + index }
+}
+
+fn retype(untyped: Slot, kind: ObjectType, bits: u32, dest: Slot) -> Invocation {
+    let Slot::Node { node, index: offset } = dest else { unreachable!("objects go to CNodes") };
+    Invocation::Retype { untyped, kind, bits, node, offset, count: 1 }
+}
+
+/// CNodes other than the root's.
+fn inner_nodes(root: PhysAddr, state: &State) -> Vec<PhysAddr> {
+    let nodes = state.objects.iter().filter(|(_, object)| matches!(object, Object::CNode { .. }));
+    nodes.map(|(at, _)| *at).filter(|at| *at != root).collect()
+}
+
+impl Scope {
+    /// The world at its start; `looking` at every step, or quickly.
+    pub(crate) fn start(&self, looking: bool) -> System {
+        let mut system = System::boot();
+        system.looking = looking;
+        (self.prepare)(&mut system);
+        system.looking = true;
+        system
+    }
+}

@@ -1,0 +1,121 @@
+//! Who may reach what while a step is under way.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use sluice_abi::smmu::StreamId;
+use sluice_abi::{Iova, PAGE_SIZE, PhysAddr, VirtAddr};
+use sluice_abstract::{Reached, State};
+use sluice_paging::{Format, Leaf, TableMemory, mappings};
+use sluice_smmu_model::{Model, Reach};
+
+/// Streams that are looked at.
+pub(crate) const STREAMS: [u32; 2] = [8, 16];
+
+/// What is allowed from one state to the next: a page that one of them allows, with the rights it allows.
+pub(crate) struct Watch {
+    streams: BTreeMap<u32, BTreeSet<Reached>>,
+    spaces: BTreeMap<PhysAddr, BTreeSet<Reached>>,
+    looks: Cell<u64>,
+}
+
+impl Watch {
+    pub(crate) fn between(before: &State, after: &State) -> Self {
+        let mut spaces: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for space in before.spaces.values().chain(after.spaces.values()) {
+            spaces.entry(space.root).or_default().extend(space.reach());
+        }
+        let reach = |sid| {
+            let stream = StreamId { smmu: 0, sid };
+            before.dma_reach(stream).union(&after.dma_reach(stream)).copied().collect()
+        };
+        Self { streams: STREAMS.into_iter().map(|sid| (sid, reach(sid))).collect(), spaces, looks: Cell::new(0) }
+    }
+
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.get()
+    }
+
+    /// # Panics
+    /// When somebody reaches more.
+    pub(crate) fn look(&self, model: &Model, tlb: &Tlb) {
+        self.looks.set(self.looks.get() + 1);
+        for (sid, allowed) in &self.streams {
+            model.speculate(*sid);
+            let excess: Vec<_> = dma(model, *sid).difference(allowed).copied().collect();
+            assert!(excess.is_empty(), "stream {sid} reaches {excess:x?} in the middle of a step");
+        }
+        tlb.speculate(model);
+        for (root, reached) in tlb.reach() {
+            let none = BTreeSet::new();
+            let allowed = self.spaces.get(&root).unwrap_or(&none);
+            let excess: Vec<_> = reached.difference(allowed).copied().collect();
+            assert!(excess.is_empty(), "the CPU reaches {excess:x?} through {root} in the middle of a step");
+        }
+    }
+}
+
+/// What a stream reaches, caches included.
+pub(crate) fn dma(model: &Model, sid: u32) -> BTreeSet<Reached> {
+    match model.reach(sid) {
+        Reach::Everything => panic!("stream {sid} reaches everything"),
+        Reach::Pages(pages) => pages
+            .into_iter()
+            .filter(|page| page.read || page.write)
+            .map(|page| Reached { iova: Iova(page.iova), address: page.address, read: page.read, write: page.write })
+            .collect(),
+    }
+}
+
+/// The CPU's TLB, which caches at once whatever the loaded table leads to and keeps it until it is told not to.
+#[derive(Default)]
+pub(crate) struct Tlb {
+    entries: RefCell<BTreeMap<(u8, u64), Leaf>>,
+    roots: RefCell<BTreeMap<u8, PhysAddr>>,
+    loaded: Cell<Option<(PhysAddr, u8)>>,
+}
+
+impl Tlb {
+    pub(crate) fn load(&self, root: PhysAddr, vmid: u8) {
+        self.roots.borrow_mut().insert(vmid, root);
+        self.loaded.set(Some((root, vmid)));
+    }
+
+    pub(crate) fn invalidate(&self, vmid: u8, page: Option<VirtAddr>) {
+        self.entries.borrow_mut().retain(|(tag, at), leaf| {
+            let hit = page.is_none_or(|page| (*at..at + leaf.size.bytes()).contains(&page.0));
+            *tag != vmid || !hit
+        });
+    }
+
+    /// # Panics
+    /// On a conflict: one address with two translations (Arm ARM D8.14.1).
+    pub(crate) fn speculate(&self, memory: &impl TableMemory) {
+        let Some((root, vmid)) = self.loaded.get() else { return };
+        let mut entries = self.entries.borrow_mut();
+        for found in mappings(memory, Format::STAGE2, root) {
+            let cached = entries.entry((vmid, found.va)).or_insert(found.leaf);
+            assert_eq!(*cached, found.leaf, "two translations of {:#x} without a break between them", found.va);
+        }
+    }
+
+    /// What is cached, by the root table it came from.
+    pub(crate) fn reach(&self) -> BTreeMap<PhysAddr, BTreeSet<Reached>> {
+        let roots = self.roots.borrow();
+        let mut reach: BTreeMap<PhysAddr, BTreeSet<Reached>> = BTreeMap::new();
+        for ((vmid, at), leaf) in self.entries.borrow().iter() {
+            let (read, write) = (leaf.access.read, leaf.access.write);
+            if !(read || write) {
+                continue;
+            }
+            let pages = (0..leaf.size.bytes() / PAGE_SIZE).map(|index| Reached {
+                iova: Iova(at + index * PAGE_SIZE),
+                address: leaf.address.offset(index * PAGE_SIZE),
+                read,
+                write,
+            });
+            reach.entry(roots[vmid]).or_default().extend(pages);
+        }
+        reach
+    }
+}
