@@ -6,7 +6,9 @@ use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{CapRights, PhysAddr, SLOT_BITS, VirtAddr};
 use sluice_abstract::{Asid, Cap, Held, Mapping, Object, Page, Rights, Slot, Smmu, Space, State, Thread, ThreadSlot};
 use sluice_core::cap::{self as concrete, Links, same_region};
-use sluice_core::object::{AsidPool, Context, Endpoint, Notification, Stream, StreamState, Tcb, TcbSlot, stream_shadow};
+use sluice_core::object::{
+    AsidPool, Context, Endpoint, Notification, Stream, StreamState, Tcb, TcbSlot, stream_shadow,
+};
 use sluice_core::{Handle, Kernel, SlotRef, Store};
 use sluice_paging::{Entry, Format, MemoryType, TableMemory};
 
@@ -148,12 +150,9 @@ fn capability(cap: &concrete::Cap) -> Option<Cap> {
         concrete::Cap::Notification(cap) => {
             Cap::Notification { object: cap.object.at(), badge: cap.badge, rights: rights(cap.rights) }
         }
-        concrete::Cap::CNode(cap) => Cap::CNode {
-            base: cap.base,
-            radix: cap.radix.into(),
-            guard: cap.guard,
-            guard_bits: cap.guard_bits.into(),
-        },
+        concrete::Cap::CNode(cap) => {
+            Cap::CNode { base: cap.base, radix: cap.radix.into(), guard: cap.guard, guard_bits: cap.guard_bits.into() }
+        }
         concrete::Cap::Thread(thread) => Cap::Thread(thread.at()),
         concrete::Cap::Frame(cap) => Cap::Frame {
             base: cap.base,
@@ -213,12 +212,8 @@ fn space(machine: &Machine, root: PhysAddr) -> Space {
                     open.push((next, level + 1, at.0));
                 }
                 Entry::Leaf(leaf) => {
-                    let rights = Rights {
-                        read: leaf.access.read,
-                        write: leaf.access.write,
-                        grant: false,
-                        grant_reply: false,
-                    };
+                    let rights =
+                        Rights { read: leaf.access.read, write: leaf.access.write, grant: false, grant_reply: false };
                     let (execute, cacheable) = (leaf.access.execute, leaf.memory == MemoryType::Normal);
                     let page = Page { frame: leaf.address, size: leaf.size, rights, execute, cacheable };
                     space.pages.insert(at, page);

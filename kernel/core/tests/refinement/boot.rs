@@ -18,6 +18,10 @@ const EMPTY_ROOT: PhysAddr = PhysAddr(KERNEL + 0x1_0000);
 pub(crate) const CONTEXTS: PhysAddr = PhysAddr(KERNEL + 0x2_0000);
 /// How many.
 pub(crate) const CONTEXT_COUNT: u32 = 3;
+const STREAM_DESCRIPTORS: PhysAddr = PhysAddr(KERNEL + 0x4_0000);
+/// The SMMU's command queue.
+pub(crate) const COMMANDS: PhysAddr = PhysAddr(KERNEL + 0x5_0000);
+const EVENTS: PhysAddr = PhysAddr(KERNEL + 0x6_0000);
 /// The table of the first 256 streams.
 pub(crate) const STREAM_TABLE: PhysAddr = PhysAddr(KERNEL + 0x10_0000);
 const IMAGE: RootImage =
@@ -35,8 +39,7 @@ pub(crate) fn kernel() -> Kernel<Machine> {
     let mut kernel = Kernel::new(Machine::new(), memory);
     let features = Features::read(&kernel.hal, SMMU).expect("an SMMU that is supported");
     let needs = memory_needed(&features, 0x1ff);
-    let at = |offset: u64| PhysAddr(KERNEL + 0x4_0000 + offset);
-    let memory = Memory { strtab: at(0), cmdq: at(0x1_0000), evtq: at(0x2_0000) };
+    let memory = Memory { strtab: STREAM_DESCRIPTORS, cmdq: COMMANDS, evtq: EVENTS };
     let driver = Smmu::new(SMMU, features, needs, memory);
     driver.enable(&kernel.hal).expect("an SMMU that comes up");
     kernel.add_smmu(0, SmmuAtBoot { driver, contexts: CONTEXTS, context_count: CONTEXT_COUNT });

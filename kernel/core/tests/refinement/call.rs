@@ -17,6 +17,15 @@ pub(crate) struct Message {
     words: Vec<u64>,
 }
 
+impl Message {
+    pub(crate) fn new(cptr: u64, label: Label, caps: &[u64], words: &[u64]) -> Self {
+        Self { cptr, label, caps: caps.to_vec(), words: words.to_vec() }
+    }
+}
+
+/// Capability pointer, label, further capability pointers, words.
+type Parts = (u64, Label, Vec<u64>, Vec<u64>);
+
 /// A slot as a CNode invocation names it.
 struct Path {
     root: u64,
@@ -140,19 +149,13 @@ impl Caller<'_> {
         (!to_others).then_some(Message { cptr, label, caps, words })
     }
 
-    fn transfer(
-        &self,
-        label: Label,
-        source: Slot,
-        dest: Slot,
-        more: &[u64],
-    ) -> Option<(u64, Label, Vec<u64>, Vec<u64>)> {
+    fn transfer(&self, label: Label, source: Slot, dest: Slot, more: &[u64]) -> Option<Parts> {
         let (source, dest) = (self.path(source)?, self.path(dest)?);
         let words = [dest.index, dest.depth, source.index, source.depth].into_iter().chain(more.iter().copied());
         Some((dest.root, label, vec![source.root], words.collect()))
     }
 
-    fn at(&self, label: Label, slot: Slot) -> Option<(u64, Label, Vec<u64>, Vec<u64>)> {
+    fn at(&self, label: Label, slot: Slot) -> Option<Parts> {
         let Path { root, index, depth } = self.path(slot)?;
         Some((root, label, vec![], vec![index, depth]))
     }

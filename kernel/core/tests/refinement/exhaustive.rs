@@ -45,17 +45,17 @@ fn follow(scope: &Scope, path: &[Invocation]) -> System {
 
 #[test]
 fn capabilities_agree_in_every_short_sequence() {
-    explore(&CAPABILITIES, 2);
+    explore(&CAPABILITIES, 3);
 }
 
 #[test]
 fn memory_agrees_in_every_short_sequence() {
-    explore(&MEMORY, 2);
+    explore(&MEMORY, 3);
 }
 
 #[test]
 fn streams_agree_in_every_short_sequence() {
-    explore(&STREAMS, 2);
+    explore(&STREAMS, 3);
 }
 
 #[test]

@@ -17,6 +17,27 @@ pub(crate) const SMMU: PhysAddr = PhysAddr(0x0905_0000);
 /// QEMU's SMMU, with 512 streams.
 const IDENTITY: Identity = Identity { idr1: Identity::QEMU.idr1 & !0x3f | 9, ..Identity::QEMU };
 
+/// The SMMU's command queue.
+const COMMANDS: std::ops::Range<u64> = crate::boot::COMMANDS.0..crate::boot::COMMANDS.0 + 0x1_0000;
+/// Opcodes of the invalidations of translations (IHI 0070, 4.4).
+const TLBI: std::ops::RangeInclusive<u64> = 0x10..=0x30;
+/// Opcode of a command that invalidates nothing.
+const SYNC: u64 = 0x46;
+
+/// What the machine does not do although it was told to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Sabotage {
+    /// It does everything.
+    #[default]
+    None,
+    /// Translations in the SMMU stay.
+    LoseSmmuInvalidations,
+    /// Translations in the CPU stay.
+    LoseCpuInvalidations,
+    /// Stores to ordinary memory do not arrive.
+    LoseStores,
+}
+
 /// The machine.
 pub(crate) struct Machine {
     pub(crate) model: Model,
@@ -25,6 +46,7 @@ pub(crate) struct Machine {
     pub(crate) watch: RefCell<Option<Watch>>,
     /// Stores and register writes so far.
     pub(crate) writes: Cell<u64>,
+    pub(crate) sabotage: Cell<Sabotage>,
 }
 
 impl Machine {
@@ -35,6 +57,7 @@ impl Machine {
             tlb: Tlb::default(),
             watch: RefCell::new(None),
             writes: Cell::new(0),
+            sabotage: Cell::default(),
         }
     }
 
@@ -63,7 +86,15 @@ impl TableMemory for Machine {
 
     fn store(&self, at: PhysAddr, value: u64) {
         self.assert_no_object(at, 8);
-        self.model.store(at, value);
+        let command = COMMANDS.contains(&at.0);
+        match self.sabotage.get() {
+            Sabotage::LoseStores if !command => {}
+            Sabotage::LoseSmmuInvalidations if command && TLBI.contains(&(value & 0xff)) => self.model.store(at, SYNC),
+            Sabotage::None
+            | Sabotage::LoseStores
+            | Sabotage::LoseSmmuInvalidations
+            | Sabotage::LoseCpuInvalidations => self.model.store(at, value),
+        }
         self.wrote();
     }
 }
@@ -134,11 +165,15 @@ impl Hal for Machine {
         self.look();
     }
     fn invalidate_vmid(&self, vmid: u8) {
-        self.tlb.invalidate(vmid, None);
+        if self.sabotage.get() != Sabotage::LoseCpuInvalidations {
+            self.tlb.invalidate(vmid, None);
+        }
         self.look();
     }
     fn invalidate_page(&self, vmid: u8, vaddr: VirtAddr) {
-        self.tlb.invalidate(vmid, Some(vaddr));
+        if self.sabotage.get() != Sabotage::LoseCpuInvalidations {
+            self.tlb.invalidate(vmid, Some(vaddr));
+        }
         self.look();
     }
     fn interrupt_pending(&self) -> bool {

@@ -1,1 +1,46 @@
-//! random
+//! Long sequences at random. A failing one is shrunk, and its seed is kept beside this file to start from next time.
+
+use proptest::prelude::*;
+
+use crate::scope::{CAPABILITIES, MEMORY, STREAMS, Scope};
+use crate::system::System;
+
+/// Invocations of one sequence.
+const LENGTH: usize = 60;
+
+fn run(scope: &Scope, choices: &[usize]) {
+    let mut system: System = scope.start(false);
+    for choice in choices {
+        let alphabet = (scope.alphabet)(system.node, &system.state);
+        // What there is no message for is skipped.
+        let _ = system.invoke(&alphabet[choice % alphabet.len()]);
+    }
+}
+
+fn choices() -> impl Strategy<Value = Vec<usize>> {
+    proptest::collection::vec(0..1000usize, 1..LENGTH)
+}
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
+    ProptestConfig { cases, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn capabilities_agree_in_long_sequences(choices in choices()) {
+        run(&CAPABILITIES, &choices);
+    }
+
+    #[test]
+    fn memory_agrees_in_long_sequences(choices in choices()) {
+        run(&MEMORY, &choices);
+    }
+
+    #[test]
+    fn streams_agree_in_long_sequences(choices in choices()) {
+        run(&STREAMS, &choices);
+    }
+}

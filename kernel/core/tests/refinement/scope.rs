@@ -4,8 +4,8 @@ mod capabilities;
 mod memory;
 mod streams;
 
-use sluice_abi::PhysAddr;
 use sluice_abi::ObjectType;
+use sluice_abi::PhysAddr;
 use sluice_abstract::{Invocation, Object, Slot, State};
 
 use crate::boot::FREE_SLOT;
@@ -25,11 +25,11 @@ pub(crate) struct Scope {
 }
 
 /// The `index`-th slot of a node that is free at the start.
-fn free(node: PhysAddr, index: u64) -> Slot {
+pub(crate) fn free(node: PhysAddr, index: u64) -> Slot {
     Slot::Node { node, index: FREE_SLOT + index }
 }
 
-fn retype(untyped: Slot, kind: ObjectType, bits: u32, dest: Slot) -> Invocation {
+pub(crate) fn retype(untyped: Slot, kind: ObjectType, bits: u32, dest: Slot) -> Invocation {
     let Slot::Node { node, index: offset } = dest else { unreachable!("objects go to CNodes") };
     Invocation::Retype { untyped, kind, bits, node, offset, count: 1 }
 }

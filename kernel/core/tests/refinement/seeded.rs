@@ -1,1 +1,184 @@
-//! seeded
+//! Faults put in on purpose, in the hardware and in what is expected of it. Each must be noticed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sluice_abi::bootinfo::slot;
+use sluice_abstract::{Cap, Invocation, Slot, State, invariant};
+
+use crate::machine::Sabotage;
+use crate::scope::{MEMORY, STREAMS, Scope};
+use crate::system::System;
+
+/// The first slot of the root CNode whose capability is one of these.
+fn find(system: &System, wanted: impl Fn(&Cap) -> bool) -> Slot {
+    let mut slots = system.state.slots.iter();
+    *slots.find(|(slot, held)| !slot.is_hidden() && wanted(&held.cap)).expect("such a capability").0
+}
+
+fn complaint(act: impl FnOnce()) -> Option<String> {
+    let error = catch_unwind(AssertUnwindSafe(act)).err()?;
+    Some(error.downcast_ref::<String>().cloned().unwrap_or_default())
+}
+
+/// Maps a page for the device, unmaps it again, and says what was noticed while the machine was sabotaged.
+fn map_and_unmap(sabotage: Sabotage, to_device: bool) -> Option<String> {
+    let mut system = MEMORY.start(false);
+    let frame = find(&system, |cap| matches!(cap, Cap::Frame { mapped: None, .. }));
+    let initial = Slot::Node { node: system.node, index: slot::INIT_VSPACE };
+    let vspace = if to_device {
+        *system.state.slots.keys().find(|at| **at != initial && is_space(&system, **at)).expect("a space")
+    } else {
+        initial
+    };
+    let at = sluice_abi::VirtAddr(0x41_0000);
+    let rights = sluice_abstract::Rights::ALL;
+    system.done(&Invocation::PageMap { frame, vspace, at, rights, execute: false, cacheable: true });
+    system.kernel.hal.sabotage.set(sabotage);
+    complaint(|| system.done(&Invocation::PageUnmap(frame)))
+}
+
+fn is_space(system: &System, slot: Slot) -> bool {
+    !slot.is_hidden()
+        && matches!(slot, Slot::Node { .. })
+        && matches!(system.state.cap(slot), Some(Cap::VSpace { asid: Some(_), .. }))
+}
+
+#[test]
+fn a_lost_invalidation_of_the_smmu_is_noticed() {
+    assert_eq!(map_and_unmap(Sabotage::None, true), None);
+    let complaint = map_and_unmap(Sabotage::LoseSmmuInvalidations, true).expect("a complaint");
+    assert!(complaint.contains("reach of stream 8"), "{complaint}");
+}
+
+#[test]
+fn a_lost_invalidation_of_the_cpu_is_noticed() {
+    assert_eq!(map_and_unmap(Sabotage::None, false), None);
+    let complaint = map_and_unmap(Sabotage::LoseCpuInvalidations, false).expect("a complaint");
+    assert!(complaint.contains("the CPU's TLB"), "{complaint}");
+}
+
+#[test]
+fn a_lost_store_is_noticed() {
+    let complaint = map_and_unmap(Sabotage::LoseStores, true).expect("a complaint");
+    assert!(complaint.contains("spaces"), "{complaint}");
+}
+
+#[test]
+fn an_expectation_that_is_wrong_is_noticed() {
+    let tampered = |scope: &Scope, tamper: fn(&mut State), invocation: fn(&System) -> Invocation| {
+        let mut system = scope.start(false);
+        let invocation = invocation(&system);
+        tamper(&mut system.state);
+        complaint(|| {
+            let _ = system.invoke(&invocation);
+        })
+    };
+    let revoke = |system: &System| Invocation::Revoke(find(system, |cap| matches!(cap, Cap::Untyped { bits: 15, .. })));
+    assert_eq!(tampered(&STREAMS, |_| {}, revoke), None);
+    let forget_parents = |state: &mut State| state.slots.values_mut().for_each(|held| held.parent = None);
+    assert!(tampered(&STREAMS, forget_parents, revoke).is_some());
+    let forget_pages = |state: &mut State| state.spaces.values_mut().for_each(|space| space.pages.clear());
+    let copy = |system: &System| {
+        let source = find(system, |cap| matches!(cap, Cap::Frame { .. }));
+        let dest = Slot::Node { node: system.node, index: 100 };
+        Invocation::Copy { source, dest, rights: sluice_abstract::Rights::READ }
+    };
+    assert_eq!(tampered(&MEMORY, |_| {}, copy), None);
+    assert!(tampered(&MEMORY, forget_pages, copy).is_some());
+}
+
+/// Each invariant can be broken, and says so.
+#[test]
+fn invariants_notice_states_that_cannot_be() {
+    let state = MEMORY.start(false).state;
+    let broken = |tamper: fn(&mut State)| {
+        let mut state = state.clone();
+        tamper(&mut state);
+        invariant::ALL.iter().filter(|invariant| !(invariant.holds)(&state)).map(|invariant| invariant.name).collect()
+    };
+    let assert_breaks = |tamper: fn(&mut State), name: &'static str| {
+        let names: Vec<&str> = broken(tamper);
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    };
+    assert_eq!(invariant::broken(&state), None);
+    assert_breaks(
+        |state| {
+            let (a, b) = (*state.slots.keys().next().expect("a slot"), *state.slots.keys().last().expect("a slot"));
+            state.slots.get_mut(&a).expect("a slot").parent = Some(b);
+            state.slots.get_mut(&b).expect("a slot").parent = Some(a);
+        },
+        "derivation_is_a_forest",
+    );
+    assert_breaks(
+        |state| {
+            for held in state.slots.values_mut().filter(|held| held.parent.is_some()) {
+                if let Cap::Frame { base, .. } = &mut held.cap {
+                    base.0 += 1 << 30;
+                }
+            }
+        },
+        "descendants_are_inside_their_ancestors",
+    );
+    assert_breaks(
+        |state| {
+            for held in state.slots.values_mut() {
+                if let Cap::Untyped { used, .. } = &mut held.cap {
+                    *used = 0;
+                }
+            }
+        },
+        "untyped_children_are_apart_and_inside",
+    );
+    assert_breaks(
+        |state| {
+            let (at, object) = state.objects.pop_first().expect("an object");
+            state.objects.insert(at, object);
+            state.objects.insert(at.offset(16), object);
+        },
+        "no_two_objects_overlap",
+    );
+    assert_breaks(
+        |state| {
+            state.objects.insert(sluice_abi::PhysAddr(0), sluice_abstract::Object::Endpoint);
+        },
+        "no_object_without_a_capability",
+    );
+    assert_breaks(
+        |state| {
+            state.objects.pop_first();
+        },
+        "no_capability_without_its_object",
+    );
+    assert_breaks(|state| state.pools.clear(), "free_names_have_no_space");
+    let unmap_all = |state: &mut State| {
+        for held in state.slots.values_mut() {
+            if let Cap::Frame { mapped, .. } | Cap::PageTable { mapped, .. } = &mut held.cap {
+                *mapped = None;
+            }
+        }
+    };
+    assert_breaks(unmap_all, "no_page_without_a_capability");
+    assert_breaks(unmap_all, "no_table_without_a_capability");
+    assert_breaks(|state| state.spaces.values_mut().for_each(|space| space.tables.clear()), "tables_carry_pages");
+    assert_breaks(|state| state.spaces.clear(), "bindings_are_of_the_right_kind");
+    assert_breaks(
+        |state| state.slots.retain(|slot, held| slot.is_hidden() || !matches!(held.cap, Cap::Sid(_))),
+        "streams_without_a_binding_reach_nothing",
+    );
+}
+
+#[test]
+fn a_page_nobody_has_authority_for_breaks_confinement() {
+    let mut system = STREAMS.start(false);
+    let cb = find(&system, |cap| matches!(cap, Cap::Cb(_)));
+    let sid = find(&system, |cap| matches!(cap, Cap::Sid(_)));
+    let root = system.state.spaces.values().find(|space| space.pages.len() == 1).expect("a space with one page").root;
+    let vspace = find(&system, |cap| matches!(cap, Cap::VSpace { root: found, .. } if *found == root));
+    system.done(&Invocation::AssignVspace { cb, vspace });
+    system.done(&Invocation::BindCb { sid, cb });
+    let mut state = system.state;
+    let space = state.spaces.values_mut().find(|space| space.root == root).expect("the space");
+    let page = *space.pages.values().next().expect("a page");
+    space.pages.insert(sluice_abi::VirtAddr(0x5000), page);
+    assert!(!invariant::dma_is_confined(&state));
+}

@@ -43,11 +43,6 @@ impl System {
         Self { kernel, state, root, node, effort: Effort::default(), looking: true }
     }
 
-    /// A slot of the root CNode.
-    pub(crate) fn slot(&self, index: u64) -> Slot {
-        Slot::Node { node: self.node, index }
-    }
-
     /// The slot of the root CNode with the largest Untyped, of ordinary memory or of a device.
     pub(crate) fn untyped(&self, of_device: bool) -> Slot {
         let size = |held: &sluice_abstract::Held| match held.cap {
