@@ -23,16 +23,18 @@ pub(crate) fn abstraction(kernel: &Kernel<Machine>) -> State {
     let names = names(machine);
     let mut state = State { slots: slots(machine, &names), objects: objects(kernel), ..State::default() };
     for held in state.slots.values() {
-        let typed = match held.cap {
-            Cap::Frame { base, size, .. } => Some((base, Object::Frame(size))),
-            Cap::PageTable { base, .. } => Some((base, Object::PageTable)),
-            Cap::VSpace { root, .. } => Some((root, Object::VSpace)),
-            Cap::AsidPool { pool, base } => {
-                state.pools.insert(base, pool);
-                None
-            }
-            _ => None,
+        let typed = if let Cap::Frame { base, size, .. } = held.cap {
+            Some((base, Object::Frame(size)))
+        } else if let Cap::PageTable { base, .. } = held.cap {
+            Some((base, Object::PageTable))
+        } else if let Cap::VSpace { root, .. } = held.cap {
+            Some((root, Object::VSpace))
+        } else {
+            None
         };
+        if let Cap::AsidPool { pool, base } = held.cap {
+            state.pools.insert(base, pool);
+        }
         if let Some((at, object)) = typed {
             let other = state.objects.insert(at, object);
             assert!(other.is_none_or(|other| other == object), "{at} is {object:?} and {other:?}");

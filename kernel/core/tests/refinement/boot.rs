@@ -51,4 +51,4 @@ pub(crate) fn kernel() -> Kernel<Machine> {
     kernel
 }
 
-const _: () = assert!(FREE.start % (PAGE_SIZE << 4) == 0);
+const _: () = assert!(FREE.start.is_multiple_of(PAGE_SIZE << 4));

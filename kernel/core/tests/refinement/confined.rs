@@ -10,7 +10,7 @@ use sluice_abstract::{Cap, Invocation, Rights, Slot, State, step, trespasses};
 use crate::abstraction::abstraction;
 use crate::call::{Message, call};
 use crate::scope::{free, retype};
-use crate::system::System;
+use crate::system::{System, report};
 
 /// log2 of the slots the thread has.
 const RADIX: u32 = 4;
@@ -156,7 +156,7 @@ fn a_confined_thread_changes_only_what_its_authority_allows() {
             confined = Confined::after(&path);
         }
     }
-    println!("a confined thread: all sequences to length {DEPTH}: {} states, {steps} steps", seen.len());
+    report(&format!("a confined thread: all sequences to length {DEPTH}: {} states, {steps} steps", seen.len()));
     assert!(steps > 100);
 }
 

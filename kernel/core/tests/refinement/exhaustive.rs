@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use sluice_abstract::{Invocation, step};
 
 use crate::scope::{CAPABILITIES, MEMORY, STREAMS, Scope};
-use crate::system::{Effort, System};
+use crate::system::{Effort, System, report};
 
 /// From each state less than `depth` invocations away from the start, everything the world's alphabet has.
 fn explore(scope: &Scope, depth: usize) {
@@ -30,7 +30,7 @@ fn explore(scope: &Scope, depth: usize) {
         }
         effort.add(system.effort);
     }
-    println!("{}: all sequences to length {depth}: {} states, {effort}", scope.name, seen.len());
+    report(&format!("{}: all sequences to length {depth}: {} states, {effort}", scope.name, seen.len()));
     assert!(effort.accepted > 100 && effort.refused > 100, "the world is too small to mean anything");
 }
 
@@ -43,35 +43,22 @@ fn follow(scope: &Scope, path: &[Invocation]) -> System {
     system
 }
 
+/// Length of the sequences: `SLUICE_REFINEMENT_LENGTH`, or 3, which takes a minute.
+fn length() -> usize {
+    std::env::var("SLUICE_REFINEMENT_LENGTH").ok().and_then(|length| length.parse().ok()).unwrap_or(3)
+}
+
 #[test]
 fn capabilities_agree_in_every_short_sequence() {
-    explore(&CAPABILITIES, 3);
+    explore(&CAPABILITIES, length());
 }
 
 #[test]
 fn memory_agrees_in_every_short_sequence() {
-    explore(&MEMORY, 3);
+    explore(&MEMORY, length());
 }
 
 #[test]
 fn streams_agree_in_every_short_sequence() {
-    explore(&STREAMS, 3);
-}
-
-#[test]
-#[ignore = "takes many minutes"]
-fn capabilities_agree_in_every_longer_sequence() {
-    explore(&CAPABILITIES, 4);
-}
-
-#[test]
-#[ignore = "takes many minutes"]
-fn memory_agrees_in_every_longer_sequence() {
-    explore(&MEMORY, 4);
-}
-
-#[test]
-#[ignore = "takes many minutes"]
-fn streams_agree_in_every_longer_sequence() {
-    explore(&STREAMS, 4);
+    explore(&STREAMS, length());
 }

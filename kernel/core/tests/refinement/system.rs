@@ -45,9 +45,9 @@ impl System {
 
     /// The slot of the root CNode with the largest Untyped, of ordinary memory or of a device.
     pub(crate) fn untyped(&self, of_device: bool) -> Slot {
-        let size = |held: &sluice_abstract::Held| match held.cap {
-            Cap::Untyped { bits, device, .. } if device == of_device => Some(bits),
-            _ => None,
+        let size = |held: &sluice_abstract::Held| {
+            let Cap::Untyped { bits, device, .. } = held.cap else { return None };
+            (device == of_device).then_some(bits)
         };
         let largest = self.state.slots.iter().filter_map(|(slot, held)| Some((size(held)?, *slot))).max();
         largest.expect("an Untyped").1
@@ -158,4 +158,11 @@ impl std::fmt::Display for Effort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} steps, {} refusals, {} looks at the hardware", self.accepted, self.refused, self.looks)
     }
+}
+
+/// Prints a line that shows even when the test passes.
+pub(crate) fn report(line: &str) {
+    use std::io::Write;
+    // Nobody reads it: nothing to do about that.
+    let _ = writeln!(std::io::stdout(), "scope: {line}");
 }
