@@ -13,6 +13,7 @@ pub mod demo;
 pub mod device_tree;
 pub mod disk;
 pub mod expectation;
+pub mod host_tests;
 pub mod platform;
 pub mod qemu;
 pub mod report;
