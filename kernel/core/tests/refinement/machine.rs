@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::cap::Slot;
+use sluice_core::object::FpuContext;
 use sluice_core::{CacheOp, Hal, Handle, Object, SlotRef, Store};
 use sluice_paging::TableMemory;
 use sluice_smmu::Bus;
@@ -176,6 +177,9 @@ impl Hal for Machine {
         }
         self.look();
     }
+    fn open_fpu(&self, _open: bool) {}
+    fn save_fpu(&self, _to: &FpuContext) {}
+    fn load_fpu(&self, _from: &FpuContext) {}
     fn interrupt_pending(&self) -> bool {
         false
     }
