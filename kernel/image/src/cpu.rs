@@ -5,7 +5,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
-    CNTKCTL_EL1, CNTVOFF_EL2, HCR_EL2, ID_AA64MMFR0_EL1, MPIDR_EL1, Readable, SCTLR_EL1, VTCR_EL2, VTTBR_EL2, Writeable,
+    CNTKCTL_EL1, CNTVOFF_EL2, CPACR_EL1, HCR_EL2, ID_AA64MMFR0_EL1, MPIDR_EL1, Readable, SCTLR_EL1, VTCR_EL2,
+    VTTBR_EL2, Writeable,
 };
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::CacheOp;
@@ -48,6 +49,8 @@ pub(crate) fn configure() {
             + HCR_EL2::TSC::SET,
     );
     crate::fpu::open(false);
+    // EL1's own control must not trap first: under TGE that would arrive as an unknown instruction.
+    CPACR_EL1.write(CPACR_EL1::FPEN::TrapNothing);
     CNTVOFF_EL2.set(0);
     // The virtual counter may be read at EL0, the timers not.
     CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
