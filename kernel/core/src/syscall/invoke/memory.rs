@@ -1,0 +1,53 @@
+//! Frames, tables, VSpaces and ASID pools.
+
+use super::super::invocation::MemoryInvocation;
+use super::super::reply::Outcome;
+use crate::Kernel;
+use crate::cap::{Cap, Frame, PageTable, Untyped, VSpace};
+use crate::hal::Hal;
+use crate::object::AsidPool;
+
+impl<H: Hal> Kernel<H> {
+    pub(super) fn invoke_memory(&mut self, invocation: MemoryInvocation) -> Outcome {
+        match invocation {
+            MemoryInvocation::MapFrame { slot, frame, mapping, entry_at, word, old } => {
+                self.slot(slot).set_cap(Cap::Frame(Frame { mapped: Some(mapping), ..frame }));
+                self.map_frame(mapping, &frame, entry_at, word, old);
+            }
+            MemoryInvocation::UnmapFrame { slot, frame } => {
+                if let Some(mapping) = frame.mapped {
+                    self.unmap_frame(mapping, &frame);
+                }
+                self.slot(slot).set_cap(Cap::Frame(Frame { mapped: None, ..frame }));
+            }
+            MemoryInvocation::MapTable { slot, table, mapping, entry_at, word } => {
+                self.slot(slot).set_cap(Cap::PageTable(PageTable { mapped: Some(mapping), ..table }));
+                self.map_table(entry_at, word);
+            }
+            MemoryInvocation::UnmapTable { slot, table } => {
+                if let Some(mapping) = table.mapped {
+                    self.unmap_table(mapping, table.base);
+                    self.hal.clear(table.base, sluice_abi::PAGE_SIZE);
+                }
+                self.slot(slot).set_cap(Cap::PageTable(PageTable { mapped: None, ..table }));
+            }
+            MemoryInvocation::Maintain { operation, at, bytes } => self.hal.maintain(operation, at, bytes),
+            MemoryInvocation::Nothing => {}
+            MemoryInvocation::GetAddress(address) => return Outcome::word(address.0),
+            MemoryInvocation::MakePool { untyped, at, base, dest } => {
+                if let Cap::Untyped(parent) = self.cap(untyped) {
+                    self.slot(untyped).set_cap(Cap::Untyped(Untyped { used: parent.size(), ..parent }));
+                }
+                self.hal.clear(at, sluice_abi::PAGE_SIZE);
+                let pool = self.hal.create::<AsidPool>(at);
+                self.insert(Cap::AsidPool { pool, base }, untyped, dest);
+                self.spaces.set_pool(base, Some(pool));
+            }
+            MemoryInvocation::AssignAsid { asid, slot, vspace, .. } => {
+                self.slot(slot).set_cap(Cap::VSpace(VSpace { asid: Some(asid), ..vspace }));
+                self.assign_asid(asid, vspace.root);
+            }
+        }
+        Outcome::Done
+    }
+}

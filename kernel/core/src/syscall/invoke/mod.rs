@@ -1,0 +1,60 @@
+//! Carrying out invocations that passed decoding.
+
+mod cnode;
+mod interrupt;
+mod memory;
+mod smmu;
+mod tcb;
+
+use sluice_abi::CapRights;
+
+use super::decode::Request;
+use super::invocation::Invocation;
+use super::reply::Outcome;
+use crate::Kernel;
+use crate::error::Preempted;
+use crate::hal::Hal;
+use crate::object::BlockedSender;
+
+impl<H: Hal> Kernel<H> {
+    pub(super) fn invoke(&mut self, request: &Request, invocation: Invocation) -> Outcome {
+        let result = match invocation {
+            Invocation::Send { cap, blocking, call } => {
+                let how = BlockedSender {
+                    endpoint: cap.object,
+                    badge: cap.badge,
+                    grant: cap.rights.contains(CapRights::GRANT),
+                    grant_reply: cap.rights.contains(CapRights::GRANT_REPLY),
+                    call,
+                };
+                self.send(request.thread, how, blocking);
+                Ok(Outcome::Done)
+            }
+            Invocation::Signal(cap) => {
+                self.signal(cap.object, cap.badge);
+                Ok(Outcome::Done)
+            }
+            Invocation::Reply(reply) => {
+                self.reply(request.thread, reply, request.slot);
+                Ok(Outcome::Done)
+            }
+            Invocation::Retype(retype) => self.retype(retype).map(|()| Outcome::Done),
+            Invocation::CNode(invocation) => self.invoke_cnode(request.thread, invocation),
+            Invocation::Tcb(thread, invocation) => self.invoke_tcb(request, thread, invocation),
+            Invocation::Memory(invocation) => Ok(self.invoke_memory(invocation)),
+            Invocation::Interrupt(invocation) => {
+                self.invoke_interrupt(invocation);
+                Ok(Outcome::Done)
+            }
+            Invocation::Smmu(invocation) => Ok(self.invoke_smmu(invocation)),
+            Invocation::SetDomain { thread } => {
+                self.tcb(thread).domain.set(0);
+                Ok(Outcome::Done)
+            }
+        };
+        match result {
+            Ok(outcome) => outcome,
+            Err(Preempted) => Outcome::Preempted,
+        }
+    }
+}
