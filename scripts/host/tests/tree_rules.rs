@@ -10,8 +10,16 @@ const MOST_LINES: usize = 400;
 const MOST_TEST_LINES: usize = 600;
 
 /// Crates that hold decisions and run on the target: no unsafe code, and no standard library but in tests.
-const PURE: &[&str] =
-    &["kernel/abi", "kernel/paging", "kernel/smmu", "kernel/core", "kernel/spec", "kernel/platform", "sdk/manifest", "capdl-gen/spec"];
+const PURE: &[&str] = &[
+    "kernel/abi",
+    "kernel/paging",
+    "kernel/smmu",
+    "kernel/core",
+    "kernel/spec",
+    "kernel/platform",
+    "sdk/manifest",
+    "capdl-gen/spec",
+];
 
 fn tree() -> Tree {
     Tree::of_this_program().expect("a source tree")
