@@ -3,6 +3,7 @@
 mod boot;
 mod cnode;
 mod deletion;
+mod derivation;
 mod faults;
 mod fpu;
 mod interrupts;

@@ -1,5 +1,7 @@
 //! Streams and contexts: what a device reaches, after every call and after every store on the way.
 
+mod contexts;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
