@@ -77,6 +77,9 @@ fn a_rejected_invalidation_is_stepped_over_and_made_up_for() {
     rig.model.inject(NONE);
     rig.smmu.invalidate_context(&*rig.model, VMID).expect("goes on");
     assert_eq!(rig.smmu.take_rejected(), None);
+    rig.model.inject(Faults { sync_hangs: true, ..NONE });
+    assert_eq!(rig.smmu.invalidate_context(&*rig.model, VMID), Err(Failure::SyncTimeout));
+    assert_eq!(rig.smmu.take_rejected(), None, "a queue that hangs is not one that rejects");
 }
 
 #[test]

@@ -4,5 +4,6 @@ mod events;
 mod failure;
 mod features;
 mod invalidate;
+mod ordering;
 mod publish;
 mod rig;

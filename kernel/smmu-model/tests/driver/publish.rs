@@ -13,7 +13,7 @@ const OLD: PhysAddr = PhysAddr(0x6000_0000);
 const NEW: PhysAddr = PhysAddr(0x6100_0000);
 
 /// Collects what the stream may reach after every store and register write.
-fn watch(model: &Model) -> Rc<RefCell<Vec<Reach>>> {
+pub(crate) fn watch(model: &Model) -> Rc<RefCell<Vec<Reach>>> {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let sink = Rc::clone(&seen);
     model.watch(move |model| {
@@ -96,6 +96,7 @@ fn an_abort_without_cfgi_stays_open() {
     rig.model.store(rig.entry(), 1);
     assert_eq!(rig.model.access(SID, Iova(0x1008), true), Ok(PhysAddr(0x7000_0008)));
     rig.write(&rig.stage2(VMID, old.root)).expect("rebind");
+    assert_eq!(rig.model.access(SID, Iova(0x1008), true), Ok(PhysAddr(0x7000_0008)));
     rig.write(&Ste::abort()).expect("unbind");
     assert_eq!(rig.model.access(SID, Iova(0x1008), true), Err(Abort::Configured));
     assert_eq!(rig.model.load(rig.entry().offset(24)), 0, "no stale table address stays in the entry");
