@@ -14,6 +14,7 @@ pub mod device_tree;
 pub mod disk;
 pub mod expectation;
 pub mod host_tests;
+pub mod mutants;
 pub mod platform;
 pub mod qemu;
 pub mod report;

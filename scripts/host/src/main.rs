@@ -11,7 +11,7 @@ use sluice_scripts::report::Tally;
 use sluice_scripts::run::{self, Choices};
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{demo, stops, suite};
+use sluice_scripts::{demo, mutants, stops, suite};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -54,6 +54,12 @@ enum Action {
     },
     /// Make the boots that must stop.
     Stops,
+    /// Break a copy of the kernel in many small ways and show which test notices each.
+    Mutants {
+        /// Only the mutant of this name.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Run every test.
     Test {
         /// More cases of every property test, and the tests that are too long for every day.
@@ -75,10 +81,10 @@ fn main() -> ExitCode {
 
 fn act(action: Action) -> Result<bool> {
     let tree = Tree::of_this_program()?;
-    let toolchain = Toolchain::find(&tree)?;
+    let toolchain = || Toolchain::find(&tree);
     match action {
         Action::Build { kernel, system } => {
-            let Some(programs) = build::programs(&tree, &toolchain, kernel)? else { return Ok(false) };
+            let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(system) = system else { return Ok(true) };
             let image = build::image(&tree, &programs, &System::at(&system)?)?;
             if let Some(image) = &image {
@@ -88,17 +94,19 @@ fn act(action: Action) -> Result<bool> {
         }
         Action::Run { system, disk, append, kernel } => {
             let system = System::at(&system)?;
-            let Some(programs) = build::programs(&tree, &toolchain, kernel)? else { return Ok(false) };
+            let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
             let tally = run::run(&tree, &system, &image, &Choices { disk, append, show: true })?;
             Ok(tally.is_good())
         }
-        Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain, disk)?),
         Action::Stops => {
-            let Some(programs) = build::programs(&tree, &toolchain, Kernel::Debug)? else { return Ok(false) };
+            let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
             closing_line(stops::run(&tree, &programs)?)
         }
+        Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain()?, disk)?),
+        Action::Mutants { only } => closing_line(mutants::run(&tree, only.as_deref())?),
         Action::Test { soak } => {
+            let toolchain = toolchain()?;
             suite::introduce(&toolchain);
             closing_line(suite::suite(&tree, &toolchain, soak)?)
         }

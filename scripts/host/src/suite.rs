@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::build::{self, Kernel, Workspace};
 use crate::host_tests;
+use crate::mutants;
 use crate::report::{self, Tally, step};
 use crate::run::{self, Choices};
 use crate::stops;
@@ -26,6 +27,9 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
     tally.add(Tally::one(step(tree, "lints for the host", lints)?.good));
     tally.add(lints_for_the_target(tree, toolchain)?);
     tally.add(host_tests::run(tree, soak)?);
+    if soak {
+        tally.add(mutants::run(tree, None)?);
+    }
     let programs = build::programs(tree, toolchain, Kernel::Debug)?;
     tally.add(Tally::one(programs.is_some()));
     let Some(programs) = programs else { return Ok(tally) };

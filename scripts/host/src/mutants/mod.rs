@@ -1,0 +1,78 @@
+//! Broken kernels on purpose: every mutant of `tests/mutants/` must be noticed by the test it names.
+//!
+//! A mutant is one exact replacement in one file. It is applied to a copy of the tree, the named test is built and run
+//! there, and the mutant is *killed* when exactly that test fails. One that does not compile proves nothing about the
+//! tests and counts as a mistake in the list, as does one whose text is not found once.
+
+mod copy;
+mod list;
+mod trial;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+
+pub use copy::Copy;
+pub use list::{Killer, Mutant, Program, read};
+pub use trial::Verdict;
+
+use crate::report::{self, Tally};
+use crate::tree::Tree;
+
+/// Tries all mutants, or the one called `only`.
+///
+/// # Errors
+/// When the list does not read, has no such mutant, or the copy cannot be made.
+pub fn run(tree: &Tree, only: Option<&str>) -> Result<Tally> {
+    let mut mutants = read(tree)?;
+    if let Some(name) = only {
+        mutants.retain(|mutant| mutant.name == name);
+        ensure!(!mutants.is_empty(), "there is no mutant `{name}`");
+    }
+    let copy = Copy::make(tree)?;
+    let mut tally = unbroken(tree, &copy, &mutants)?;
+    if !tally.is_good() {
+        return Ok(tally);
+    }
+    for mutant in &mutants {
+        tally.add(Tally::one(attempt(tree, &copy, mutant)?));
+    }
+    Ok(tally)
+}
+
+/// The named tests pass as long as nothing is broken; otherwise a failure would say nothing.
+fn unbroken(tree: &Tree, copy: &Copy, mutants: &[Mutant]) -> Result<Tally> {
+    let started = report::begin("tests without a mutant");
+    let programs: BTreeSet<(&str, &Program)> =
+        mutants.iter().map(|mutant| (mutant.killer.package.as_str(), &mutant.killer.program)).collect();
+    let mut tests = 0;
+    for (package, program) in programs {
+        let killers = mutants.iter().map(|mutant| &mutant.killer);
+        let of_program = killers.filter(|killer| killer.package == package && killer.program == *program);
+        let names: BTreeSet<&str> = of_program.map(|killer| killer.test.as_str()).collect();
+        tests += names.len();
+        if let Err(log) = trial::passes(tree, copy, package, program, &names)? {
+            report::end("tests without a mutant", &format!("{package} {program}"), false, started);
+            report::show_log(&log);
+            return Ok(Tally::one(false));
+        }
+    }
+    report::end("tests without a mutant", &format!("{tests} tests pass"), true, started);
+    Ok(Tally::one(true))
+}
+
+fn attempt(tree: &Tree, copy: &Copy, mutant: &Mutant) -> Result<bool> {
+    let started = report::begin(&mutant.name);
+    let original = copy.text(&mutant.file)?;
+    let verdict = match mutant.apply(&original) {
+        Ok(broken) => {
+            copy.write(&mutant.file, &broken)?;
+            let verdict = trial::trial(tree, copy, mutant);
+            copy.write(&mutant.file, &original)?;
+            verdict?
+        }
+        Err(reason) => Verdict::Unusable(reason.to_string()),
+    };
+    report::end(&mutant.name, &verdict.to_string(), verdict.is_good(), started);
+    Ok(verdict.is_good())
+}
