@@ -143,7 +143,7 @@ impl<H: Hal> Kernel<H> {
         }
     }
 
-    /// The tag the CPU uses for a VSpace from now on, taken from another if all are in use.
+    /// The tag the CPU uses for a VSpace from now on, taken from another if all are in use. The caller loads the VSpace.
     fn vmid_of(&mut self, asid: Asid, entry: AsidEntry) -> u8 {
         if let Some(vmid) = entry.vmid {
             return vmid;
@@ -163,6 +163,8 @@ impl<H: Hal> Kernel<H> {
         {
             self.spaces.set_entry(&self.hal, victim, Some(AsidEntry { vmid: None, ..entry }));
         }
+        // The victim may be the loaded one, whose tables would fill the TLB under its tag again.
+        self.load_empty_vspace();
         self.hal.invalidate_vmid(vmid);
         vmid
     }

@@ -370,3 +370,27 @@ fn more_vspaces_than_tags_share_them_without_a_trace() {
     assert_eq!(stolen, 281 + 1 - 255);
     assert_eq!(system.base(INIT_VSPACE), system.machine().tlb.loaded().map_or(0, |(root, _)| root.0));
 }
+
+#[test]
+fn the_tag_of_the_loaded_vspace_is_taken_only_when_it_is_not_loaded_any_more() {
+    let mut system = System::boot();
+    let thread = system.thread(255);
+    let parent = system.make(ObjectType::Untyped, 21);
+    let spaces: Vec<u64> = (0..255).map(|_| system.make_from(parent, ObjectType::VSpace, 0)).collect();
+    let (_, tag) = system.machine().tlb.loaded().expect("the root task's VSpace");
+    for (index, vspace) in spaces.iter().enumerate() {
+        system.done(INIT_ASID_POOL, Label::AsidPoolAssign, &[*vspace], &[]);
+        system.done(thread.cptr, Label::TcbSetSpace, &[INIT_CNODE, *vspace], &[0, 0, 0]);
+        if index == 0 {
+            system.resume(thread);
+        }
+        // From the root task's VSpace straight to one without a tag.
+        system.syscall(sluice_abi::Syscall::Yield, 0, 0, &[], &[]);
+        assert_eq!(system.current(), thread.tcb);
+        let loaded = system.machine().tlb.loaded().expect("a VSpace");
+        assert_eq!(loaded.0.0, system.base(*vspace));
+        assert_eq!(loaded.1 == tag, index == 254, "the 255th takes the tag of the one it is switched to from");
+        system.syscall(sluice_abi::Syscall::Yield, 0, 0, &[], &[]);
+        assert_eq!(system.current(), system.root);
+    }
+}
