@@ -389,6 +389,29 @@ fn a_stream_table_serves_its_streams_until_it_goes() {
 }
 
 #[test]
+fn a_stream_capability_does_not_outlive_its_table_to_serve_the_next() {
+    let mut system = System::with_smmu();
+    let (old, new) = (system.make(ObjectType::StreamTable, 0), system.make(ObjectType::StreamTable, 0));
+    let map = |system: &mut System, table: u64, first: u64| {
+        system.call(SID_CONTROL, Label::SidControlMapStreamTable, &[table], &[first])
+    };
+    assert_eq!(map(&mut system, old, 0x300), ok());
+    let elsewhere = system.next_slot;
+    assert_eq!(system.get_sid(STREAM), ok());
+    let sid = system.next_slot;
+    assert_eq!(system.get_sid(0x37f), ok());
+    let copy = system.copied(sid);
+    assert_eq!(system.delete(old), ok());
+    assert_eq!(map(&mut system, new, 0x300), revoke_first());
+    assert_eq!(system.delete(sid), ok());
+    assert_eq!(map(&mut system, new, 0x300), revoke_first());
+    assert_eq!(system.delete(copy), ok());
+    assert_eq!(map(&mut system, new, 0x300), ok());
+    assert_eq!(system.get_sid(0x37f), ok());
+    assert!(matches!(system.cap(elsewhere), Cap::Sid(_)));
+}
+
+#[test]
 fn a_thread_and_a_device_share_a_vspace_and_its_end() {
     let mut device = Device::bound();
     let (vspace, memory) = (device.vspace, device.memory);

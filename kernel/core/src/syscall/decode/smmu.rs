@@ -11,7 +11,7 @@ use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::iommu::{Located, Unit};
 use crate::object::{Context, Stream};
-use crate::store::Handle;
+use crate::store::{Handle, SlotRef};
 
 impl<H: Hal> Kernel<H> {
     fn unit(&self, smmu: u8) -> Decoded<&Unit> {
@@ -75,7 +75,26 @@ impl<H: Hal> Kernel<H> {
         if self.locate(first).is_some() {
             return Err(SyscallError::DeleteFirst);
         }
+        if self.stream_issued_below(request.slot, first) {
+            return Err(SyscallError::RevokeFirst);
+        }
         Ok(SmmuInvocation::MapStreamTable { slot, table, first })
+    }
+
+    /// Whether a SID capability for one of the 256 streams from `first` exists: it has outlived the table of its stream, and
+    /// would be worth something again with a new one. `control` holds the only SIDControl, whose descendants all are.
+    fn stream_issued_below(&self, control: SlotRef, first: StreamId) -> bool {
+        let mut next = self.first_descendant(control);
+        while let Some(slot) = next {
+            if let Cap::Sid(stream) = self.cap(slot)
+                && stream.smmu == first.smmu
+                && stream.sid >> STREAM_TABLE_SPLIT == first.sid >> STREAM_TABLE_SPLIT
+            {
+                return true;
+            }
+            next = self.slot(slot).links().next.filter(|next| self.is_ancestor(control, *next));
+        }
+        false
     }
 
     fn located(&self, stream: StreamId) -> Decoded<Located> {
@@ -110,10 +129,7 @@ impl<H: Hal> Kernel<H> {
         Ok(Invocation::Smmu(invocation))
     }
 
-    fn handler_argument(
-        &self,
-        request: &Request,
-    ) -> Decoded<Option<(crate::cap::NotificationCap, crate::store::SlotRef)>> {
+    fn handler_argument(&self, request: &Request) -> Decoded<Option<(crate::cap::NotificationCap, SlotRef)>> {
         let Some(source) = request.caps.get(0) else { return Ok(None) };
         match self.cap(source) {
             Cap::Notification(cap) if cap.rights.contains(CapRights::WRITE) => Ok(Some((cap, source))),
