@@ -46,7 +46,7 @@ impl Unclaimed {
 }
 
 impl<H: Hal> Kernel<H> {
-    /// Takes what an SMMU reports: events first, then global errors.
+    /// Takes the events an SMMU has recorded. Global errors stay in its registers for `SIDControl_GetFault`.
     pub(crate) fn collect_events(&mut self, smmu: u8) {
         for _ in 0..BATCH {
             let Some(unit) = self.smmus.unit(smmu) else { return };
