@@ -58,7 +58,8 @@ impl<'a> Keeper<'a> {
         match Request::from_label(message.label()) {
             Some(Request::Adopt) if received => return self.adopt(),
             Some(Request::Where | Request::Adopt | Request::Check | Request::Release) | None => {
-                if received {
+                // A capability behind a badge is in the slot as well; an empty slot stays empty.
+                if message.caps() > 0 {
                     self.receive.delete().map_err(|_| Refusal::Kernel)?;
                 }
             }
