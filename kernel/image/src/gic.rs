@@ -13,6 +13,8 @@ mod distributor {
     pub(super) const IGROUPR: u64 = 0x80;
     pub(super) const ISENABLER: u64 = 0x100;
     pub(super) const ICENABLER: u64 = 0x180;
+    pub(super) const ICPENDR: u64 = 0x280;
+    pub(super) const ICACTIVER: u64 = 0x380;
     pub(super) const IPRIORITYR: u64 = 0x400;
     pub(super) const ICFGR: u64 = 0xc00;
     pub(super) const IROUTER: u64 = 0x6000;
@@ -83,9 +85,9 @@ impl Gic {
         let gic = Self { distributor, sgi_frame, count };
         phys::write32(distributor.offset(d::CTLR), 0);
         poll(distributor.offset(d::CTLR), d::RWP, "GICD_CTLR")?;
-        for group in 1..u64::from(count) / 32 {
-            phys::write32(distributor.offset(d::ICENABLER + 4 * group), u32::MAX);
-            phys::write32(distributor.offset(d::IGROUPR + 4 * group), u32::MAX);
+        // The last group of the largest controller is a partial one.
+        for group in 1..u64::from(count).div_ceil(32) {
+            forget(distributor.offset(4 * group));
         }
         for word in 8..u64::from(count) / 4 {
             phys::write32(distributor.offset(d::IPRIORITYR + 4 * word), PRIORITY);
@@ -99,8 +101,7 @@ impl Gic {
         let waker = rd_base.offset(redistributor::WAKER);
         phys::write32(waker, phys::read32(waker) & !redistributor::SLEEP);
         poll(waker, redistributor::CHILDREN_ASLEEP, "GICR_WAKER")?;
-        phys::write32(sgi_frame.offset(d::ICENABLER), u32::MAX);
-        phys::write32(sgi_frame.offset(d::IGROUPR), u32::MAX);
+        forget(sgi_frame);
         for word in 0..8 {
             phys::write32(sgi_frame.offset(d::IPRIORITYR + 4 * word), PRIORITY);
         }
@@ -155,6 +156,14 @@ impl Gic {
     pub(crate) fn deactivate(&self, intid: u32) {
         // SAFETY: deactivating an interrupt that is not active has no effect.
         unsafe { asm!("msr icc_dir_el1, {}", "isb", in(reg) u64::from(intid), options(nostack)) };
+    }
+}
+
+/// Puts 32 interrupts into group 1, disabled, and forgets what firmware left of them: one left active would never come.
+/// `registers` is the frame, moved on by four bytes for each 32 interrupts.
+fn forget(registers: PhysAddr) {
+    for register in [distributor::ICENABLER, distributor::ICPENDR, distributor::ICACTIVER, distributor::IGROUPR] {
+        phys::write32(registers.offset(register), u32::MAX);
     }
 }
 
