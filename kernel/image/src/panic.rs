@@ -1,13 +1,21 @@
 //! The end: one line, and the machine stops.
 
 use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{console, psci};
 
-/// Prints why, and stops.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Prints why, and stops. What goes wrong on the way (a console or firmware call that traps) ends in silence, not here
+/// again.
 pub(crate) fn stop(cause: core::fmt::Arguments<'_>) -> ! {
-    console::line(format_args!("STOP: {cause}"));
-    psci::power_off();
+    // One core, interrupts masked: nobody comes between load and store.
+    if !STOPPING.load(Ordering::Relaxed) {
+        STOPPING.store(true, Ordering::Relaxed);
+        console::line(format_args!("STOP: {cause}"));
+        psci::power_off();
+    }
     crate::cpu::sleep_forever()
 }
 
