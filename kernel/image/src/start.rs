@@ -74,6 +74,22 @@ _head:
     cmp     x4, #4
     b.ne    2b
 
+    // What was stored with the MMU off is in memory. Lines that the loader cleaned may still be cached, and the walker,
+    // which reads through the cache, would find them instead.
+    dmb     sy
+    adrp    x0, boot_l0
+    add     x3, x0, #(5 * 4096)
+    mrs     x4, ctr_el0
+    ubfx    x4, x4, #16, #4
+    mov     x5, #4
+    lsl     x4, x5, x4
+4:  dc      ivac, x0
+    add     x0, x0, x4
+    cmp     x0, x3
+    b.lo    4b
+    dsb     sy
+    adrp    x0, boot_l0
+
     mov     x1, #0xff00             // attribute 0 Device-nGnRnE, 1 Normal write-back
     msr     mair_el2, x1
     mrs     x1, id_aa64mmfr0_el1
@@ -112,6 +128,7 @@ _head:
 
 .section .bss.tables, "aw", @nobits
 .balign 4096
+// Together: they are invalidated as one range.
 boot_l0: .skip 4096
 boot_l1_identity: .skip 4096
 boot_l1_window: .skip 4096
