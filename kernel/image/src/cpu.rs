@@ -18,6 +18,9 @@ static EMPTY_ROOT: AtomicU64 = AtomicU64::new(0);
 /// PARange of 44 bits (DDI 0487, D24.2.75).
 const PA_RANGE_44: u64 = 4;
 
+/// MDSCR_EL1.TDCC: accesses of EL0 to the debug communication channel trap.
+const MDSCR_TDCC: u64 = 1 << 12;
+
 /// Whether the core has the 44-bit physical addresses that four-level stage-2 tables need.
 pub(crate) fn has_44_bits() -> bool {
     ID_AA64MMFR0_EL1.read(ID_AA64MMFR0_EL1::PARange) >= PA_RANGE_44
@@ -56,9 +59,24 @@ pub(crate) fn configure() {
     CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
     // EL0 may clean caches, read CTR and wait; RES1 elsewhere.
     SCTLR_EL1.set(0x30d0_0800 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 18 | 1 << 26);
-    // SAFETY: EL0 gets no performance counters and no debug channel.
-    unsafe { asm!("msr pmuserenr_el0, xzr", "msr mdscr_el1, xzr", options(nostack, nomem)) };
+    // SAFETY: the debug channel traps (TDCC), and no breakpoint, watchpoint or step is enabled. The reset value is unknown.
+    unsafe { asm!("msr mdscr_el1, {}", in(reg) MDSCR_TDCC, options(nostack, nomem)) };
+    if has_performance_monitors() {
+        // SAFETY: the register exists, and EL0 gets no performance counters.
+        unsafe { asm!("msr pmuserenr_el0, xzr", options(nostack, nomem)) };
+    }
     synchronise();
+    // SAFETY: no thread runs yet. What earlier software left under the tags that threads will use must not translate.
+    unsafe { asm!("tlbi alle1is", "dsb ish", "isb", options(nostack)) };
+}
+
+/// Whether the core has the performance monitors of the architecture (DDI 0487, ID_AA64DFR0_EL1.PMUVer); their registers
+/// are undefined otherwise.
+fn has_performance_monitors() -> bool {
+    let features: u64;
+    // SAFETY: ID_AA64DFR0_EL1 is read-only.
+    unsafe { asm!("mrs {}, id_aa64dfr0_el1", out(reg) features, options(nostack, nomem)) };
+    !matches!(features >> 8 & 0xf, 0 | 0xf)
 }
 
 /// Affinity of this core, as the GIC's routing registers want it.
