@@ -10,17 +10,20 @@ pub struct Assembly {
     length: usize,
     /// The last line was split here, so that an end that follows at once ends it and starts no empty one.
     split: bool,
+    /// The byte before, as it came.
+    last: u8,
 }
 
 impl Default for Assembly {
     fn default() -> Self {
-        Self { bytes: [0; LINE_MAX], length: 0, split: false }
+        Self { bytes: [0; LINE_MAX], length: 0, split: false, last: 0 }
     }
 }
 
 impl Assembly {
     /// Adds a byte; calls `print` with each line that is complete, without its end.
     pub fn push(&mut self, byte: u8, print: &mut impl FnMut(&[u8])) {
+        let last = core::mem::replace(&mut self.last, byte);
         if byte == b'\n' {
             if !self.split {
                 self.flush(print);
@@ -29,7 +32,7 @@ impl Assembly {
             return;
         }
         self.split = false;
-        self.bytes[self.length] = printable(byte);
+        self.bytes[self.length] = printable(last, byte);
         self.length += 1;
         if self.length == LINE_MAX {
             self.flush(print);
@@ -44,12 +47,13 @@ impl Assembly {
 }
 
 /// A byte that cannot move the cursor: a carriage return or an escape would let a client overwrite the name before its
-/// line. Bytes above 0x7f are parts of UTF-8 characters.
-const fn printable(byte: u8) -> u8 {
-    match byte {
-        b'\t' => b' ',
-        0..0x20 | 0x7f => b'?',
-        0x20..0x7f | 0x80..=0xff => byte,
+/// line. Bytes above 0x7f are parts of UTF-8 characters; those of 0xc2 and up to 0x9f are control characters again, among
+/// them one that starts a line and one that is an escape.
+const fn printable(last: u8, byte: u8) -> u8 {
+    match (last, byte) {
+        (_, b'\t') => b' ',
+        (_, 0..0x20 | 0x7f) | (0xc2, 0x80..0xa0) => b'?',
+        (_, 0x20..0x7f | 0x80..=0xff) => byte,
     }
 }
 
@@ -93,5 +97,12 @@ mod tests {
         let mut assembly = Assembly::default();
         let forged = lines(&mut assembly, b"\rroot    | RESULT\x1b[2K\x08\x7f\t.\n");
         assert_eq!(forged, ["?root    | RESULT?[2K?? ."]);
+        let mut shown = Vec::new();
+        let text = "\u{85}root\u{9b}2K \u{c5}\u{a0}\u{df}\n";
+        for byte in text.bytes() {
+            assembly.push(byte, &mut |line| shown.push(line.to_vec()));
+        }
+        let expected = [b"\xc2?root\xc2?2K ".as_slice(), "\u{c5}\u{a0}\u{df}".as_bytes()].concat();
+        assert_eq!(shown, [expected]);
     }
 }
