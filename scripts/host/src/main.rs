@@ -56,9 +56,9 @@ enum Action {
     Stops,
     /// Break a copy of the kernel in many small ways and show which test notices each.
     Mutants {
-        /// Only the mutant of this name.
+        /// Only the mutant of this name; can be given again.
         #[arg(long)]
-        only: Option<String>,
+        only: Vec<String>,
     },
     /// Run every test.
     Test {
@@ -104,7 +104,7 @@ fn act(action: Action) -> Result<bool> {
             closing_line(stops::run(&tree, &programs)?)
         }
         Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain()?, disk)?),
-        Action::Mutants { only } => closing_line(mutants::run(&tree, only.as_deref())?),
+        Action::Mutants { only } => closing_line(mutants::run(&tree, &only)?),
         Action::Test { soak } => {
             let toolchain = toolchain()?;
             suite::introduce(&toolchain);

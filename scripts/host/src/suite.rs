@@ -28,7 +28,7 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
     tally.add(lints_for_the_target(tree, toolchain)?);
     tally.add(host_tests::run(tree, soak)?);
     if soak {
-        tally.add(mutants::run(tree, None)?);
+        tally.add(mutants::run(tree, &[])?);
     }
     let programs = build::programs(tree, toolchain, Kernel::Debug)?;
     tally.add(Tally::one(programs.is_some()));

@@ -19,16 +19,16 @@ pub use trial::Verdict;
 use crate::report::{self, Tally};
 use crate::tree::Tree;
 
-/// Tries all mutants, or the one called `only`.
+/// Tries all mutants, or those called `only`.
 ///
 /// # Errors
 /// When the list does not read, has no such mutant, or the copy cannot be made.
-pub fn run(tree: &Tree, only: Option<&str>) -> Result<Tally> {
+pub fn run(tree: &Tree, only: &[String]) -> Result<Tally> {
     let mut mutants = read(tree)?;
-    if let Some(name) = only {
-        mutants.retain(|mutant| mutant.name == name);
-        ensure!(!mutants.is_empty(), "there is no mutant `{name}`");
+    for name in only {
+        ensure!(mutants.iter().any(|mutant| mutant.name == *name), "there is no mutant `{name}`");
     }
+    mutants.retain(|mutant| only.is_empty() || only.contains(&mutant.name));
     let copy = Copy::make(tree)?;
     let mut tally = unbroken(tree, &copy, &mutants)?;
     if !tally.is_good() {
