@@ -35,7 +35,11 @@ pub fn step(state: &State, caller: PhysAddr, invocation: &Invocation) -> Result<
 }
 
 impl State {
-    fn after(&self, invocation: &Invocation) -> Stepped {
+    /// What an invocation makes of the state, whoever asks; for what several steps make up together.
+    ///
+    /// # Errors
+    /// What the kernel answers; the state stays what it was.
+    pub fn after(&self, invocation: &Invocation) -> Result<Self, Error> {
         match *invocation {
             Invocation::Retype { untyped, kind, bits, node, offset, count } => {
                 self.retype(untyped, kind, bits, node, offset, count)

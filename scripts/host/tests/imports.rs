@@ -22,6 +22,7 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
         "kernel/smmu" => &["kernel/abi", "kernel/paging"],
         "kernel/smmu-model" => &["kernel/abi", "kernel/paging", "kernel/smmu"],
         "kernel/core" => &["kernel/abi", "kernel/paging", "kernel/smmu"],
+        "kernel/conformance" => &["kernel/abi", "kernel/core", "kernel/spec"],
         "kernel/image" => &["kernel/abi", "kernel/core", "kernel/paging", "kernel/platform", "kernel/smmu"],
         "sdk/manifest" | "sdk/sys" => &["kernel/abi"],
         "sdk/rt" => &["kernel/abi", "sdk/manifest", "sdk/sys"],

@@ -1,0 +1,154 @@
+//! The first abstract state, from the capabilities the root task starts with.
+
+use std::collections::BTreeMap;
+
+use sluice_abi::{CapRights, PhysAddr};
+use sluice_abstract::{Asid, Cap, Held, Invocation, Mapping, Object, Rights, Slot, State, Thread};
+use sluice_core::cap as concrete;
+
+use crate::place::slot_at;
+
+/// Rights named by their bits.
+pub(crate) fn rights(bits: u64) -> Rights {
+    let rights = CapRights::from_bits_truncate(bits);
+    Rights {
+        read: rights.contains(CapRights::READ),
+        write: rights.contains(CapRights::WRITE),
+        grant: rights.contains(CapRights::GRANT),
+        grant_reply: rights.contains(CapRights::GRANT_REPLY),
+    }
+}
+
+/// Adds what `caps` say, by the addresses of their slots, and lets `root` run.
+///
+/// Pages and tables are put in place by the machine's own steps, in the order of the capabilities.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn complete(mut state: State, caps: &[(PhysAddr, [u64; 2])], root: PhysAddr) -> Result<State, String> {
+    let mut found = Vec::new();
+    for (at, words) in caps {
+        let Some(cap) = capability(&concrete::Cap::unpack(*words)) else { continue };
+        add_object(&mut state, &cap);
+        found.push((*at, cap));
+    }
+    let Some(Object::Thread(thread)) = state.objects.get_mut(&root) else {
+        return Err(format!("nobody has a capability to the first thread, {root}"));
+    };
+    thread.runnable = true;
+    let mut mapped = Vec::new();
+    for (at, cap) in found {
+        let slot = slot_at(&state, at).ok_or_else(|| format!("{at} is in no CNode and no thread"))?;
+        let (cap, mapping) = without_mapping(cap);
+        mapped.extend(mapping.map(|mapping| (slot, mapping)));
+        let held = match slot {
+            Slot::Thread { .. } => Held { cap, parent: source(&state, &cap), original: false },
+            Slot::Node { .. } | Slot::Binding(_) | Slot::Handler(_) | Slot::Translation(_) => {
+                Held { cap, parent: None, original: true }
+            }
+        };
+        state.slots.insert(slot, held);
+    }
+    let spaces = vspaces(&state);
+    // Tables carry pages, and come after some of them among the capabilities.
+    mapped.sort_by_key(|(slot, _)| !matches!(state.cap(*slot), Some(Cap::PageTable { .. })));
+    for (slot, Mapping { asid, at }) in mapped {
+        let vspace = *spaces.get(&asid).ok_or_else(|| format!("no address space has the name {}", asid.0))?;
+        let step = match state.cap(slot) {
+            Some(Cap::PageTable { .. }) => Invocation::TableMap { table: slot, vspace, at },
+            _ => Invocation::PageMap { frame: slot, vspace, at, rights: Rights::ALL, execute: true, cacheable: true },
+        };
+        state = state.after(&step).map_err(|error| format!("{step:?} at boot is refused with {error:?}"))?;
+    }
+    Ok(state)
+}
+
+fn capability(cap: &concrete::Cap) -> Option<Cap> {
+    let mapped = |mapping: Option<concrete::Mapping>| {
+        mapping.map(|mapping| Mapping { asid: Asid(mapping.asid.0), at: mapping.vaddr })
+    };
+    Some(match *cap {
+        concrete::Cap::Untyped(cap) => {
+            Cap::Untyped { base: cap.base, bits: cap.bits.into(), device: cap.device, used: cap.used }
+        }
+        concrete::Cap::Endpoint(cap) => {
+            Cap::Endpoint { object: cap.object.at(), badge: cap.badge, rights: rights(cap.rights.bits()) }
+        }
+        concrete::Cap::Notification(cap) => {
+            Cap::Notification { object: cap.object.at(), badge: cap.badge, rights: rights(cap.rights.bits()) }
+        }
+        concrete::Cap::CNode(cap) => {
+            Cap::CNode { base: cap.base, radix: cap.radix.into(), guard: cap.guard, guard_bits: cap.guard_bits.into() }
+        }
+        concrete::Cap::Thread(thread) => Cap::Thread(thread.at()),
+        concrete::Cap::Frame(cap) => Cap::Frame {
+            base: cap.base,
+            size: cap.size,
+            rights: rights(cap.rights.bits()),
+            device: cap.device,
+            mapped: mapped(cap.mapped),
+        },
+        concrete::Cap::PageTable(cap) => Cap::PageTable { base: cap.base, mapped: mapped(cap.mapped) },
+        concrete::Cap::VSpace(cap) => Cap::VSpace { root: cap.root, asid: cap.asid.map(|asid| Asid(asid.0)) },
+        concrete::Cap::AsidControl => Cap::AsidControl,
+        concrete::Cap::AsidPool { pool, base } => Cap::AsidPool { pool: pool.at(), base: Asid(base.0) },
+        concrete::Cap::SidControl => Cap::SidControl,
+        concrete::Cap::Sid(stream) => Cap::Sid(stream),
+        concrete::Cap::CbControl => Cap::CbControl,
+        concrete::Cap::Cb { context, .. } => Cap::Cb(context),
+        concrete::Cap::StreamTable { base, .. } => Cap::StreamTable(base),
+        concrete::Cap::IrqControl => Cap::IrqControl,
+        concrete::Cap::IrqHandler(intid) => Cap::IrqHandler(intid),
+        concrete::Cap::Domain => Cap::Domain,
+        concrete::Cap::Null | concrete::Cap::Zombie(_) | concrete::Cap::Reply(_) => return None,
+    })
+}
+
+fn add_object(state: &mut State, cap: &Cap) {
+    let (at, object) = match *cap {
+        Cap::CNode { base, radix, .. } => (base, Object::CNode { radix }),
+        Cap::Thread(thread) => (thread, Object::Thread(Thread { runnable: false, notification: None })),
+        Cap::Frame { base, size, .. } => (base, Object::Frame(size)),
+        Cap::PageTable { base, .. } => (base, Object::PageTable),
+        Cap::VSpace { root, asid } => {
+            if let Some(asid) = asid {
+                state.spaces.insert(asid, sluice_abstract::Space::empty(root));
+            }
+            (root, Object::VSpace)
+        }
+        Cap::AsidPool { pool, base } => {
+            state.pools.insert(base, pool);
+            (pool, Object::AsidPool)
+        }
+        Cap::Endpoint { object, .. } => (object, Object::Endpoint),
+        Cap::Notification { object, .. } => (object, Object::Notification { bound: None }),
+        Cap::StreamTable(base) => (base, Object::StreamTable),
+        Cap::Untyped { .. }
+        | Cap::AsidControl
+        | Cap::SidControl
+        | Cap::Sid(_)
+        | Cap::CbControl
+        | Cap::Cb(_)
+        | Cap::IrqControl
+        | Cap::IrqHandler(_)
+        | Cap::Domain => return,
+    };
+    state.objects.insert(at, object);
+}
+
+fn without_mapping(mut cap: Cap) -> (Cap, Option<Mapping>) {
+    let mapping =
+        if let Cap::Frame { mapped, .. } | Cap::PageTable { mapped, .. } = &mut cap { mapped.take() } else { None };
+    (cap, mapping)
+}
+
+/// The slot of a CNode that a thread's capability was derived from.
+fn source(state: &State, cap: &Cap) -> Option<Slot> {
+    let object = cap.object()?;
+    state.slots.iter().find(|(_, held)| held.cap.object() == Some(object)).map(|(slot, _)| *slot)
+}
+
+fn vspaces(state: &State) -> BTreeMap<Asid, Slot> {
+    let named = |cap: Cap| if let Cap::VSpace { asid, .. } = cap { asid } else { None };
+    state.slots.iter().rev().filter_map(|(slot, held)| Some((named(held.cap)?, *slot))).collect()
+}
