@@ -1,0 +1,109 @@
+//! A short log agrees with the abstract machine, and each way to change it is found where it first matters.
+//!
+//! `data/small.trace` has the first capabilities of a recorded boot, and calls made up for this test: a page mapped,
+//! unmapped and mapped read-only under a bound stream, its events, a revoke that an interrupt breaks, and two refusals.
+
+use sluice_conformance::{Disagreement, Summary, replay};
+
+const LOG: &str = include_str!("data/small.trace");
+
+/// The number, from 1, of the only line that is `text`.
+fn number(text: &str) -> usize {
+    let mut found = LOG.lines().enumerate().filter(|(_, line)| *line == text);
+    let (index, _) = found.next().unwrap_or_else(|| panic!("the log has no line {text:?}"));
+    assert!(found.next().is_none(), "{text:?} is there twice");
+    index + 1
+}
+
+fn with(old: &str, new: &[&str]) -> Result<Summary, Disagreement> {
+    let at = number(old) - 1;
+    let lines: Vec<&str> = LOG.lines().collect();
+    replay(&[&lines[..at], new, &lines[at + 1..]].concat().join("\n"), 1)
+}
+
+#[track_caller]
+fn assert_found(result: Result<Summary, Disagreement>, line: usize, words: &[&str]) {
+    let found = result.expect_err("a disagreement");
+    assert_eq!(found.line, line, "{found}");
+    for word in words {
+        assert!(found.what.contains(word), "{found}");
+    }
+}
+
+const GET_SID: &str = "call 7fffe800 7ff40180 38 0 w=10,3f0,40 c=7ff40040";
+const GET_CB: &str = "call 7fffe800 7ff401a0 3d 0 w=1,3f1,40 c=7ff40040";
+const ASSIGN: &str = "call 7fffe800 7ff47e20 3f 0 w= c=7ff40060";
+const BIND: &str = "call 7fffe800 7ff47e00 3b 0 w= c=7ff47e20";
+const NO_TABLE: &str = "call 7fffe800 7ff47de0 28 6 w=8100000000,3,4 c=7ff40060";
+const UNMAPPED: &str = "event 10 10 710000";
+const READ_ONLY: &str = "call 7fffe800 7ff47de0 28 0 w=701000,2,4 c=7ff40060";
+const REVOKED: &str = "call 7fffe800 7ff40040 11 0 w=2e9,40 c=";
+const AFTER_REVOKE: &str = "call 7fffe800 7ff47de0 29 2 w= c=";
+
+#[test]
+fn the_log_agrees() {
+    let summary = replay(LOG, 1).expect("agreement");
+    let Summary { lines, compared, refused, preempted, events, late_events, states, .. } = summary.clone();
+    assert_eq!(lines, LOG.lines().count());
+    assert_eq!((compared, refused, preempted), (10, 2, 1));
+    assert_eq!((events, late_events), (3, 0));
+    assert_eq!(summary.unmodelled.into_iter().collect::<Vec<_>>(), [(0x45, 1)]);
+    assert_eq!(states, 1 + 14 + 1, "at the start, after every call, at the end");
+}
+
+#[test]
+fn a_flipped_result_is_found_at_its_line() {
+    assert_found(
+        with(GET_SID, &[&GET_SID.replace("38 0", "38 8")]),
+        number(GET_SID),
+        &["SidControlGetSid", "the kernel refuses with DeleteFirst", "the abstract machine accepts"],
+    );
+    assert_found(
+        with(NO_TABLE, &[&NO_TABLE.replace("28 6", "28 0")]),
+        number(NO_TABLE),
+        &["PageMap", "the kernel accepts", "refuses with FailedLookup"],
+    );
+    assert_found(with(NO_TABLE, &[&NO_TABLE.replace("28 6", "28 8")]), number(NO_TABLE), &["DeleteFirst"]);
+}
+
+#[test]
+fn a_changed_slot_is_found_where_it_is_missed() {
+    let elsewhere = GET_CB.replace("3f1", "3f2");
+    assert_found(with(GET_CB, &[&elsewhere]), number(ASSIGN), &["CbAssignVspace", "InvalidCapability"]);
+}
+
+#[test]
+fn an_event_on_a_mapped_page_is_found_at_its_line() {
+    assert_found(with(UNMAPPED, &["event 10 10 700000"]), number(UNMAPPED), &["F_TRANSLATION", "a page is mapped"]);
+    assert_found(with(UNMAPPED, &["event 10 13 700000"]), number(UNMAPPED), &["can be read and written"]);
+    assert_found(with(UNMAPPED, &["event 18 10 710000"]), number(UNMAPPED), &["bound to no context"]);
+    let writable = READ_ONLY.replace(",2,", ",3,");
+    assert_found(with(READ_ONLY, &[&writable]), number(READ_ONLY) + 1, &["F_PERMISSION"]);
+}
+
+#[test]
+fn a_dropped_call_is_found_where_it_is_missed() {
+    assert_found(with(BIND, &[]), number(BIND), &["bound to no context"]);
+    assert_found(with(GET_SID, &[]), number(BIND) - 1, &["the kernel accepts", "InvalidCapability"]);
+    assert_found(with(REVOKED, &[]), number(REVOKED), &["must start over"]);
+}
+
+#[test]
+fn only_threads_that_run_call_and_only_what_they_can_name() {
+    assert_found(with(BIND, &[&BIND.replace("7fffe800", "7fffd800")]), number(BIND), &["there is no thread"]);
+    assert_found(with(BIND, &[&BIND.replace("c=7ff47e20", "c=7fffe800")]), number(BIND), &["no capability leads"]);
+}
+
+#[test]
+fn what_a_revoke_removed_cannot_be_used() {
+    let accepted = AFTER_REVOKE.replace("29 2", "29 0");
+    assert_found(with(AFTER_REVOKE, &[&accepted]), number(AFTER_REVOKE), &["the kernel accepts", "InvalidCapability"]);
+}
+
+#[test]
+fn malformed_and_misplaced_lines_are_found() {
+    assert_found(with(UNMAPPED, &["event 10 10"]), number(UNMAPPED), &["malformed: no IOVA"]);
+    assert_found(with(UNMAPPED, &["table 0 100"]), number(UNMAPPED), &["before the start"]);
+    assert_found(with("start 7fffe800", &[]), number("start 7fffe800"), &["after the start"]);
+    assert_found(replay("", 1), 0, &["before the first thread starts"]);
+}
