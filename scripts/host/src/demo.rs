@@ -32,7 +32,7 @@ pub fn demo(tree: &Tree, toolchain: &Toolchain, mut disk: Option<std::path::Path
         let Some(image) = build::image(tree, &programs, &system)? else { return Ok(Tally::one(false)) };
         println!("\n{introduction}\n");
         // The user's disk is the first system's: the second reads none.
-        let choices = Choices { disk: disk.take(), append: None, show: true };
+        let choices = Choices { disk: disk.take(), show: true, ..Choices::default() };
         tally.add(run::run(tree, &system, &image, &choices)?);
     }
     println!();

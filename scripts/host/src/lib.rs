@@ -22,6 +22,7 @@ pub mod run;
 pub mod stops;
 pub mod suite;
 pub mod toolchain;
+pub mod trace;
 pub mod transcript;
 pub mod tree;
 pub mod verdict;

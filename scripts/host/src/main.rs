@@ -96,7 +96,7 @@ fn act(action: Action) -> Result<bool> {
             let system = System::at(&system)?;
             let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
-            let tally = run::run(&tree, &system, &image, &Choices { disk, append, show: true })?;
+            let tally = run::run(&tree, &system, &image, &Choices { disk, append, trace: None, show: true })?;
             Ok(tally.is_good())
         }
         Action::Stops => {

@@ -28,6 +28,8 @@ pub struct Choices {
     pub disk: Option<PathBuf>,
     /// The kernel's command line.
     pub append: Option<String>,
+    /// Where the kernel logs what happens to capabilities, if it is to (see [`crate::trace`]).
+    pub trace: Option<PathBuf>,
     /// Print every line as it comes.
     pub show: bool,
 }
@@ -82,7 +84,10 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
     let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
     let devices = qemu::arguments(&devices, &disks.files())
         .with_context(|| format!("{} is no list of arguments", system.devices().display()))?;
-    let command = qemu::command(&platform.qemu, image, &devices, choices.append.as_deref());
+    let mut command = qemu::command(&platform.qemu, image, &devices, choices.append.as_deref());
+    if let Some(log) = &choices.trace {
+        crate::trace::attach(&mut command, log)?;
+    }
     let expected = match system.checks() {
         path if path.exists() => Some(expectation::read_file(&path)?),
         _ => None,

@@ -11,6 +11,7 @@ use crate::report::{self, Tally, step};
 use crate::run::{self, Choices};
 use crate::stops;
 use crate::toolchain::{TARGET, Toolchain, host_cargo};
+use crate::trace;
 use crate::tree::Tree;
 
 /// Runs everything and counts: a step, a test or a check of a booted system is one each.
@@ -34,9 +35,14 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
     tally.add(Tally::one(programs.is_some()));
     let Some(programs) = programs else { return Ok(tally) };
     for system in tree.checked_systems()? {
-        match build::image(tree, &programs, &system)? {
-            Some(image) => tally.add(run::run(tree, &system, &image, &Choices::default())?),
-            None => tally.add(Tally::one(false)),
+        let Some(image) = build::image(tree, &programs, &system)? else {
+            tally.add(Tally::one(false));
+            continue;
+        };
+        let trace = trace::is_wanted(&system).then(|| trace::log(tree, &system));
+        tally.add(run::run(tree, &system, &image, &Choices { trace: trace.clone(), ..Choices::default() })?);
+        if let Some(log) = trace {
+            tally.add(trace::replay(tree, &system, &log)?);
         }
     }
     tally.add(stops::run(tree, &programs)?);
