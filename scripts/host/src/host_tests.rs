@@ -96,10 +96,16 @@ fn package(tree: &Tree, programs: &[Program], soak: bool) -> Result<Tally> {
     let output = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
     let tally = counted(&output, good);
     report::end(&name, &shown(tally), tally.failed == 0, started);
+    scopes(&output).for_each(|scope| println!("      {scope}"));
     if tally.failed > 0 {
         report::show_log(&path);
     }
     Ok(tally)
+}
+
+/// How far tests say they went: what follows `scope: ` in a line, behind the dots of tests that run meanwhile.
+fn scopes(output: &str) -> impl Iterator<Item = &str> {
+    output.lines().filter_map(|line| line.split_once("scope: ")).map(|(_, scope)| scope)
 }
 
 fn shown(tally: Tally) -> String {
@@ -134,6 +140,12 @@ mod tests {
 
     const OUTPUT: &str = "running 2 tests\n..\ntest result: ok. 12 passed; 0 failed; 1 ignored; finished\n\
         test result: FAILED. 3 passed; 2 failed; 0 ignored\n";
+
+    #[test]
+    fn scopes_are_found_behind_dots() {
+        let output = "running 3 tests\n..scope: small: 7 states\n.\nscope: large: 9 states\nok\n";
+        assert_eq!(scopes(output).collect::<Vec<_>>(), ["small: 7 states", "large: 9 states"]);
+    }
 
     #[test]
     fn the_results_of_all_test_programs_are_added_up() {
