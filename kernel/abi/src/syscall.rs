@@ -32,11 +32,13 @@ pub enum Syscall {
     DebugSnapshot = -13,
     /// Give a thread a name for debug output (debug builds).
     DebugNameThread = -14,
+    /// Do nothing, to measure entry and exit (bench builds).
+    BenchmarkNull = -22,
 }
 
 impl Syscall {
     /// Every call, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Call,
         Self::ReplyRecv,
         Self::Send,
@@ -51,13 +53,17 @@ impl Syscall {
         Self::DebugCapIdentify,
         Self::DebugSnapshot,
         Self::DebugNameThread,
+        Self::BenchmarkNull,
     ];
 
     /// The call whose number is in `x7`.
     #[must_use]
     pub fn from_word(word: u64) -> Option<Self> {
-        let index = (word.wrapping_neg()).checked_sub(1)?;
-        Self::ALL.get(usize::try_from(index).ok()?).copied()
+        match word.wrapping_neg() {
+            number @ 1..=14 => Some(Self::ALL[number as usize - 1]),
+            22 => Some(Self::BenchmarkNull),
+            _ => None,
+        }
     }
 
     /// The word for `x7`.
@@ -69,6 +75,34 @@ impl Syscall {
     /// Whether only debug builds have the call.
     #[must_use]
     pub const fn is_debug(self) -> bool {
-        (self as i64) <= -9
+        matches!(
+            self,
+            Self::DebugPutChar
+                | Self::DebugDumpScheduler
+                | Self::DebugHalt
+                | Self::DebugCapIdentify
+                | Self::DebugSnapshot
+                | Self::DebugNameThread
+        )
+    }
+
+    /// Whether only bench builds have the call.
+    #[must_use]
+    pub const fn is_benchmark(self) -> bool {
+        matches!(self, Self::BenchmarkNull)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_is_found_by_its_number_and_no_other_number_is_one() {
+        for call in Syscall::ALL {
+            assert_eq!(Syscall::from_word(call.word()), Some(call));
+        }
+        let known = (-64..64i64).filter_map(|number| Syscall::from_word(number as u64)).count();
+        assert_eq!(known, Syscall::ALL.len());
     }
 }

@@ -16,6 +16,9 @@ use crate::store::Store;
 /// `TableMemory` (translation-table words) and `Bus` (MMIO, barriers, cleaning) come with `sluice_smmu::Bus`;
 /// [`Store`] gives access to kernel objects.
 pub trait Hal: Bus + Store {
+    /// Whether the build is the one that measures: threads have the benchmark system calls.
+    const MEASURES: bool = false;
+
     /// Loads the word at `at` of a frame a user or a device may write at any time; each call reads memory once.
     fn frame_load(&self, at: PhysAddr) -> u64;
     /// Stores the word at `at` of a frame.

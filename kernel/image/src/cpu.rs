@@ -61,22 +61,10 @@ pub(crate) fn configure() {
     SCTLR_EL1.set(0x30d0_0800 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 18 | 1 << 26);
     // SAFETY: the debug channel traps (TDCC), and no breakpoint, watchpoint or step is enabled. The reset value is unknown.
     unsafe { asm!("msr mdscr_el1, {}", in(reg) MDSCR_TDCC, options(nostack, nomem)) };
-    if has_performance_monitors() {
-        // SAFETY: the register exists, and EL0 gets no performance counters.
-        unsafe { asm!("msr pmuserenr_el0, xzr", options(nostack, nomem)) };
-    }
+    crate::monitors::configure();
     synchronise();
     // SAFETY: no thread runs yet. What earlier software left under the tags that threads will use must not translate.
     unsafe { asm!("tlbi alle1is", "dsb ish", "isb", options(nostack)) };
-}
-
-/// Whether the core has the performance monitors of the architecture (DDI 0487, ID_AA64DFR0_EL1.PMUVer); their registers
-/// are undefined otherwise.
-fn has_performance_monitors() -> bool {
-    let features: u64;
-    // SAFETY: ID_AA64DFR0_EL1 is read-only.
-    unsafe { asm!("mrs {}, id_aa64dfr0_el1", out(reg) features, options(nostack, nomem)) };
-    !matches!(features >> 8 & 0xf, 0 | 0xf)
 }
 
 /// Affinity of this core, as the GIC's routing registers want it.

@@ -126,6 +126,8 @@ impl Store for Machine {
 }
 
 impl Hal for Machine {
+    const MEASURES: bool = cfg!(feature = "bench");
+
     fn frame_load(&self, at: PhysAddr) -> u64 {
         phys::load(at)
     }

@@ -17,6 +17,7 @@ mod gic;
 mod layout;
 mod machine;
 mod mmu;
+mod monitors;
 mod panic;
 mod phys;
 mod psci;

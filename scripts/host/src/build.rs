@@ -11,7 +11,7 @@ use crate::report::step;
 use crate::toolchain::{Toolchain, host_cargo};
 use crate::tree::{System, Tree};
 
-/// The kernel's two builds.
+/// The kernel's builds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub enum Kernel {
     /// With the debug system calls, which every boot test needs.
@@ -19,6 +19,8 @@ pub enum Kernel {
     Debug,
     /// Without them.
     Release,
+    /// As released, and threads may measure: they have the performance monitors and the benchmark system call.
+    Bench,
 }
 
 impl Kernel {
@@ -27,6 +29,15 @@ impl Kernel {
         match self {
             Self::Debug => "checked",
             Self::Release => "release",
+            Self::Bench => "measured",
+        }
+    }
+
+    /// The features it is built with.
+    const fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Debug | Self::Release => &[],
+            Self::Bench => &["--features", "bench"],
         }
     }
 }
@@ -135,7 +146,7 @@ pub fn programs(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Opti
     let workspace = Workspace::of(tree)?;
     let (package, kernel) = workspace.program_in("kernel/image")?;
     let mut command = toolchain.cargo(tree, "build");
-    command.args(["-p", &package.name, "--profile", kind.profile()]);
+    command.args(["-p", &package.name, "--profile", kind.profile()]).args(kind.features());
     if !step(tree, "build kernel", command)?.good {
         return Ok(None);
     }

@@ -26,7 +26,7 @@ enum Action {
     /// Build the kernel, the root task and the components; with a system, its boot image too.
     Build {
         /// Which kernel.
-        #[arg(long = "build", value_enum, default_value_t)]
+        #[arg(long = "kernel", value_enum, default_value_t)]
         kernel: Kernel,
         /// A system spec, for example systems/confined-disk.toml.
         #[arg(long)]
@@ -43,7 +43,7 @@ enum Action {
         #[arg(long)]
         append: Option<String>,
         /// Which kernel.
-        #[arg(long = "build", value_enum, default_value_t)]
+        #[arg(long = "kernel", value_enum, default_value_t)]
         kernel: Kernel,
     },
     /// Boot the demonstration and its control.

@@ -38,7 +38,7 @@ impl<H: Hal> Kernel<H> {
             context.restart_pc.set(context.pc.get().wrapping_sub(4));
             let number = context.x[7].get();
             match Syscall::from_word(number) {
-                Some(call) if cfg!(debug_assertions) || !call.is_debug() => self.handle_syscall(thread, call),
+                Some(call) if Self::has(call) => self.handle_syscall(thread, call),
                 Some(_) | None => self.raise(thread, Fault::UnknownSyscall { number }),
             }
         }
@@ -65,6 +65,11 @@ impl<H: Hal> Kernel<H> {
         self.schedule();
     }
 
+    /// Whether this build of the kernel has `call`.
+    const fn has(call: Syscall) -> bool {
+        (cfg!(debug_assertions) || !call.is_debug()) && (H::MEASURES || !call.is_benchmark())
+    }
+
     fn handle_syscall(&mut self, thread: Handle<Tcb>, call: Syscall) {
         match call {
             Syscall::Call => self.handle_invocation(thread, Manner { blocking: true, call: true }),
@@ -87,6 +92,7 @@ impl<H: Hal> Kernel<H> {
                 self.tcb(thread).context.x[0].set(tag);
             }
             Syscall::DebugNameThread => self.name_thread(thread),
+            Syscall::BenchmarkNull => {}
         }
     }
 
