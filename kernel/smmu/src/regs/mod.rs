@@ -4,6 +4,8 @@
 //! shares these declarations and nothing else of the driver.
 
 #[expect(missing_docs, reason = "register_bitfields! adds undocumented items beside the documented fields")]
+mod cd;
+#[expect(missing_docs, reason = "register_bitfields! adds undocumented items beside the documented fields")]
 mod command;
 #[expect(missing_docs, reason = "register_bitfields! adds undocumented items beside the documented fields")]
 mod event;
@@ -14,7 +16,8 @@ mod mmio;
 #[expect(missing_docs, reason = "register_bitfields! adds undocumented items beside the documented fields")]
 mod ste;
 
-pub use command::{CMD0_CFGI, CMD0_TLBI, CMD1_CFGI, CMD1_TLBI, opcode};
+pub use cd::{CD0, CD1, CD2, CD3, L1CD, s1dss, s1fmt};
+pub use command::{CMD0_CFGI, CMD0_RESUME, CMD0_SYNC, CMD0_TLBI, CMD1_CFGI, CMD1_RESUME, CMD1_TLBI, opcode};
 pub use event::{EVT0, EVT1, EVT3, kind};
 pub use identity::{AIDR, IDR0, IDR1, IDR3, IDR5};
 pub use mmio::{
