@@ -1,31 +1,40 @@
 //! What the kernel tells the root task at boot.
 
+use crate::numbered::{constants, layout};
+
 /// Slots of the initial capabilities in the root CNode.
 pub mod slot {
-    /// The root thread.
-    pub const INIT_TCB: u64 = 1;
-    /// The root CNode itself.
-    pub const INIT_CNODE: u64 = 2;
-    /// The root VSpace.
-    pub const INIT_VSPACE: u64 = 3;
-    /// Authority over interrupts.
-    pub const IRQ_CONTROL: u64 = 4;
-    /// Authority to make ASID pools.
-    pub const ASID_CONTROL: u64 = 5;
-    /// The pool the root VSpace's ASID is from.
-    pub const INIT_ASID_POOL: u64 = 6;
-    /// Frame of the [`super::BootInfo`].
-    pub const BOOT_INFO_FRAME: u64 = 9;
-    /// Frame of the root thread's IPC buffer.
-    pub const INIT_IPC_BUFFER: u64 = 10;
-    /// Authority over scheduling domains.
-    pub const DOMAIN: u64 = 11;
-    /// Authority over the streams of every SMMU.
-    pub const SID_CONTROL: u64 = 12;
-    /// Authority over the contexts of every SMMU.
-    pub const CB_CONTROL: u64 = 13;
-    /// First slot after the fixed ones.
-    pub const FIRST_FREE: u64 = 16;
+    use crate::numbered::constants;
+
+    constants! {
+        /// All of them, ascending.
+        pub const ALL;
+
+        /// The root thread.
+        pub const INIT_TCB: u64 = 1;
+        /// The root CNode itself.
+        pub const INIT_CNODE: u64 = 2;
+        /// The root VSpace.
+        pub const INIT_VSPACE: u64 = 3;
+        /// Authority over interrupts.
+        pub const IRQ_CONTROL: u64 = 4;
+        /// Authority to make ASID pools.
+        pub const ASID_CONTROL: u64 = 5;
+        /// The pool the root VSpace's ASID is from.
+        pub const INIT_ASID_POOL: u64 = 6;
+        /// Frame of the [`super::BootInfo`].
+        pub const BOOT_INFO_FRAME: u64 = 9;
+        /// Frame of the root thread's IPC buffer.
+        pub const INIT_IPC_BUFFER: u64 = 10;
+        /// Authority over scheduling domains.
+        pub const DOMAIN: u64 = 11;
+        /// Authority over the streams of every SMMU.
+        pub const SID_CONTROL: u64 = 12;
+        /// Authority over the contexts of every SMMU.
+        pub const CB_CONTROL: u64 = 13;
+        /// First slot after the fixed ones.
+        pub const FIRST_FREE: u64 = 16;
+    }
 }
 
 /// log2 of the root CNode's slots unless the image asks for more.
@@ -57,42 +66,43 @@ pub struct UntypedDesc {
     pub padding: [u8; 6],
 }
 
-/// Boot information, at the address in the root thread's `x0`; 3848 bytes.
-///
-/// Chunks of extra information ([`ExtraHeader`]) start one page on and are `extra_len` bytes together.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct BootInfo {
-    /// Bytes of extra information.
-    pub extra_len: u64,
-    /// Number of this core.
-    pub node_id: u64,
-    /// Number of cores.
-    pub num_nodes: u64,
-    /// I/O page table levels (0 here).
-    pub num_iopt_levels: u64,
-    /// Address of the root thread's IPC buffer.
-    pub ipc_buffer: u64,
-    /// Empty slots.
-    pub empty: SlotRegion,
-    /// Frames shared with other nodes (none).
-    pub shared_frames: SlotRegion,
-    /// Frames of the root task's image, ascending.
-    pub user_image_frames: SlotRegion,
-    /// Page tables of the root task.
-    pub user_image_paging: SlotRegion,
-    /// I/O space capabilities (none here).
-    pub io_space_caps: SlotRegion,
-    /// Frames of the extra information.
-    pub extra_bi_pages: SlotRegion,
-    /// log2 of the root CNode's slots.
-    pub init_cnode_bits: u64,
-    /// Domain of the root thread.
-    pub init_domain: u64,
-    /// Untyped capabilities, described in `untyped_list` in the same order.
-    pub untyped: SlotRegion,
-    /// What each Untyped is.
-    pub untyped_list: [UntypedDesc; MAX_UNTYPEDS],
+layout! {
+    /// Boot information, at the address in the root thread's `x0`; 3848 bytes.
+    ///
+    /// Chunks of extra information ([`ExtraHeader`]) start one page on and are `extra_len` bytes together.
+    #[derive(Clone, Copy, Debug)]
+    pub struct BootInfo {
+        /// Bytes of extra information.
+        pub extra_len: u64,
+        /// Number of this core.
+        pub node_id: u64,
+        /// Number of cores.
+        pub num_nodes: u64,
+        /// I/O page table levels (0 here).
+        pub num_iopt_levels: u64,
+        /// Address of the root thread's IPC buffer.
+        pub ipc_buffer: u64,
+        /// Empty slots.
+        pub empty: SlotRegion,
+        /// Frames shared with other nodes (none).
+        pub shared_frames: SlotRegion,
+        /// Frames of the root task's image, ascending.
+        pub user_image_frames: SlotRegion,
+        /// Page tables of the root task.
+        pub user_image_paging: SlotRegion,
+        /// I/O space capabilities (none here).
+        pub io_space_caps: SlotRegion,
+        /// Frames of the extra information.
+        pub extra_bi_pages: SlotRegion,
+        /// log2 of the root CNode's slots.
+        pub init_cnode_bits: u64,
+        /// Domain of the root thread.
+        pub init_domain: u64,
+        /// Untyped capabilities, described in `untyped_list` in the same order.
+        pub untyped: SlotRegion,
+        /// What each Untyped is.
+        pub untyped_list: [UntypedDesc; MAX_UNTYPEDS],
+    }
 }
 
 /// Header of a chunk of extra boot information.
@@ -105,12 +115,17 @@ pub struct ExtraHeader {
     pub len: u64,
 }
 
-/// Chunk: nothing of interest.
-pub const EXTRA_PADDING: u64 = 0;
-/// Chunk: the flattened device tree.
-pub const EXTRA_FDT: u64 = 6;
-/// Chunk of Sluice's debug builds: [`DebugCanary`].
-pub const EXTRA_DEBUG_CANARY: u64 = 0x5100;
+constants! {
+    /// Kinds of chunks of extra information.
+    pub const EXTRAS;
+
+    /// Chunk: nothing of interest.
+    pub const EXTRA_PADDING: u64 = 0;
+    /// Chunk: the flattened device tree.
+    pub const EXTRA_FDT: u64 = 6;
+    /// Chunk of Sluice's debug builds: [`DebugCanary`].
+    pub const EXTRA_DEBUG_CANARY: u64 = 0x5100;
+}
 
 /// Where a debug build keeps the word that attacks on kernel memory aim at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,46 +1,34 @@
 //! Errors of invocations: the label of the reply.
 
-/// Why an invocation was refused. A refused invocation has changed nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u64)]
-pub enum Error {
-    /// MR0 = number of the argument.
-    InvalidArgument = 1,
-    /// MR0 = number of the capability, 0 being the invoked one.
-    InvalidCapability = 2,
-    /// The object does not do that, or not now.
-    IllegalOperation = 3,
-    /// MR0 = least, MR1 = greatest value allowed.
-    RangeError = 4,
-    /// An address or size has bits set below its alignment.
-    AlignmentError = 5,
-    /// MR0 = 1 when the source lookup failed; MR1.. = [`LookupFailure`].
-    FailedLookup = 6,
-    /// Fewer words or capabilities than the invocation needs.
-    TruncatedMessage = 7,
-    /// The slot, or the mapping, is in use.
-    DeleteFirst = 8,
-    /// The object has descendants or is in use.
-    RevokeFirst = 9,
-    /// MR0 = bytes still free.
-    NotEnoughMemory = 10,
+use crate::numbered::numbered;
+
+numbered! {
+    /// Why an invocation was refused. A refused invocation has changed nothing.
+    pub enum Error: u64 {
+        /// MR0 = number of the argument.
+        InvalidArgument = 1,
+        /// MR0 = number of the capability, 0 being the invoked one.
+        InvalidCapability = 2,
+        /// The object does not do that, or not now.
+        IllegalOperation = 3,
+        /// MR0 = least, MR1 = greatest value allowed.
+        RangeError = 4,
+        /// An address or size has bits set below its alignment.
+        AlignmentError = 5,
+        /// MR0 = 1 when the source lookup failed; MR1.. = [`LookupFailure`].
+        FailedLookup = 6,
+        /// Fewer words or capabilities than the invocation needs.
+        TruncatedMessage = 7,
+        /// The slot, or the mapping, is in use.
+        DeleteFirst = 8,
+        /// The object has descendants or is in use.
+        RevokeFirst = 9,
+        /// MR0 = bytes still free.
+        NotEnoughMemory = 10,
+    }
 }
 
 impl Error {
-    /// Every error, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
-        Self::InvalidArgument,
-        Self::InvalidCapability,
-        Self::IllegalOperation,
-        Self::RangeError,
-        Self::AlignmentError,
-        Self::FailedLookup,
-        Self::TruncatedMessage,
-        Self::DeleteFirst,
-        Self::RevokeFirst,
-        Self::NotEnoughMemory,
-    ];
-
     /// The error a reply's label names; 0 is success.
     #[must_use]
     pub fn from_label(label: u64) -> Option<Self> {
@@ -78,6 +66,14 @@ pub enum LookupFailure {
 }
 
 impl LookupFailure {
+    /// Every kind, in the order of their numbers from 1 on: name, and the words that describe it.
+    pub const KINDS: [(&'static str, &'static [&'static str]); 4] = [
+        ("InvalidRoot", &[]),
+        ("MissingCapability", &["bits of the pointer not yet used"]),
+        ("DepthMismatch", &["bits of the pointer not yet used", "bits the CNode resolves"]),
+        ("GuardMismatch", &["bits of the pointer not yet used", "the CNode's guard", "bits of the guard"]),
+    ];
+
     /// The failure's number and up to three words that describe it, with how many of those count.
     #[must_use]
     pub const fn words(self) -> (u64, [u64; 3], usize) {
@@ -87,5 +83,33 @@ impl LookupFailure {
             Self::DepthMismatch { bits_left, bits_found } => (3, [bits_left, bits_found, 0], 2),
             Self::GuardMismatch { bits_left, guard_found, guard_bits } => (4, [bits_left, guard_found, guard_bits], 3),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_described_as_they_are_sent() {
+        let each = [
+            LookupFailure::InvalidRoot,
+            LookupFailure::MissingCapability { bits_left: 1 },
+            LookupFailure::DepthMismatch { bits_left: 1, bits_found: 2 },
+            LookupFailure::GuardMismatch { bits_left: 1, guard_found: 2, guard_bits: 3 },
+        ];
+        for (index, failure) in each.into_iter().enumerate() {
+            let (number, _, count) = failure.words();
+            let (_, words) = LookupFailure::KINDS[index];
+            assert_eq!(number, index as u64 + 1);
+            assert_eq!(count, words.len());
+        }
+    }
+
+    #[test]
+    fn labels_of_replies_name_errors() {
+        assert_eq!(Error::from_label(0), None);
+        assert_eq!(Error::ALL.map(|error| Error::from_label(error as u64)), Error::ALL.map(Some));
+        assert_eq!(Error::from_label(11), None);
     }
 }

@@ -1,52 +1,38 @@
 //! Kinds of object that `Untyped_Retype` makes.
 
-/// Type argument of `Untyped_Retype`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u64)]
-pub enum ObjectType {
-    /// Memory without a type yet.
-    Untyped = 0,
-    /// A thread.
-    Tcb = 1,
-    /// A rendezvous for messages.
-    Endpoint = 2,
-    /// A word of signals.
-    Notification = 3,
-    /// A table of capability slots.
-    CNode = 4,
-    /// A 1 GiB frame.
-    HugePage = 5,
-    /// A root translation table.
-    VSpace = 6,
-    /// A 4 KiB frame.
-    SmallPage = 7,
-    /// A 2 MiB frame.
-    LargePage = 8,
-    /// A translation table below the root.
-    PageTable = 9,
-    /// A virtual processor.
-    Vcpu = 10,
-    /// A second-level stream table of an SMMU (Sluice).
-    StreamTable = 11,
+use crate::numbered::numbered;
+
+numbered! {
+    /// Type argument of `Untyped_Retype`.
+    pub enum ObjectType: u64 {
+        /// Memory without a type yet.
+        Untyped = 0,
+        /// A thread.
+        Tcb = 1,
+        /// A rendezvous for messages.
+        Endpoint = 2,
+        /// A word of signals.
+        Notification = 3,
+        /// A table of capability slots.
+        CNode = 4,
+        /// A 1 GiB frame.
+        HugePage = 5,
+        /// A root translation table.
+        VSpace = 6,
+        /// A 4 KiB frame.
+        SmallPage = 7,
+        /// A 2 MiB frame.
+        LargePage = 8,
+        /// A translation table below the root.
+        PageTable = 9,
+        /// A virtual processor.
+        Vcpu = 10,
+        /// A second-level stream table of an SMMU (Sluice).
+        StreamTable = 11,
+    }
 }
 
 impl ObjectType {
-    /// Every type, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
-        Self::Untyped,
-        Self::Tcb,
-        Self::Endpoint,
-        Self::Notification,
-        Self::CNode,
-        Self::HugePage,
-        Self::VSpace,
-        Self::SmallPage,
-        Self::LargePage,
-        Self::PageTable,
-        Self::Vcpu,
-        Self::StreamTable,
-    ];
-
     /// The type with this number.
     #[must_use]
     pub fn from_word(word: u64) -> Option<Self> {

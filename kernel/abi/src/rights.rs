@@ -1,11 +1,10 @@
 //! Rights of capabilities and attributes of mappings.
 
-use bitflags::bitflags;
+use crate::numbered::flags;
 
-bitflags! {
+flags! {
     /// What the holder of an endpoint, notification or frame capability may do.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub struct CapRights: u64 {
+    pub struct CapRights {
         /// Send, signal or store.
         const WRITE = 1;
         /// Receive, wait or load.
@@ -17,10 +16,9 @@ bitflags! {
     }
 }
 
-bitflags! {
+flags! {
     /// How memory is mapped.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub struct VmAttributes: u64 {
+    pub struct VmAttributes {
         /// Normal write-back memory; without it, Device memory.
         const CACHEABLE = 1;
         /// Accepted and without effect on this architecture.

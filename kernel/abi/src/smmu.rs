@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::Iova;
+use crate::numbered::constants;
 
 /// log2 of the streams in one second-level stream table (the SMMUs' `SPLIT`).
 pub const STREAM_TABLE_SPLIT: u32 = 8;
@@ -84,20 +85,25 @@ pub struct Record {
 impl Record {
     /// Words of a record in a message.
     pub const WORDS: usize = 6;
-    /// Flag: the access was a read.
-    pub const READ: u64 = 1 << 0;
-    /// Flag: the access was an instruction fetch.
-    pub const INSTRUCTION: u64 = 1 << 1;
-    /// Flag: the access was privileged.
-    pub const PRIVILEGED: u64 = 1 << 2;
-    /// Flag: stage 2 faulted.
-    pub const STAGE2: u64 = 1 << 3;
+    constants! {
+        /// The flags of one bit.
+        pub const FLAGS;
+
+        /// Flag: the access was a read.
+        pub const READ: u64 = 1 << 0;
+        /// Flag: the access was an instruction fetch.
+        pub const INSTRUCTION: u64 = 1 << 1;
+        /// Flag: the access was privileged.
+        pub const PRIVILEGED: u64 = 1 << 2;
+        /// Flag: stage 2 faulted.
+        pub const STAGE2: u64 = 1 << 3;
+        /// Flag: the substream number is valid.
+        pub const SUBSTREAM_VALID: u64 = 1 << 6;
+        /// Flag: the transaction is stalled.
+        pub const STALLED: u64 = 1 << 7;
+    }
     /// Position of the two CLASS bits: 0 CD fetch, 1 translation-table walk, 2 the input address itself.
     pub const CLASS_SHIFT: u32 = 4;
-    /// Flag: the substream number is valid.
-    pub const SUBSTREAM_VALID: u64 = 1 << 6;
-    /// Flag: the transaction is stalled.
-    pub const STALLED: u64 = 1 << 7;
     /// Position of the 20-bit substream number.
     pub const SUBSTREAM_SHIFT: u32 = 32;
 
@@ -120,66 +126,53 @@ impl Record {
 
 /// Event types (IHI 0070, 7.3).
 pub mod event {
-    /// Unsupported upstream transaction.
-    pub const F_UUT: u64 = 0x01;
-    /// The StreamID is out of range.
-    pub const C_BAD_STREAMID: u64 = 0x02;
-    /// Fetching the stream table entry failed.
-    pub const F_STE_FETCH: u64 = 0x03;
-    /// The stream table entry is invalid.
-    pub const C_BAD_STE: u64 = 0x04;
-    /// An ATS request to a stream without ATS.
-    pub const F_BAD_ATS_TREQ: u64 = 0x05;
-    /// The stream is disabled.
-    pub const F_STREAM_DISABLED: u64 = 0x06;
-    /// Translated transaction on a stream that must not.
-    pub const F_TRANSL_FORBIDDEN: u64 = 0x07;
-    /// The substream number is out of range.
-    pub const C_BAD_SUBSTREAMID: u64 = 0x08;
-    /// Fetching the context descriptor failed.
-    pub const F_CD_FETCH: u64 = 0x09;
-    /// The context descriptor is invalid.
-    pub const C_BAD_CD: u64 = 0x0a;
-    /// External abort on a table walk.
-    pub const F_WALK_EABT: u64 = 0x0b;
-    /// No translation.
-    pub const F_TRANSLATION: u64 = 0x10;
-    /// Address out of range.
-    pub const F_ADDR_SIZE: u64 = 0x11;
-    /// Access flag clear.
-    pub const F_ACCESS: u64 = 0x12;
-    /// No permission.
-    pub const F_PERMISSION: u64 = 0x13;
-    /// TLB conflict.
-    pub const F_TLB_CONFLICT: u64 = 0x20;
-    /// Configuration cache conflict.
-    pub const F_CFG_CONFLICT: u64 = 0x21;
-    /// Page request.
-    pub const E_PAGE_REQUEST: u64 = 0x24;
+    use crate::numbered::constants;
+
+    constants! {
+        /// All of them, ascending.
+        pub const ALL;
+
+        /// Unsupported upstream transaction.
+        pub const F_UUT: u64 = 0x01;
+        /// The StreamID is out of range.
+        pub const C_BAD_STREAMID: u64 = 0x02;
+        /// Fetching the stream table entry failed.
+        pub const F_STE_FETCH: u64 = 0x03;
+        /// The stream table entry is invalid.
+        pub const C_BAD_STE: u64 = 0x04;
+        /// An ATS request to a stream without ATS.
+        pub const F_BAD_ATS_TREQ: u64 = 0x05;
+        /// The stream is disabled.
+        pub const F_STREAM_DISABLED: u64 = 0x06;
+        /// Translated transaction on a stream that must not.
+        pub const F_TRANSL_FORBIDDEN: u64 = 0x07;
+        /// The substream number is out of range.
+        pub const C_BAD_SUBSTREAMID: u64 = 0x08;
+        /// Fetching the context descriptor failed.
+        pub const F_CD_FETCH: u64 = 0x09;
+        /// The context descriptor is invalid.
+        pub const C_BAD_CD: u64 = 0x0a;
+        /// External abort on a table walk.
+        pub const F_WALK_EABT: u64 = 0x0b;
+        /// No translation.
+        pub const F_TRANSLATION: u64 = 0x10;
+        /// Address out of range.
+        pub const F_ADDR_SIZE: u64 = 0x11;
+        /// Access flag clear.
+        pub const F_ACCESS: u64 = 0x12;
+        /// No permission.
+        pub const F_PERMISSION: u64 = 0x13;
+        /// TLB conflict.
+        pub const F_TLB_CONFLICT: u64 = 0x20;
+        /// Configuration cache conflict.
+        pub const F_CFG_CONFLICT: u64 = 0x21;
+        /// Page request.
+        pub const E_PAGE_REQUEST: u64 = 0x24;
+    }
 
     /// The architecture's name of an event type.
     #[must_use]
-    pub const fn name(event: u64) -> Option<&'static str> {
-        Some(match event {
-            F_UUT => "F_UUT",
-            C_BAD_STREAMID => "C_BAD_STREAMID",
-            F_STE_FETCH => "F_STE_FETCH",
-            C_BAD_STE => "C_BAD_STE",
-            F_BAD_ATS_TREQ => "F_BAD_ATS_TREQ",
-            F_STREAM_DISABLED => "F_STREAM_DISABLED",
-            F_TRANSL_FORBIDDEN => "F_TRANSL_FORBIDDEN",
-            C_BAD_SUBSTREAMID => "C_BAD_SUBSTREAMID",
-            F_CD_FETCH => "F_CD_FETCH",
-            C_BAD_CD => "C_BAD_CD",
-            F_WALK_EABT => "F_WALK_EABT",
-            F_TRANSLATION => "F_TRANSLATION",
-            F_ADDR_SIZE => "F_ADDR_SIZE",
-            F_ACCESS => "F_ACCESS",
-            F_PERMISSION => "F_PERMISSION",
-            F_TLB_CONFLICT => "F_TLB_CONFLICT",
-            F_CFG_CONFLICT => "F_CFG_CONFLICT",
-            E_PAGE_REQUEST => "E_PAGE_REQUEST",
-            _ => return None,
-        })
+    pub fn name(event: u64) -> Option<&'static str> {
+        ALL.iter().find(|known| known.value == event).map(|known| known.name)
     }
 }

@@ -1,34 +1,36 @@
 //! Register numbers of `VCPU_ReadRegs` and `VCPU_WriteRegs`.
 
-/// A saved register of a virtual processor; the value is its field number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u64)]
-#[expect(missing_docs, reason = "each is named as the architecture names it")]
-pub enum VcpuRegister {
-    Sctlr = 0,
-    Cpacr = 1,
-    Ttbr0 = 2,
-    Ttbr1 = 3,
-    Tcr = 4,
-    Mair = 5,
-    Amair = 6,
-    Cidr = 7,
-    Actlr = 8,
-    Afsr0 = 9,
-    Afsr1 = 10,
-    Esr = 11,
-    Far = 12,
-    Par = 13,
-    Vbar = 14,
-    TpidrEl1 = 15,
-    VmpidrEl2 = 16,
-    SpEl1 = 17,
-    ElrEl1 = 18,
-    SpsrEl1 = 19,
-    CntvCtl = 20,
-    CntvCval = 21,
-    CntvOff = 22,
-    CntkctlEl1 = 23,
+use crate::numbered::numbered;
+
+numbered! {
+    /// A saved register of a virtual processor; the value is its field number.
+    #[expect(missing_docs, reason = "each is named as the architecture names it")]
+    pub enum VcpuRegister: u64 {
+        Sctlr = 0,
+        Cpacr = 1,
+        Ttbr0 = 2,
+        Ttbr1 = 3,
+        Tcr = 4,
+        Mair = 5,
+        Amair = 6,
+        Cidr = 7,
+        Actlr = 8,
+        Afsr0 = 9,
+        Afsr1 = 10,
+        Esr = 11,
+        Far = 12,
+        Par = 13,
+        Vbar = 14,
+        TpidrEl1 = 15,
+        VmpidrEl2 = 16,
+        SpEl1 = 17,
+        ElrEl1 = 18,
+        SpsrEl1 = 19,
+        CntvCtl = 20,
+        CntvCval = 21,
+        CntvOff = 22,
+        CntkctlEl1 = 23,
+    }
 }
 
 /// Number of register fields.
