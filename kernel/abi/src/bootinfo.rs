@@ -42,28 +42,30 @@ pub const ROOT_CNODE_BITS: u32 = 13;
 /// Untyped descriptors that fit the boot information.
 pub const MAX_UNTYPEDS: usize = 230;
 
-/// Slots `start..end` of the root CNode.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[repr(C)]
-pub struct SlotRegion {
-    /// First slot.
-    pub start: u64,
-    /// One past the last slot.
-    pub end: u64,
+layout! {
+    /// Slots `start..end` of the root CNode.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct SlotRegion {
+        /// First slot.
+        pub start: u64,
+        /// One past the last slot.
+        pub end: u64,
+    }
 }
 
-/// One Untyped of the list.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[repr(C)]
-pub struct UntypedDesc {
-    /// Its physical address.
-    pub paddr: u64,
-    /// log2 of its bytes.
-    pub size_bits: u8,
-    /// 1 when it is no ordinary memory.
-    pub is_device: u8,
-    /// Zero.
-    pub padding: [u8; 6],
+layout! {
+    /// One Untyped of the list.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct UntypedDesc {
+        /// Its physical address.
+        pub paddr: u64,
+        /// log2 of its bytes.
+        pub size_bits: u8,
+        /// 1 when it is no ordinary memory.
+        pub is_device: u8,
+        /// Zero.
+        pub padding: [u8; 6],
+    }
 }
 
 layout! {
@@ -105,14 +107,15 @@ layout! {
     }
 }
 
-/// Header of a chunk of extra boot information.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
-pub struct ExtraHeader {
-    /// Kind of chunk.
-    pub id: u64,
-    /// Bytes, this header included.
-    pub len: u64,
+layout! {
+    /// Header of a chunk of extra boot information.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct ExtraHeader {
+        /// Kind of chunk.
+        pub id: u64,
+        /// Bytes, this header included.
+        pub len: u64,
+    }
 }
 
 constants! {
@@ -127,14 +130,15 @@ constants! {
     pub const EXTRA_DEBUG_CANARY: u64 = 0x5100;
 }
 
-/// Where a debug build keeps the word that attacks on kernel memory aim at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
-pub struct DebugCanary {
-    /// Physical address of a page of the kernel that holds nothing else.
-    pub paddr: u64,
-    /// The value every word of the page holds.
-    pub value: u64,
+layout! {
+    /// Where a debug build keeps the word that attacks on kernel memory aim at.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct DebugCanary {
+        /// Physical address of a page of the kernel that holds nothing else.
+        pub paddr: u64,
+        /// The value every word of the page holds.
+        pub value: u64,
+    }
 }
 
 const _: () = {

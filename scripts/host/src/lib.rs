@@ -17,6 +17,7 @@ pub mod host_tests;
 pub mod mutants;
 pub mod platform;
 pub mod qemu;
+pub mod reference;
 pub mod report;
 pub mod run;
 pub mod stops;

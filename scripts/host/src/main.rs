@@ -11,7 +11,7 @@ use sluice_scripts::report::Tally;
 use sluice_scripts::run::{self, Choices};
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{demo, mutants, stops, suite};
+use sluice_scripts::{demo, mutants, reference, stops, suite};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -60,6 +60,8 @@ enum Action {
         #[arg(long)]
         only: Vec<String>,
     },
+    /// Write docs/reference from kernel/abi.
+    Reference,
     /// Run every test.
     Test {
         /// More cases of every property test, and the tests that are too long for every day.
@@ -105,6 +107,7 @@ fn act(action: Action) -> Result<bool> {
         }
         Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain()?, disk)?),
         Action::Mutants { only } => closing_line(mutants::run(&tree, &only)?),
+        Action::Reference => reference::write(&tree).map(|()| true),
         Action::Test { soak } => {
             let toolchain = toolchain()?;
             suite::introduce(&toolchain);

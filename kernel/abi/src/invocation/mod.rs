@@ -79,9 +79,9 @@ numbered! {
         ObjectType = 0,
         /// log2 of a size.
         SizeBits = 1,
-        /// Index of a slot: so many bits of a capability pointer as the depth says.
+        /// Index of a slot, as many bits as the depth says.
         Index = 2,
-        /// Bits of the index that count, 1 to 64.
+        /// Bits of the index, 1 to 64.
         Depth = 3,
         /// Number of a slot in a CNode.
         Slot = 4,
@@ -325,6 +325,13 @@ mod tests {
                     .all(|word| word.optional || word.meaning == Meaning::Rest)
             );
             assert!(invocation.caps[invocation.required_caps()..].iter().all(|cap| cap.optional));
+        }
+    }
+
+    #[test]
+    fn records_are_described_whole() {
+        for label in [Label::SidGetFault, Label::SidControlGetEventq] {
+            assert_eq!(Invocation::of(label).results.len(), crate::smmu::Record::WORDS);
         }
     }
 

@@ -11,9 +11,9 @@ use crate::object::{BlockedSender, Fault, Tcb, ThreadState};
 use crate::store::Handle;
 
 /// Words a reply to an unknown-syscall fault may write back: `x0`..`x7`, PC, SP, next PC, SPSR.
-const SYSCALL_REPLY_WORDS: usize = 12;
+const SYSCALL_REPLY_WORDS: usize = FaultLabel::UnknownSyscall.reply_words();
 /// Words a reply to a user exception may write back: PC, SP, SPSR.
-const EXCEPTION_REPLY_WORDS: usize = 3;
+const EXCEPTION_REPLY_WORDS: usize = FaultLabel::UserException.reply_words();
 
 impl<H: Hal> Kernel<H> {
     /// Stops `thread` with `fault` and tells its handler, if it has one that can be told.
