@@ -1,6 +1,7 @@
 //! The commands.
 
 mod devices;
+mod files;
 
 use std::fs;
 use std::io::{IsTerminal as _, stderr};
@@ -62,17 +63,17 @@ enum Command {
         /// Name of a platform, or a device-tree blob
         platform: PathBuf,
     },
-    /// Write a boot image of a kernel and any root task, without a spec
+    /// Write a boot image of a kernel and any root task that seL4 could start, without a spec
     Image {
-        /// ELF of the kernel
-        #[arg(long, value_name = "ELF")]
-        kernel: PathBuf,
         /// ELF of the root task
         #[arg(long, value_name = "ELF")]
         root_task: PathBuf,
-        /// The boot image to write
+        /// ELF of the kernel; by default the debug kernel in the nearest `build` folder
+        #[arg(long, value_name = "ELF")]
+        kernel: Option<PathBuf>,
+        /// The boot image to write; by default the root task's name with `.img`, in this folder
         #[arg(short, long, value_name = "IMAGE")]
-        output: PathBuf,
+        output: Option<PathBuf>,
         /// log2 of the slots of the root task's CNode
         #[arg(long, value_name = "N", default_value_t = u64::from(ROOT_CNODE_BITS), value_parser = cnode_bits())]
         cnode_bits: u64,
@@ -93,7 +94,7 @@ fn cnode_bits() -> clap::builder::RangedU64ValueParser {
 /// # Errors
 /// Text for the user: diagnostics, or one line.
 pub fn run(arguments: &Arguments) -> Result<String, String> {
-    let platforms = |near: &Path| arguments.platforms.clone().map_or_else(|| platforms_near(near), Ok);
+    let platforms = |near: &Path| arguments.platforms.clone().map_or_else(|| files::platforms_near(near), Ok);
     match &arguments.command {
         Command::Build { spec, kernel, root_task, components, output, cnode_bits } => {
             let Checked { system, files } = check(spec, &platforms(spec)?, Some(components))?;
@@ -108,8 +109,10 @@ pub fn run(arguments: &Arguments) -> Result<String, String> {
             let platform = load(platform, || platforms(Path::new(".")))?;
             Ok(devices::show(&platform))
         }
-        Command::Image { kernel, root_task, output, cnode_bits } => {
-            write_image(kernel, root_task, &[], *cnode_bits, output)
+        Command::Image { root_task, kernel, output, cnode_bits } => {
+            let kernel = kernel.clone().map_or_else(files::built_kernel, Ok)?;
+            let output = output.clone().map_or_else(|| files::image_of(root_task), Ok)?;
+            write_image(&kernel, root_task, &[], *cnode_bits, &output)
         }
         Command::Inspect { image } => inspect(image),
     }
@@ -130,8 +133,10 @@ fn write_image(
     cnode_bits: u64,
     output: &Path,
 ) -> Result<String, String> {
-    let image =
-        image::pack(&read(kernel)?, &read(root_task)?, payload, cnode_bits).map_err(|error| error.to_string())?;
+    let image = image::pack(&read(kernel)?, &read(root_task)?, payload, cnode_bits).map_err(|error| {
+        let file = if error.is_about_kernel() { kernel } else { root_task };
+        format!("{}: {error}", file.display())
+    })?;
     fs::write(output, &image).map_err(|error| format!("{}: {error}", output.display()))?;
     Ok(format!("{}: {} bytes\n", output.display(), image.len()))
 }
@@ -168,15 +173,6 @@ fn load(platform: &Path, platforms: impl FnOnce() -> Result<PathBuf, String>) ->
         platform::load_named(&platforms()?, &platform.to_string_lossy())
     };
     loaded.map_err(|error| error.to_string())
-}
-
-/// The folder `platforms` beside `path` or beside one of the folders around it.
-fn platforms_near(path: &Path) -> Result<PathBuf, String> {
-    let path = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
-    path.ancestors()
-        .map(|folder| folder.join("platforms"))
-        .find(|folder| folder.is_dir())
-        .ok_or_else(|| format!("no folder `platforms` around {}; say --platforms DIR", path.display()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

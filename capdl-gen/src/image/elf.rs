@@ -148,6 +148,12 @@ impl<'a> Elf<'a> {
         self.entry
     }
 
+    /// The address behind the last byte it has when it runs.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.virtual_start + segment.size).max().unwrap_or(0)
+    }
+
     /// Its memory image.
     ///
     /// # Errors

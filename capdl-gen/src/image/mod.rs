@@ -9,7 +9,7 @@ mod payload;
 use std::fmt;
 
 use sluice_abi::image::{BootHeader, BootHeaderError, Checksum, arm64};
-use sluice_abi::{PAGE_SIZE, VirtAddr};
+use sluice_abi::{PAGE_SIZE, USER_TOP, VirtAddr};
 
 pub use elf::{Elf, ElfError, Flat, Placement};
 pub use open::{OpenError, Opened, open};
@@ -24,9 +24,25 @@ pub enum ImageError {
     KernelHeader(&'static str),
     /// The root task's ELF cannot be used.
     RootTask(ElfError),
+    /// The root task ends at this address, where its IPC buffer and boot information no longer fit.
+    Addresses(u64),
     /// The kernel would refuse the root task.
     Header(BootHeaderError),
 }
+
+impl ImageError {
+    /// Whether the kernel's file is to blame, not the root task's.
+    #[must_use]
+    pub const fn is_about_kernel(&self) -> bool {
+        match self {
+            Self::Kernel(_) | Self::KernelHeader(_) => true,
+            Self::RootTask(_) | Self::Addresses(_) | Self::Header(_) => false,
+        }
+    }
+}
+
+/// Fewest pages that the kernel maps behind the root task: its IPC buffer and boot information.
+const PAGES_BEHIND: u64 = 2;
 
 impl fmt::Display for ImageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,6 +50,11 @@ impl fmt::Display for ImageError {
             Self::Kernel(error) => write!(f, "kernel: {error}"),
             Self::KernelHeader(what) => write!(f, "kernel: {what}"),
             Self::RootTask(error) => write!(f, "root task: {error}"),
+            Self::Addresses(end) => write!(
+                f,
+                "root task: it ends at {end:#x}; with its IPC buffer and boot information behind it, that is beyond \
+                the last user address, {USER_TOP:#x}"
+            ),
             Self::Header(error) => write!(f, "root task: {error}"),
         }
     }
@@ -46,6 +67,9 @@ impl fmt::Display for ImageError {
 pub fn pack(kernel: &[u8], root_task: &[u8], payload: &[u8], cnode_bits: u64) -> Result<Vec<u8>, ImageError> {
     let mut image = kernel_image(kernel)?;
     let root = Elf::parse(root_task).map_err(ImageError::RootTask)?;
+    if root.end() > USER_TOP - PAGES_BEHIND * PAGE_SIZE {
+        return Err(ImageError::Addresses(root.end()));
+    }
     let mut user = root.flatten(Placement::Virtual).map_err(ImageError::RootTask)?;
     user.bytes.extend_from_slice(payload);
     let header = BootHeader {

@@ -98,7 +98,10 @@ fn wrong_files_are_named() {
     outside.entry = 0x40_1000;
     assert_eq!(refuse(&kernel(), &outside), "root task: entry point 0x401000 is in no segment");
     let high = ElfBuilder::new(1 << 44, vec![Segment::at(1 << 44, &[1])]);
-    assert_eq!(refuse(&kernel(), &high), "root task: boot header's user pages do not fit a VSpace");
+    assert_eq!(
+        refuse(&kernel(), &high),
+        "root task: it ends at 0x100000000001; with its IPC buffer and boot information behind it, that is beyond the last user address, 0xfffffffffff"
+    );
     let few = pack(&kernel().bytes(), &root_task.bytes(), &[], 5).expect_err("no image");
     assert!(matches!(few, ImageError::Header(_)), "{few:?}");
 }

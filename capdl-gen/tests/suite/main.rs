@@ -2,5 +2,6 @@
 
 mod image;
 mod mutants;
+mod root_task;
 mod specs;
 mod support;

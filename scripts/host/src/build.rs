@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::report::step;
@@ -33,6 +33,15 @@ impl Kernel {
         }
     }
 
+    /// Its name on the command line.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+            Self::Bench => "bench",
+        }
+    }
+
     /// The features it is built with.
     const fn features(self) -> &'static [&'static str] {
         match self {
@@ -42,12 +51,29 @@ impl Kernel {
     }
 }
 
+/// Where the kernel's package is.
+const KERNEL_FOLDER: &str = "kernel/image";
+
 /// Finished programs for the target.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Programs {
     kernel: PathBuf,
     root_task: PathBuf,
     components: PathBuf,
+}
+
+/// A root task that comes without a spec.
+#[derive(Clone, PartialEq, Eq, Debug, Args)]
+pub struct RootTask {
+    /// ELF of a root task that seL4 could start.
+    #[arg(id = "root_task", long = "root-task", value_name = "ELF")]
+    pub elf: PathBuf,
+    /// log2 of the slots of its CNode.
+    #[arg(long, value_name = "N", requires = "root_task")]
+    pub cnode_bits: Option<u64>,
+    /// The boot image to write; by default in `build`, under the root task's name.
+    #[arg(id = "image", short = 'o', long = "output", value_name = "IMAGE", requires = "root_task")]
+    pub image: Option<PathBuf>,
 }
 
 /// The packages of the workspace, as `cargo metadata` lists them.
@@ -116,7 +142,7 @@ impl Workspace {
     pub fn target_programs(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| {
             let folder = self.folder(package);
-            let place = folder == "kernel/image" || folder == "root-task" || folder.starts_with("components/");
+            let place = folder == KERNEL_FOLDER || folder == "root-task" || folder.starts_with("components/");
             place && package.program().is_some()
         })
     }
@@ -144,24 +170,38 @@ impl Package {
 /// When a step cannot be started.
 pub fn programs(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Option<Programs>> {
     let workspace = Workspace::of(tree)?;
-    let (package, kernel) = workspace.program_in("kernel/image")?;
-    let mut command = toolchain.cargo(tree, "build");
-    command.args(["-p", &package.name, "--profile", kind.profile()]).args(kind.features());
-    if !step(tree, "build kernel", command)?.good {
-        return Ok(None);
-    }
+    let Some(kernel) = kernel(tree, toolchain, kind)? else { return Ok(None) };
     let mut command = toolchain.cargo(tree, "build");
     command.arg("--release");
-    for program in workspace.target_programs().filter(|program| program.name != package.name) {
+    let others = |program: &&Package| workspace.folder(program) != KERNEL_FOLDER;
+    for program in workspace.target_programs().filter(others) {
         command.args(["-p", &program.name]);
     }
     if !step(tree, "build root task and components", command)?.good {
         return Ok(None);
     }
-    let kernel = toolchain.programs(tree, kind.profile()).join(kernel);
     let folder = toolchain.programs(tree, "release");
     let (_, root_task) = workspace.program_in("root-task")?;
     Ok(Some(Programs { kernel, root_task: folder.join(root_task), components: folder }))
+}
+
+/// Builds the kernel and leaves it at a place that does not depend on the toolchain, for `capdl-gen` to find: its ELF;
+/// nothing when a step failed, which has been shown.
+///
+/// # Errors
+/// When a step cannot be started or the kernel not be copied.
+pub fn kernel(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Option<PathBuf>> {
+    let workspace = Workspace::of(tree)?;
+    let (package, program) = workspace.program_in(KERNEL_FOLDER)?;
+    let mut command = toolchain.cargo(tree, "build");
+    command.args(["-p", &package.name, "--profile", kind.profile()]).args(kind.features());
+    if !step(tree, "build kernel", command)?.good {
+        return Ok(None);
+    }
+    let elf = toolchain.programs(tree, kind.profile()).join(program);
+    let kept = tree.build().join(format!("kernel-{}.elf", kind.word()));
+    std::fs::copy(&elf, &kept).with_context(|| format!("cannot copy {} to {}", elf.display(), kept.display()))?;
+    Ok(Some(kept))
 }
 
 /// Makes the boot image of `system`; nothing when a step failed, which has been shown.
@@ -169,14 +209,39 @@ pub fn programs(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Opti
 /// # Errors
 /// When a step cannot be started.
 pub fn image(tree: &Tree, programs: &Programs, system: &System) -> Result<Option<PathBuf>> {
-    let mut command = host_cargo(tree, "build");
-    command.args(["--quiet", "-p", "capdl-gen"]);
-    if !step(tree, "build capdl-gen", command)?.good {
+    if !build_generator(tree)? {
         return Ok(None);
     }
     let image = tree.build().join(format!("{}.img", system.name));
     let good = step(tree, &format!("image {}", system.name), generator(tree, programs, system, &image))?.good;
     Ok(good.then_some(image))
+}
+
+/// Makes the boot image of any root task; nothing when a step failed, which has been shown.
+///
+/// # Errors
+/// When a step cannot be started, or the image's name is no text.
+pub fn root_task_image(tree: &Tree, kernel: &Path, root_task: &RootTask) -> Result<Option<PathBuf>> {
+    let elf = &root_task.elf;
+    let elf = elf.canonicalize().with_context(|| format!("there is no root task {}", elf.display()))?;
+    let name = elf.file_stem().and_then(|stem| stem.to_str()).context("a root task needs a printable name")?;
+    if !build_generator(tree)? {
+        return Ok(None);
+    }
+    let image = root_task.image.clone().unwrap_or_else(|| tree.build().join(format!("{name}.img")));
+    let mut command = host_cargo(tree, "run");
+    command.args(["--quiet", "-p", "capdl-gen", "--", "image"]).arg("--root-task").arg(&elf);
+    command.arg("--kernel").arg(kernel).arg("-o").arg(std::path::absolute(&image)?);
+    if let Some(bits) = root_task.cnode_bits {
+        command.arg("--cnode-bits").arg(bits.to_string());
+    }
+    Ok(step(tree, &format!("image {name}"), command)?.good.then_some(image))
+}
+
+fn build_generator(tree: &Tree) -> Result<bool> {
+    let mut command = host_cargo(tree, "build");
+    command.args(["--quiet", "-p", "capdl-gen"]);
+    Ok(step(tree, "build capdl-gen", command)?.good)
 }
 
 fn generator(tree: &Tree, programs: &Programs, system: &System, image: &Path) -> Command {

@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use sluice_scripts::build::{self, Kernel};
+use sluice_scripts::build::{self, Kernel, RootTask};
 use sluice_scripts::report::Tally;
-use sluice_scripts::run::{self, Choices};
+use sluice_scripts::run::{self, Choices, Machine};
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
 use sluice_scripts::{demo, mutants, reference, stops, suite};
@@ -32,12 +32,28 @@ enum Action {
         #[arg(long)]
         system: Option<PathBuf>,
     },
-    /// Boot a system; its list of checks decides the exit status when it has one.
+    /// Make the boot image of a root task that comes without a spec.
+    Image {
+        #[command(flatten)]
+        root_task: RootTask,
+        /// Which kernel.
+        #[arg(long = "kernel", value_enum, default_value_t)]
+        kernel: Kernel,
+    },
+    /// Boot a system, or a root task without a spec. A system's list of checks decides the exit status when it has one.
+    #[command(
+        override_usage = "sluice run <SYSTEM> [OPTIONS]\n       sluice run --root-task <ELF> [OPTIONS] [-- <QEMU>...]"
+    )]
     Run {
         /// A system spec, for example systems/confined-disk.toml.
-        system: PathBuf,
+        #[arg(required_unless_present = "root_task", conflicts_with = "root_task")]
+        system: Option<PathBuf>,
+        #[command(flatten)]
+        root_task: Option<RootTask>,
+        #[command(flatten)]
+        machine: Machine,
         /// The file that the system reads as a disk.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "root_task")]
         disk: Option<PathBuf>,
         /// The kernel's command line.
         #[arg(long)]
@@ -94,8 +110,21 @@ fn act(action: Action) -> Result<bool> {
             }
             Ok(image.is_some())
         }
-        Action::Run { system, disk, append, kernel } => {
-            let system = System::at(&system)?;
+        Action::Image { root_task, kernel } => {
+            let Some(kernel) = build::kernel(&tree, &toolchain()?, kernel)? else { return Ok(false) };
+            let image = build::root_task_image(&tree, &kernel, &root_task)?;
+            if let Some(image) = &image {
+                println!("{}", image.display());
+            }
+            Ok(image.is_some())
+        }
+        Action::Run { root_task: Some(root_task), machine, append, kernel, .. } => {
+            let Some(kernel) = build::kernel(&tree, &toolchain()?, kernel)? else { return Ok(false) };
+            let Some(image) = build::root_task_image(&tree, &kernel, &root_task)? else { return Ok(false) };
+            run::root_task(&tree, &image, &machine, append.as_deref())
+        }
+        Action::Run { system, disk, append, kernel, .. } => {
+            let system = System::at(&system.context("no system is named")?)?;
             let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
             let tally = run::run(&tree, &system, &image, &Choices { disk, append, trace: None, show: true })?;

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 
 use crate::boot::{self, Limits, Transcript};
 use crate::disk::{self, Disk};
@@ -32,6 +34,20 @@ pub struct Choices {
     pub trace: Option<PathBuf>,
     /// Print every line as it comes.
     pub show: bool,
+}
+
+/// The machine of a root task that comes without a spec.
+#[derive(Clone, PartialEq, Eq, Debug, Args)]
+pub struct Machine {
+    /// The platform to boot on.
+    #[arg(long, default_value = "qemu-virt", conflicts_with = "system")]
+    pub platform: String,
+    /// End the machine after this many seconds.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "system")]
+    pub timeout: Option<u64>,
+    /// More arguments for QEMU, behind `--`.
+    #[arg(last = true, conflicts_with = "system")]
+    pub qemu: Vec<String>,
 }
 
 /// A machine's disks, by the placeholder that stands for each.
@@ -134,6 +150,24 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
         problems.iter().for_each(|problem| println!("      {problem}"));
     }
     Ok(tally)
+}
+
+/// Boots the image of a root task and shows what it prints; good when the machine is powered off in the end.
+///
+/// # Errors
+/// When the platform is unknown, or the machine cannot be started.
+pub fn root_task(tree: &Tree, image: &Path, machine: &Machine, append: Option<&str>) -> Result<bool> {
+    let platform = tree.platform(&machine.platform)?;
+    require_qemu(&platform.qemu)?;
+    let command = qemu::command(&platform.qemu, image, &machine.qemu, append);
+    let limits = Limits { total: machine.timeout.map_or(Duration::MAX, Duration::from_secs), ..Limits::WATCHED };
+    let started = std::time::Instant::now();
+    let transcript = boot::run(command, limits, &mut |line| println!("{}", printable(line)))?;
+    let name = format!("boot {}", image.file_stem().unwrap_or_default().display());
+    write_log(&tree.log(&name)?, &transcript)?;
+    let good = transcript.end == crate::verdict::End::PoweredOff;
+    report::end(&name, &transcript.end.to_string(), good, started);
+    Ok(good)
 }
 
 fn require_qemu(qemu: &crate::platform::Qemu) -> Result<()> {
