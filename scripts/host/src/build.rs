@@ -76,6 +76,20 @@ pub struct RootTask {
     pub image: Option<PathBuf>,
 }
 
+impl Programs {
+    /// The kernel's ELF file.
+    #[must_use]
+    pub fn kernel(&self) -> &Path {
+        &self.kernel
+    }
+
+    /// The ELF file of a program that is built beside the components.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.components.join(name)
+    }
+}
+
 /// The packages of the workspace, as `cargo metadata` lists them.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Workspace {
@@ -142,7 +156,8 @@ impl Workspace {
     pub fn target_programs(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| {
             let folder = self.folder(package);
-            let place = folder == KERNEL_FOLDER || folder == "root-task" || folder.starts_with("components/");
+            let place =
+                [KERNEL_FOLDER, "root-task", "bench"].contains(&folder.as_str()) || folder.starts_with("components/");
             place && package.program().is_some()
         })
     }

@@ -11,7 +11,7 @@ use sluice_scripts::report::Tally;
 use sluice_scripts::run::{self, Choices, Machine};
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{demo, mutants, reference, stops, suite};
+use sluice_scripts::{bench, demo, mutants, reference, stops, suite};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -67,6 +67,12 @@ enum Action {
         /// The file that is read as a disk; by default 64 MiB of a file of this machine.
         #[arg(long)]
         disk: Option<PathBuf>,
+    },
+    /// Measure the kernel and set its figures beside seL4's.
+    Bench {
+        /// Also show where the kernel's instructions of this row are.
+        #[arg(long, value_name = "ROW")]
+        profile: Option<String>,
     },
     /// Make the boots that must stop.
     Stops,
@@ -134,6 +140,7 @@ fn act(action: Action) -> Result<bool> {
             let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
             closing_line(stops::run(&tree, &programs)?)
         }
+        Action::Bench { profile } => Ok(bench::run(&tree, &toolchain()?, profile.as_deref())?.is_good()),
         Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain()?, disk)?),
         Action::Mutants { only } => closing_line(mutants::run(&tree, &only)?),
         Action::Reference => reference::write(&tree).map(|()| true),

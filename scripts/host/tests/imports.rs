@@ -17,7 +17,7 @@ const SDK: &[&str] = &["kernel/abi", "sdk/manifest", "sdk/sys", "sdk/rt", "sdk/d
 /// What `folder` may use, tests aside; nothing for a folder that the list does not know.
 fn allowed(folder: &str) -> Option<Vec<&'static str>> {
     let list: &[&str] = match folder {
-        "kernel/abi" => &[],
+        "kernel/abi" | "scripts/meter" => &[],
         "kernel/paging" | "kernel/platform" | "kernel/spec" | "capdl-gen/spec" | "scripts/host" => &["kernel/abi"],
         "kernel/smmu" => &["kernel/abi", "kernel/paging"],
         "kernel/smmu-model" => &["kernel/abi", "kernel/paging", "kernel/smmu"],
@@ -31,6 +31,7 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
         "root-task" => {
             &["kernel/abi", "kernel/platform", "capdl-gen/spec", "sdk/manifest", "sdk/sys", "sdk/rt", "sdk/dma"]
         }
+        "bench" => &["kernel/abi", "kernel/platform", "sdk/sys"],
         _ if folder.starts_with("components/") => {
             return Some(SDK.iter().chain(&["components/canary"]).copied().collect());
         }

@@ -104,7 +104,7 @@ impl Event {
 }
 
 /// Puts the message where the kernel reads it.
-fn stage<const WORDS: usize>(first: u64, message: &Message<WORDS>) -> Registers {
+pub(crate) fn stage<const WORDS: usize>(first: u64, message: &Message<WORDS>) -> Registers {
     let mut registers = [first, message.info().word(), 0, 0, 0, 0];
     let words = message.words();
     for (register, word) in registers[2..].iter_mut().zip(words) {
@@ -117,10 +117,6 @@ fn stage<const WORDS: usize>(first: u64, message: &Message<WORDS>) -> Registers 
         buffer::store_cap(index, cap.0);
     }
     registers
-}
-
-pub(crate) fn call<const WORDS: usize>(destination: CPtr, message: &Message<WORDS>) -> Received {
-    Received::from_registers(trap(Syscall::Call, stage(destination.0, message)))
 }
 
 /// Waits for a message, or for a signal of the bound notification.
@@ -169,7 +165,7 @@ impl Endpoint {
     /// Sends, and waits for the answer.
     #[must_use]
     pub fn call<const WORDS: usize>(self, message: &Message<WORDS>) -> Received {
-        call(self.0, message)
+        Received::from_registers(trap(Syscall::Call, stage(self.0.0, message)))
     }
 
     /// Waits for a message, or for a signal of the bound notification.

@@ -15,6 +15,7 @@
 //! without `unsafe`. Components leave such frames to the root task, which never hands their capabilities out.
 #![no_std]
 
+mod answer;
 mod asid;
 mod buffer;
 mod cnode;
@@ -50,8 +51,6 @@ pub use tables::{PageTable, VSpace};
 pub use tcb::{Configuration, Resume, Tcb, UserContext};
 pub use untyped::{Destination, Untyped};
 
-use sluice_abi::CPtr;
-
 /// Declares the capability to one kind of object.
 macro_rules! capability {
     ($(#[$doc:meta])* $name:ident) => {
@@ -79,11 +78,4 @@ macro_rules! capability {
 }
 use capability;
 
-/// Sends an invocation and waits for its outcome.
-fn invoke<const WORDS: usize>(object: CPtr, message: &Message<WORDS>) -> Result<Received, Failure> {
-    let reply = ipc::call(object, message);
-    match Failure::from_reply(reply.label(), reply.words()) {
-        None => Ok(reply),
-        Some(failure) => Err(failure),
-    }
-}
+use answer::invoke;

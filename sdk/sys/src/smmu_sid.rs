@@ -3,7 +3,8 @@
 use sluice_abi::smmu::{Record, StreamId};
 use sluice_abi::{CPtr, Label};
 
-use crate::{Cb, Failure, Message, Notification, Received, Slot, capability, invoke};
+use crate::answer::Answer;
+use crate::{Cb, Failure, Message, Notification, Slot, capability, invoke};
 
 capability! {
     /// Authority over the streams of every SMMU.
@@ -159,8 +160,9 @@ fn about(label: Label, smmu: u8) -> Message<1> {
     Message::invocation(label, [u64::from(smmu)])
 }
 
-fn record(reply: &Received) -> Result<Option<Record>, Failure> {
-    decode_record(reply.words())
+fn record(answer: &Answer) -> Result<Option<Record>, Failure> {
+    let words: [u64; Record::WORDS] = answer.words();
+    decode_record(words.get(..answer.length()).unwrap_or(&[0]))
 }
 
 /// No words are no record; anything but a whole record is a kernel that speaks another interface.

@@ -143,11 +143,7 @@ impl Tcb {
     pub fn read_registers(self) -> Result<UserContext, Failure> {
         let message = Message::invocation(Label::TcbReadRegisters, [0, USER_CONTEXT_WORDS as u64]);
         let reply = invoke(self.0, &message)?;
-        let mut context = UserContext::default();
-        for (register, word) in context.0.iter_mut().zip(reply.words()) {
-            *register = *word;
-        }
-        Ok(context)
+        Ok(UserContext(reply.words()))
     }
 
     /// Sets all of the thread's registers.
