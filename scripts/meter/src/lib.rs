@@ -103,9 +103,9 @@ pub unsafe extern "C" fn qemu_plugin_install(
 ) -> c_int {
     let count = usize::try_from(argc).unwrap_or(0);
     // SAFETY: by the caller's promise.
-    let arguments = (0..count).map(|index| unsafe { argv.add(index).read() });
+    let arguments = if count == 0 { &[] } else { unsafe { core::slice::from_raw_parts(argv, count) } };
     // SAFETY: by the caller's promise.
-    let arguments = arguments.map(|text| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned());
+    let arguments = arguments.iter().map(|text| unsafe { CStr::from_ptr(*text) }.to_string_lossy().into_owned());
     if let Err(error) = METER.configure(arguments) {
         eprintln!("meter: {error}");
         return 1;
