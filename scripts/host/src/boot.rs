@@ -22,6 +22,8 @@ pub struct Limits {
     pub after_stop: Duration,
     /// Lines altogether.
     pub lines: usize,
+    /// After the root task's result, for a machine that cannot power itself off; `None` where it has to.
+    pub after_result: Option<Duration>,
 }
 
 impl Limits {
@@ -32,10 +34,16 @@ impl Limits {
         total: Duration::from_secs(600),
         after_stop: Duration::from_secs(3),
         lines: 100_000,
+        after_result: None,
     };
     /// For a system that a user watches and ends.
-    pub const WATCHED: Self =
-        Self { silence: Duration::MAX, total: Duration::MAX, after_stop: Duration::from_secs(3), lines: usize::MAX };
+    pub const WATCHED: Self = Self {
+        silence: Duration::MAX,
+        total: Duration::MAX,
+        after_stop: Duration::from_secs(3),
+        lines: usize::MAX,
+        after_result: None,
+    };
 }
 
 /// What a machine printed and how it ended.
@@ -108,13 +116,16 @@ fn listen(
 ) -> Option<End> {
     let start = Instant::now();
     let mut silence = limits.silence;
+    let mut concluded = false;
     loop {
         let left = limits.total.saturating_sub(start.elapsed());
         match lines.recv_timeout(silence.min(left)) {
             Ok(line) => {
                 watch(&line);
-                if matches!(Line::read(&line), Line::Stop(_)) {
-                    silence = limits.after_stop;
+                match (Line::read(&line), limits.after_result) {
+                    (Line::Stop(_), _) => (silence, concluded) = (limits.after_stop, false),
+                    (Line::Result(_), Some(rest)) => (silence, concluded) = (rest, true),
+                    _ => {}
                 }
                 printed.push(line);
                 if printed.len() > limits.lines {
@@ -122,6 +133,7 @@ fn listen(
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) if concluded => return Some(End::Concluded),
             Err(RecvTimeoutError::Timeout) if silence <= left => return Some(End::Silent(silence)),
             Err(RecvTimeoutError::Timeout) => return Some(End::Endless(limits.total)),
         }
@@ -159,6 +171,7 @@ mod tests {
         total: Duration::from_secs(20),
         after_stop: Duration::from_millis(100),
         lines: 50,
+        after_result: None,
     };
 
     #[test]
@@ -190,6 +203,18 @@ mod tests {
         let (transcript, _) = shell("while echo again; do :; done", SHORT);
         assert_eq!(transcript.end, End::Flood(50));
         assert_eq!(transcript.lines.len(), 51);
+    }
+
+    #[test]
+    fn a_machine_that_cannot_end_itself_is_ended_after_its_result() {
+        let script = "echo 'root    | RESULT 1 passed, 0 failed'; echo more; exec sleep 60";
+        let limits = Limits { after_result: Some(Duration::from_millis(100)), ..SHORT };
+        let (transcript, _) = shell(script, limits);
+        assert_eq!((transcript.end, transcript.lines.len()), (End::Concluded, 2));
+        assert_eq!(shell(script, SHORT).0.end, End::Silent(SHORT.silence));
+        let (transcript, _) =
+            shell(&format!("{}; echo 'kernel  | PANIC: x'; sleep 60", &script[..script.find(';').unwrap()]), limits);
+        assert_eq!(transcript.end, End::Silent(limits.after_stop), "a panic after the result is no good end");
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Kernel {
     }
 
     /// Its name on the command line.
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Debug => "debug",
             Self::Release => "release",
@@ -57,8 +57,9 @@ const KERNEL_FOLDER: &str = "kernel/image";
 /// Finished programs for the target.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Programs {
-    kernel: PathBuf,
+    pub(crate) kernel: PathBuf,
     root_task: PathBuf,
+    pub(crate) conformance: PathBuf,
     components: PathBuf,
 }
 
@@ -156,8 +157,8 @@ impl Workspace {
     pub fn target_programs(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| {
             let folder = self.folder(package);
-            let place =
-                [KERNEL_FOLDER, "root-task", "bench"].contains(&folder.as_str()) || folder.starts_with("components/");
+            let alone = [KERNEL_FOLDER, "root-task", "bench", "conformance"].contains(&folder.as_str());
+            let place = alone || folder.starts_with("components/");
             place && package.program().is_some()
         })
     }
@@ -197,7 +198,9 @@ pub fn programs(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Opti
     }
     let folder = toolchain.programs(tree, "release");
     let (_, root_task) = workspace.program_in("root-task")?;
-    Ok(Some(Programs { kernel, root_task: folder.join(root_task), components: folder }))
+    let (_, conformance) = workspace.program_in("conformance")?;
+    let (root_task, conformance) = (folder.join(root_task), folder.join(conformance));
+    Ok(Some(Programs { kernel, root_task, conformance, components: folder }))
 }
 
 /// Builds the kernel and leaves it at a place that does not depend on the toolchain, for `capdl-gen` to find: its ELF;

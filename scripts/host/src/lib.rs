@@ -10,6 +10,7 @@
 pub mod bench;
 pub mod boot;
 pub mod build;
+pub mod conformance;
 pub mod demo;
 pub mod device_tree;
 pub mod disk;

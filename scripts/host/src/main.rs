@@ -11,7 +11,7 @@ use sluice_scripts::report::Tally;
 use sluice_scripts::run::{self, Choices, Machine};
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{bench, demo, mutants, reference, stops, suite};
+use sluice_scripts::{bench, conformance, demo, mutants, reference, stops, suite};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -74,6 +74,12 @@ enum Action {
         #[arg(long, value_name = "ROW")]
         profile: Option<String>,
     },
+    /// Hold the kernel against its interface: boot the conformance task and judge its checks.
+    Conformance {
+        /// Which kernel; both when it is not given.
+        #[arg(long = "kernel", value_enum)]
+        kernel: Option<Kernel>,
+    },
     /// Make the boots that must stop.
     Stops,
     /// Break a copy of the kernel in many small ways and show which test notices each.
@@ -135,6 +141,15 @@ fn act(action: Action) -> Result<bool> {
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
             let tally = run::run(&tree, &system, &image, &Choices { disk, append, trace: None, show: true })?;
             Ok(tally.is_good())
+        }
+        Action::Conformance { kernel } => {
+            let kernels = kernel.map_or_else(|| vec![Kernel::Debug, Kernel::Release], |kernel| vec![kernel]);
+            let (toolchain, mut tally) = (toolchain()?, Tally::default());
+            for kernel in kernels {
+                let Some(programs) = build::programs(&tree, &toolchain, kernel)? else { return Ok(false) };
+                tally.add(conformance::run(&tree, &programs, kernel)?);
+            }
+            closing_line(tally)
         }
         Action::Stops => {
             let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };

@@ -170,7 +170,7 @@ pub fn root_task(tree: &Tree, image: &Path, machine: &Machine, append: Option<&s
     Ok(good)
 }
 
-fn require_qemu(qemu: &crate::platform::Qemu) -> Result<()> {
+pub(crate) fn require_qemu(qemu: &crate::platform::Qemu) -> Result<()> {
     let output = Command::new(&qemu.program)
         .arg("--version")
         .output()

@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::build::{self, Kernel, Workspace};
+use crate::conformance;
 use crate::host_tests;
 use crate::mutants;
 use crate::report::{self, Tally, step};
@@ -46,6 +47,11 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
         }
     }
     tally.add(stops::run(tree, &programs)?);
+    tally.add(conformance::run(tree, &programs, Kernel::Debug)?);
+    match build::programs(tree, toolchain, Kernel::Release)? {
+        Some(programs) => tally.add(conformance::run(tree, &programs, Kernel::Release)?),
+        None => tally.add(Tally::one(false)),
+    }
     Ok(tally)
 }
 

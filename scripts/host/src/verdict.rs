@@ -11,6 +11,8 @@ use crate::transcript::{Check, Count, Digest, KERNEL, Line, Outcome, ROOT};
 pub enum End {
     /// It powered itself off; the emulator reported success.
     PoweredOff,
+    /// It printed its result, cannot power itself off, and was ended.
+    Concluded,
     /// The emulator failed.
     Failed(String),
     /// Nothing was printed for this long.
@@ -101,7 +103,7 @@ impl Findings {
 #[must_use]
 pub fn judge(expected: &[Expected], findings: &Findings, end: &End) -> Vec<Problem> {
     let mut problems: Vec<Problem> = findings.stops.iter().cloned().map(Problem::Stopped).collect();
-    if *end != End::PoweredOff {
+    if !matches!(end, End::PoweredOff | End::Concluded) {
         problems.push(Problem::Ended(end.clone()));
     }
     problems.extend(findings.malformed.iter().cloned().map(Problem::Malformed));
@@ -143,6 +145,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PoweredOff => write!(f, "the machine powered itself off"),
+            Self::Concluded => write!(f, "the machine was ended after its result"),
             Self::Failed(how) => write!(f, "the emulator failed: {how}"),
             Self::Silent(time) => write!(f, "nothing was printed for {:.0} s", time.as_secs_f64()),
             Self::Endless(time) => write!(f, "still running after {:.0} s", time.as_secs_f64()),

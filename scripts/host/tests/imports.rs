@@ -19,6 +19,7 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
     let list: &[&str] = match folder {
         "kernel/abi" | "scripts/meter" => &[],
         "kernel/paging" | "kernel/platform" | "kernel/spec" | "capdl-gen/spec" | "scripts/host" => &["kernel/abi"],
+        "conformance" => &["kernel/abi", "kernel/platform"],
         "kernel/smmu" => &["kernel/abi", "kernel/paging"],
         "kernel/smmu-model" => &["kernel/abi", "kernel/paging", "kernel/smmu"],
         "kernel/core" => &["kernel/abi", "kernel/paging", "kernel/smmu"],

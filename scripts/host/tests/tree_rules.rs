@@ -19,6 +19,7 @@ const PURE: &[&str] = &[
     "kernel/platform",
     "sdk/manifest",
     "capdl-gen/spec",
+    "conformance",
 ];
 
 fn tree() -> Tree {

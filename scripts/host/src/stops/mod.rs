@@ -33,6 +33,7 @@ const LIMITS: Limits = Limits {
     total: Duration::from_secs(120),
     after_stop: Duration::from_millis(1500),
     lines: 2000,
+    after_result: None,
 };
 
 /// The machine that the list's boots differ from.
@@ -138,7 +139,7 @@ fn problems(transcript: &Transcript, says: &str, powers_off: bool) -> Vec<String
     let ended = match (powers_off, &transcript.end) {
         (true, end) => *end == End::PoweredOff,
         (false, End::PoweredOff | End::Silent(_)) => true,
-        (false, End::Failed(_) | End::Endless(_) | End::Flood(_)) => false,
+        (false, End::Failed(_) | End::Endless(_) | End::Flood(_) | End::Concluded) => false,
     };
     if !ended {
         problems.push(format!("it is not switched off: {}", transcript.end));
