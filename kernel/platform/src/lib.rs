@@ -37,7 +37,7 @@ mod streams;
 mod timer;
 mod tree;
 
-pub use blob::{BlobError, ValidBlob, remove_nops, validate};
+pub use blob::{BlobError, ValidBlob, cut_slack, remove_nops, validate};
 pub use bootargs::option;
 pub use console::Console;
 pub use device::Device;

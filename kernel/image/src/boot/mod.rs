@@ -13,7 +13,7 @@ use sluice_abi::{PAGE_BITS, PAGE_SIZE, PHYS_BITS, PhysAddr, SLOT_BITS};
 use sluice_core::boot::{BootMemory, Extra, Range, Ranges};
 use sluice_core::object::UserContext;
 use sluice_core::{InterruptUse, Kernel, KernelMemory};
-use sluice_platform::{Console, Machine as Description, ValidBlob, option, remove_nops, validate};
+use sluice_platform::{Console, Machine as Description, ValidBlob, cut_slack, option, remove_nops, validate};
 
 use crate::gic::Gic;
 use crate::machine::{Machine, install, next_context, with_kernel};
@@ -89,7 +89,7 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
     })
 }
 
-/// The device tree's bytes, as long as its header says, without what the loader crossed out.
+/// The device tree's bytes, without what the loader crossed out and the room that it left behind them.
 fn tree_bytes(tree: PhysAddr) -> &'static [u8] {
     /// Offset of the big-endian `totalsize` (Devicetree Specification, 5.2).
     const TOTAL_SIZE: u64 = 4;
@@ -97,7 +97,9 @@ fn tree_bytes(tree: PhysAddr) -> &'static [u8] {
     let size = size.min(MAX_TREE);
     // SAFETY: start.rs has mapped the gigabyte of the tree and the next; this is the only reference to it, and it ends
     // before the next one is made.
-    remove_nops(unsafe { phys::bytes_mut(tree, size) });
+    let bytes = unsafe { phys::bytes_mut(tree, size) };
+    remove_nops(bytes);
+    let size = cut_slack(bytes);
     // SAFETY: as above; firmware and this function have written it and are done.
     unsafe { phys::bytes(tree, size) }
 }

@@ -19,6 +19,10 @@ pub(super) struct Blocks<'a> {
     pub(super) structure_offset: usize,
     /// Strings block.
     pub(super) strings: &'a [u8],
+    /// Offset of the strings block.
+    pub(super) strings_offset: usize,
+    /// Offset behind the last entry of the memory reservation block.
+    pub(super) reservations_end: usize,
 }
 
 /// The big-endian word at `offset`, if it is all there.
@@ -54,8 +58,9 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Blocks<'_>, BlobError> {
     let blob = bytes.get(..needed).ok_or(BlobError::Truncated { needed: needed as u64, found: bytes.len() })?;
     let structure = block(blob, Block::Structure, structure_offset, structure_bytes, 4)?;
     let strings = block(blob, Block::Strings, strings_offset, strings_bytes, 1)?;
-    check_reservations(blob, reservations_offset)?;
-    Ok(Blocks { blob, structure, structure_offset: structure_offset as usize, strings })
+    let reservations_end = reservations_end(blob, reservations_offset)?;
+    let (structure_offset, strings_offset) = (structure_offset as usize, strings_offset as usize);
+    Ok(Blocks { blob, structure, structure_offset, strings, strings_offset, reservations_end })
 }
 
 fn block(blob: &[u8], which: Block, offset: u32, bytes: u32, alignment: u32) -> Result<&[u8], BlobError> {
@@ -70,14 +75,14 @@ fn block(blob: &[u8], which: Block, offset: u32, bytes: u32, alignment: u32) -> 
     blob.get(start..end).ok_or(BlobError::OutOfBounds(which))
 }
 
-fn check_reservations(blob: &[u8], offset: u32) -> Result<(), BlobError> {
+fn reservations_end(blob: &[u8], offset: u32) -> Result<usize, BlobError> {
     let rest = block(blob, Block::Reservations, offset, 0, 8).map(|_| offset as usize)?;
     let mut at = rest;
     loop {
         let entry = double_word(blob, at).zip(double_word(blob, at + 8));
         let (address, size) = entry.ok_or(BlobError::UnterminatedReservations)?;
         if address == 0 && size == 0 {
-            return Ok(());
+            return Ok(at + 16);
         }
         if address.checked_add(size).is_none() {
             return Err(BlobError::ReservationOverflow { offset: at });

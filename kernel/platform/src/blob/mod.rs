@@ -7,6 +7,7 @@
 mod error;
 mod header;
 mod nops;
+mod slack;
 mod structure;
 
 use core::fmt;
@@ -15,6 +16,7 @@ use fdt::Fdt;
 
 pub use error::{BlobError, Block};
 pub use nops::remove_nops;
+pub use slack::cut_slack;
 
 /// Largest blob: the arm64 boot protocol lets a loader pass no more than 2 MiB.
 pub const MAX_BLOB_BYTES: u32 = 2 << 20;

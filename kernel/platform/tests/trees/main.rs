@@ -6,3 +6,4 @@ mod edit;
 mod handmade;
 mod nops;
 mod qemu;
+mod slack;
