@@ -167,6 +167,8 @@ pub struct Device {
     pub faults: Option<Faults>,
     /// Bits of the addresses it can emit.
     pub address_bits: u8,
+    /// Whether its DMA is coherent with the CPU's caches.
+    pub coherent: bool,
     /// Whether the component holds the SID, CB and I/O address space itself.
     pub manage: bool,
     /// Register ranges of a [`Location::Node`]: physical address and bytes. Empty for PCI (BARs are assigned at boot).

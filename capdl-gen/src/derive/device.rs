@@ -39,6 +39,7 @@ pub(super) fn derive<'a>(
             interrupt: found.interrupt.map(|interrupt| (interrupt.intid, interrupt.edge)),
             faults: device.faults.as_ref().map(spec::Faults::resolved),
             address_bits: device.address_bits,
+            coherent: found.coherent,
             manage: device.manage,
             registers: found.registers.iter().map(|range| (range.start, range.size)).collect(),
         });

@@ -16,6 +16,8 @@ pub(super) struct Found {
     pub(super) streams: Vec<StreamId>,
     pub(super) interrupt: Option<Interrupt>,
     pub(super) registers: Vec<Range>,
+    /// Whether its DMA is coherent with the CPU's caches.
+    pub(super) coherent: bool,
 }
 
 /// Looks for `device`, and whether it can have the mode it asks for.
@@ -64,7 +66,8 @@ fn function(device: &Device, address: PciAddress, platform: &Platform) -> Result
     };
     let location =
         Location::Pci { host: host.path.clone(), bus: address.bus, device: address.device, function: address.function };
-    Ok(Found { location, streams: stream.into_iter().collect(), interrupt, registers: Vec::new() })
+    let streams = stream.into_iter().collect();
+    Ok(Found { location, streams, interrupt, registers: Vec::new(), coherent: host.coherent })
 }
 
 /// A device number on `host` whose INTA satisfies `free`.
@@ -104,5 +107,6 @@ fn node(device: &Device, path: &str, platform: &Platform) -> Result<Found, Probl
         streams: node.streams.clone(),
         interrupt,
         registers: node.registers.clone(),
+        coherent: node.coherent,
     })
 }

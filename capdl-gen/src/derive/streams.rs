@@ -76,6 +76,8 @@ pub(super) fn raw<'a>(
             interrupt: None,
             faults: None,
             address_bits: 64,
+            // Nothing says what masters by these streams: the cautious answer.
+            coherent: false,
             manage: true,
             registers: Vec::new(),
         });

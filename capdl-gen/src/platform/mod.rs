@@ -60,6 +60,8 @@ pub struct Host {
     pub first_bus: u8,
     /// Number of its last bus.
     pub last_bus: u8,
+    /// Whether DMA from behind it is coherent with the CPU's caches.
+    pub coherent: bool,
     /// Stream of each function of the first bus, by `device << 3 | function`.
     pub streams: Vec<Result<Option<StreamId>, String>>,
     /// Interrupt of each pin of each device of the first bus, by `device << 2 | pin - 1`.
@@ -88,6 +90,8 @@ pub struct Node {
     pub interrupts: Vec<Interrupt>,
     /// Its streams.
     pub streams: Vec<StreamId>,
+    /// Whether its DMA is coherent with the CPU's caches.
+    pub coherent: bool,
     /// Why the node cannot be used.
     pub error: Option<String>,
 }

@@ -52,6 +52,7 @@ fn host<'b>(machine: &Machine<'b>, host: &PciHost<'b>) -> Host {
         path: host.path.to_string(),
         first_bus: host.first_bus,
         last_bus: host.last_bus,
+        coherent: host.coherent,
         streams: functions().map(|function| machine.stream_of(host, function.rid()).map_err(text)).collect(),
         pins: devices
             .flat_map(|device| {
@@ -70,6 +71,7 @@ fn nodes(machine: &Machine<'_>) -> Vec<Node> {
             registers: Vec::new(),
             interrupts: Vec::new(),
             streams: Vec::new(),
+            coherent: device.is_coherent(),
             error: None,
         };
         match device.registers() {

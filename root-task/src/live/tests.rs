@@ -36,6 +36,7 @@ fn disk() -> Device {
         interrupt: Some((37, false)),
         faults: None,
         address_bits: 64,
+        coherent: true,
         manage: false,
         registers: vec![],
     }

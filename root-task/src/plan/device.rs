@@ -100,6 +100,7 @@ impl Planner<'_> {
             dma,
             manage,
             address_bits: device.address_bits,
+            coherent: device.coherent,
             fault_signal: device.faults.as_ref().map(|faults| faults.notify.clone()),
         })
     }

@@ -25,6 +25,7 @@ fn device(name: &str, sid: u64, intid: u32) -> Device {
         interrupt: Some((intid, false)),
         faults: Some(Faults { notify: format!("{name}-fault"), budget: 4 }),
         address_bits: 64,
+        coherent: true,
         manage: true,
         registers: vec![],
     }

@@ -155,6 +155,8 @@ pub struct Device {
     pub manage: Option<Manage>,
     /// Bits of the addresses it can emit.
     pub address_bits: u8,
+    /// Whether its DMA is coherent with the CPU's caches.
+    pub coherent: bool,
     /// Name of the signal for its fault records.
     pub fault_signal: Option<String>,
 }

@@ -127,6 +127,12 @@ impl<'a> Device<'a> {
         self.entry.address_bits
     }
 
+    /// Whether its DMA is coherent with the CPU's caches.
+    #[must_use]
+    pub const fn is_coherent(&self) -> bool {
+        self.entry.coherent
+    }
+
     /// The signal for its fault records.
     ///
     /// # Errors

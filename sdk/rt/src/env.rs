@@ -125,7 +125,14 @@ impl Env {
     /// # Errors
     /// As the kernel refuses, or when slots for tables run out.
     pub fn map_page(&self, frame: Frame, tables: &Tables<'_>) -> Result<Memory, RtError> {
-        let at = self.take_addresses(PAGE_SIZE);
+        self.map_page_at(frame, self.take_addresses(PAGE_SIZE), tables)
+    }
+
+    /// As [`Env::map_page`], at an address of [`Env::take_addresses`].
+    ///
+    /// # Errors
+    /// As [`Env::map_page`].
+    pub fn map_page_at(&self, frame: Frame, at: VirtAddr, tables: &Tables<'_>) -> Result<Memory, RtError> {
         let how = VmAttributes::DEFAULT | VmAttributes::EXECUTE_NEVER;
         tables.map(frame, self.vspace(), at, CapRights::READ | CapRights::WRITE, how)?;
         Memory::at(at, PAGE_SIZE).ok_or(RtError::Address(at.0))

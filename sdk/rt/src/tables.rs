@@ -44,13 +44,19 @@ impl<'a> Tables<'a> {
         frame.map(into, at, rights, how).map_err(RtError::refused("map a frame"))
     }
 
-    fn add_table(&self, into: VSpace, at: VirtAddr) -> Result<(), RtError> {
+    /// Makes a table that is installed nowhere yet.
+    ///
+    /// # Errors
+    /// When the Untyped or the slots are used up.
+    pub fn make(&self) -> Result<PageTable, RtError> {
         let place = self.slots.take()?;
         self.memory
             .retype(ObjectType::PageTable, 0, CNode::from(slot::CNODE).from_offset(place.index), 1)
             .map_err(RtError::refused("make a translation table"))?;
-        PageTable::from(place.index)
-            .map(into, at, VmAttributes::DEFAULT)
-            .map_err(RtError::refused("install a translation table"))
+        Ok(PageTable::from(place.index))
+    }
+
+    fn add_table(&self, into: VSpace, at: VirtAddr) -> Result<(), RtError> {
+        self.make()?.map(into, at, VmAttributes::DEFAULT).map_err(RtError::refused("install a translation table"))
     }
 }

@@ -1,7 +1,7 @@
 //! Frames the exerciser makes itself: each with a view for the CPU and a second capability for the device.
 
 use sluice_abi::{CapRights, FrameSize, Iova, ObjectType};
-use sluice_dma::{Access, Space};
+use sluice_dma::{Access, DeviceSpace};
 use sluice_manifest::slot;
 use sluice_rt::{Env, Memory, RtError, Tables};
 use sluice_sys::{CNode, Frame, Slot, Untyped};
@@ -40,17 +40,17 @@ impl OwnPage {
     }
 
     /// Maps the page for the device.
-    pub(super) fn show(&self, space: &mut Space<'_>) -> Result<Iova, Trouble> {
+    pub(super) fn show(&self, space: &mut DeviceSpace<'_>) -> Result<Iova, Trouble> {
         Ok(space.map(frame(self.for_device), FrameSize::Small, Access::ReadWrite)?)
     }
 
     /// Maps the page for the device at a chosen address.
-    pub(super) fn show_at(&self, space: &mut Space<'_>, iova: Iova) -> Result<(), Trouble> {
+    pub(super) fn show_at(&self, space: &mut DeviceSpace<'_>, iova: Iova) -> Result<(), Trouble> {
         Ok(space.map_at(frame(self.for_device), FrameSize::Small, iova, Access::ReadWrite)?)
     }
 
     /// Unmaps it for the device.
-    pub(super) fn hide(&self, space: &mut Space<'_>, iova: Iova) -> Result<(), Trouble> {
+    pub(super) fn hide(&self, space: &mut DeviceSpace<'_>, iova: Iova) -> Result<(), Trouble> {
         Ok(space.unmap(frame(self.for_device), FrameSize::Small, iova)?)
     }
 }

@@ -3,7 +3,7 @@
 use sluice_abi::Iova;
 use sluice_abi::smmu::{Record, StreamId, event};
 use sluice_canary::{CHANNEL, Vault};
-use sluice_dma::Space;
+use sluice_dma::DeviceSpace;
 use sluice_edu::{Direction, Expected, Pattern, Shown};
 use sluice_rt::time::Deadline;
 use sluice_rt::{DmaView, Env, RtError, Signal, Tables, UntypedGrant, check};
@@ -25,7 +25,7 @@ pub(super) struct Scene<'a> {
     pub(super) engine: Engine,
     pub(super) stream: StreamId,
     pub(super) sid: Sid,
-    pub(super) space: Space<'a>,
+    pub(super) space: DeviceSpace<'a>,
     pub(super) tables: Tables<'a>,
     /// The region the device may read and write.
     pub(super) buffer: DmaView,
@@ -48,7 +48,7 @@ impl<'a> Scene<'a> {
             engine: Engine::new(device.registers(0)?),
             stream: device.streams().next().ok_or(Trouble::NoStream)?,
             sid: manage.sids.first().copied().ok_or(Trouble::NoStream)?,
-            space: Space::of(&device, tables)?,
+            space: DeviceSpace::of(env, &device, tables)?,
             tables,
             buffer: device.dma("edu_buffer")?,
             read_only: device.dma("edu_readonly")?,

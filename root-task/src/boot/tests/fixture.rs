@@ -48,6 +48,7 @@ pub(super) fn device(name: &str, number: u8, expect: (u16, u16), intid: u32, dma
         interrupt: Some((intid, false)),
         faults: Some(Faults { notify: format!("{name}_fault"), budget: 0 }),
         address_bits: 64,
+        coherent: true,
         manage: name == "edu",
         registers: vec![],
     }

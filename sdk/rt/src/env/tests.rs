@@ -23,6 +23,7 @@ fn env() -> Env {
         }],
         manage: Some(manifest::Manage { sids: vec![31], cb: 32, space: 33 }),
         address_bits: 40,
+        coherent: true,
         fault_signal: None,
     };
     let bare = manifest::Device { name: "bare".into(), manage: None, interrupt: None, ..device.clone() };
