@@ -70,6 +70,18 @@ impl<T: Translation> Streaming<T> {
         &mut self.space
     }
 
+    /// Ends the pool: takes away what is unmapped, and gives the space back. Mappings in use stay, and belong to it.
+    ///
+    /// # Errors
+    /// As the kernel refuses.
+    pub fn finish(mut self) -> Result<Space<T>, DmaError> {
+        self.flush()?;
+        for arena in self.arenas.iter().filter(|arena| arena.is_unused()) {
+            self.space.forget(FrameSize::Large, arena.block())?;
+        }
+        Ok(self.space)
+    }
+
     /// What was seen of the window.
     #[must_use]
     pub const fn exposure(&self) -> Exposure {
@@ -102,12 +114,11 @@ impl<T: Translation> Streaming<T> {
         let now = self.space.ticks();
         match self.arenas.iter_mut().find(|arena| arena.holds(mapping.iova)) {
             None => self.space.hide(mapping)?,
-            Some(arena) => {
-                arena.bury(mapping.pages, now);
-                self.exposure.pages = self.exposure.pages.max(self.pending());
-            }
+            Some(arena) => arena.bury(mapping.pages, now),
         }
-        self.expire()
+        self.expire()?;
+        self.exposure.pages = self.exposure.pages.max(self.pending());
+        Ok(())
     }
 
     /// Takes away what has been reachable for long enough, or is too much.

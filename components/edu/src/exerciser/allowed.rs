@@ -20,11 +20,11 @@ pub(super) fn both_ways(scene: &mut Scene<'_>) -> Result<(), Trouble> {
     BEFORE.fill(&mut other);
     memory.write(count, &other);
 
-    let silent = scene.transfer(Direction::FromMemory, iova, count)?;
+    let silent = scene.driver.transfer(Direction::FromMemory, iova, count)?;
     check!("dma-to-device", silent, "{count} bytes from iova {:#x}", iova.0);
 
     let back = iova.offset(count as u64);
-    let silent = scene.transfer(Direction::ToMemory, back, count)?;
+    let silent = scene.driver.transfer(Direction::ToMemory, back, count)?;
     let arrived = memory.to_vec(count, count);
     match first_difference(&arrived, &page) {
         None => check!("dma-from-device", silent, "{count} bytes to iova {:#x}", back.0),

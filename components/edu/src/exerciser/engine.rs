@@ -14,10 +14,10 @@ const TRANSFER_MS: u64 = 10_000;
 pub(super) struct Engine(Registers);
 
 impl Engine {
-    /// The engine of the device whose BAR 0 this is.
-    pub(super) fn new(bar: Registers) -> Self {
+    /// The engine of the device whose BAR 0 this is; the check `identity` says whether it is one.
+    pub(super) fn new(bar: Registers, identity: &str) -> Self {
         let id = bar.read32(registers::ID);
-        check!("device-identity", id & registers::ID_MASK == registers::ID_VALUE, "{id:#010x}");
+        check!(identity, id & registers::ID_MASK == registers::ID_VALUE, "{id:#010x}");
         Self(bar)
     }
 

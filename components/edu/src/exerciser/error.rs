@@ -16,6 +16,8 @@ pub(super) enum Trouble {
     Timeout,
     /// The spec gave the device no stream.
     NoStream,
+    /// The object has fewer pages.
+    NoExtent,
 }
 
 impl fmt::Display for Trouble {
@@ -26,6 +28,7 @@ impl fmt::Display for Trouble {
             Self::Vault(error) => error.fmt(f),
             Self::Timeout => f.write_str("the device did not finish a transfer"),
             Self::NoStream => f.write_str("the device has no stream"),
+            Self::NoExtent => f.write_str("the object has fewer pages"),
         }
     }
 }

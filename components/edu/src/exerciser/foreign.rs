@@ -6,8 +6,9 @@ use sluice_canary::ShownDamage;
 use sluice_edu::{Direction, registers};
 use sluice_rt::{Env, check};
 
+use super::driver::ATTACK_BYTES;
 use super::error::Trouble;
-use super::scene::{ATTACK_BYTES, Scene};
+use super::scene::Scene;
 
 /// Attacks that the root task names the targets of: the argument, the attack's check, its control's.
 const MACHINE: [(&str, [&str; 2]); 3] = [
@@ -32,10 +33,10 @@ pub(super) fn drivers_frame(scene: &mut Scene<'_>) -> Result<(), Trouble> {
 /// What the device's buffer holds after a read that was stopped must be none of what is at the target; the target's
 /// content being unknown here, the buffer is compared with what the failed read of nowhere leaves.
 fn read_attack(scene: &mut Scene<'_>, target: Iova) -> Result<(), Trouble> {
-    scene.must_block("driver-frame-read-blocked", event::F_TRANSLATION, Direction::FromMemory, target)?;
+    scene.driver.must_block("driver-frame-read-blocked", event::F_TRANSLATION, Direction::FromMemory, target)?;
     let stolen = unload(scene)?;
     scene.load_weapon()?;
-    scene.attempt(Direction::FromMemory, NOWHERE, ATTACK_BYTES)?;
+    scene.driver.attempt(Direction::FromMemory, NOWHERE, ATTACK_BYTES)?;
     let nothing = unload(scene)?;
     check!("driver-frame-not-read", stolen == nothing, "the device's buffer has nothing of {:#x}", target.0);
     scene.load_weapon()
@@ -44,7 +45,7 @@ fn read_attack(scene: &mut Scene<'_>, target: Iova) -> Result<(), Trouble> {
 /// The start of the device's buffer, by way of the exerciser's own.
 fn unload(scene: &Scene<'_>) -> Result<[u8; ATTACK_BYTES], Trouble> {
     let offset = registers::BUFFER_BYTES;
-    scene.transfer(Direction::ToMemory, scene.buffer.iova.offset(offset as u64), ATTACK_BYTES)?;
+    scene.driver.transfer(Direction::ToMemory, scene.buffer.iova.offset(offset as u64), ATTACK_BYTES)?;
     let mut bytes = [0; ATTACK_BYTES];
     scene.buffer.memory.read(offset, &mut bytes);
     Ok(bytes)
@@ -65,7 +66,7 @@ pub(super) fn machine(scene: &mut Scene<'_>, env: &Env) -> Result<(), Trouble> {
 
 /// An address at which nothing is.
 pub(super) fn nothing(scene: &mut Scene<'_>) -> Result<(), Trouble> {
-    scene.must_block("unmapped-iova-blocked", event::F_TRANSLATION, Direction::ToMemory, NOWHERE)?;
+    scene.driver.must_block("unmapped-iova-blocked", event::F_TRANSLATION, Direction::ToMemory, NOWHERE)?;
     Ok(())
 }
 

@@ -1,27 +1,44 @@
 //! Everything the device tries, in order; what needs its stream comes before the stream is given up.
 
 mod allowed;
+mod driver;
 mod engine;
 mod error;
 mod foreign;
 mod frames;
+mod gather;
+mod lab;
 mod own;
 mod scene;
+mod sharing;
+mod streaming;
 mod unprotected;
+mod width;
 
 use sluice_rt::{Env, println};
 
 use error::Trouble;
 
-/// Argument that chooses what to do, and the one choice besides everything.
-const ATTACK: (&str, &str) = ("attack", "kernel-canary");
+/// What a scene does; checks that fail do not end it.
+type Scene = fn(&Env) -> Result<(), Trouble>;
+
+/// What the argument `scene` chooses from; without it, everything that is to be stopped is tried.
+const SCENES: [(&str, Scene); 5] = [
+    ("kernel-canary", unprotected::attack),
+    ("sharing", sharing::show),
+    ("gather", gather::show),
+    ("width", width::show),
+    ("streaming", streaming::show),
+];
 
 /// The component's main function.
 pub(crate) fn run(env: &Env) {
-    let outcome = match env.arg(ATTACK.0) {
-        Some(attack) if attack == ATTACK.1 => unprotected::attack(env),
-        Some(other) => panic!("there is no attack `{other}`, but `{}`", ATTACK.1),
+    let outcome = match env.arg("scene") {
         None => exercise(env),
+        Some(name) => match SCENES.iter().find(|(scene, _)| *scene == name) {
+            Some((_, show)) => show(env),
+            None => panic!("there is no scene `{name}`, but {:?}", SCENES.map(|(scene, _)| scene)),
+        },
     };
     if let Err(trouble) = outcome {
         panic!("{trouble}");
@@ -30,7 +47,7 @@ pub(crate) fn run(env: &Env) {
 
 fn exercise(env: &Env) -> Result<(), Trouble> {
     let mut scene = scene::Scene::of(env)?;
-    println!("the device is stream {}", scene.stream);
+    println!("the device is stream {}", scene.driver.stream);
     allowed::both_ways(&mut scene)?;
     foreign::drivers_frame(&mut scene)?;
     foreign::machine(&mut scene, env)?;

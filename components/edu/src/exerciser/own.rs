@@ -8,9 +8,10 @@ use sluice_manifest::slot;
 use sluice_rt::{Memory, RtError, check};
 use sluice_sys::CNode;
 
+use super::driver::ATTACK_BYTES;
 use super::error::Trouble;
 use super::frames::{self, OwnPage};
-use super::scene::{ATTACK_BYTES, Scene, WEAPON};
+use super::scene::{Scene, WEAPON};
 
 /// What memory holds before it is attacked.
 const KEPT: Pattern = Pattern(5);
@@ -28,7 +29,7 @@ fn is_kept(memory: Memory) -> bool {
 /// Checks that the device writes the weapon to a page it may write.
 fn control(scene: &Scene<'_>, name: &str, memory: Memory, iova: Iova) -> Result<(), Trouble> {
     keep(memory);
-    let silent = scene.transfer(Direction::ToMemory, iova, ATTACK_BYTES)?;
+    let silent = scene.driver.transfer(Direction::ToMemory, iova, ATTACK_BYTES)?;
     let arrived = WEAPON.mismatch(&memory.to_vec(0, ATTACK_BYTES)).is_none();
     check!(name, silent && arrived, "{ATTACK_BYTES} bytes to iova {:#x}", iova.0);
     Ok(())
@@ -38,18 +39,18 @@ fn control(scene: &Scene<'_>, name: &str, memory: Memory, iova: Iova) -> Result<
 pub(super) fn read_only_page(scene: &mut Scene<'_>) -> Result<(), Trouble> {
     let (memory, iova) = (scene.read_only.memory, scene.read_only.iova);
     keep(memory);
-    scene.must_block("read-only-write-blocked", event::F_PERMISSION, Direction::ToMemory, iova)?;
+    scene.driver.must_block("read-only-write-blocked", event::F_PERMISSION, Direction::ToMemory, iova)?;
     check!("read-only-intact", is_kept(memory), "{ATTACK_BYTES} bytes at iova {:#x}", iova.0);
 
-    let silent = scene.transfer(Direction::FromMemory, iova, ATTACK_BYTES)?;
+    let silent = scene.driver.transfer(Direction::FromMemory, iova, ATTACK_BYTES)?;
     let elsewhere = registers::BUFFER_BYTES;
-    scene.transfer(Direction::ToMemory, scene.buffer.iova.offset(elsewhere as u64), ATTACK_BYTES)?;
+    scene.driver.transfer(Direction::ToMemory, scene.buffer.iova.offset(elsewhere as u64), ATTACK_BYTES)?;
     let read = scene.buffer.memory.to_vec(elsewhere, ATTACK_BYTES);
     check!("read-only-control", silent && KEPT.mismatch(&read).is_none(), "{ATTACK_BYTES} bytes read");
 
     // The translation is cached by that read now; whether a record comes then is the SMMU's choice.
     scene.load_weapon()?;
-    let record = scene.attempt(Direction::ToMemory, iova, ATTACK_BYTES)?;
+    let record = scene.driver.attempt(Direction::ToMemory, iova, ATTACK_BYTES)?;
     check!("read-only-cached-write-blocked", is_kept(memory), "memory is unchanged; {}", Shown(record));
     Ok(())
 }
@@ -61,7 +62,7 @@ pub(super) fn unmapped_page(scene: &mut Scene<'_>) -> Result<(), Trouble> {
     control(scene, "unmapped-page-control", memory, iova)?;
     scene.ordinary.hide(&mut scene.space, iova)?;
     keep(memory);
-    scene.must_block("unmapped-page-blocked", event::F_TRANSLATION, Direction::ToMemory, iova)?;
+    scene.driver.must_block("unmapped-page-blocked", event::F_TRANSLATION, Direction::ToMemory, iova)?;
     check!("unmapped-page-intact", is_kept(memory), "{ATTACK_BYTES} bytes");
     Ok(())
 }
@@ -82,7 +83,7 @@ pub(super) fn revoked_page(scene: &mut Scene<'_>) -> Result<(), Trouble> {
     check!("revoked-page-same-memory", is_at == was_at, "{:#x} again", is_at.0);
     let number = scene.vault.adopt(frames::frame(reborn))?;
 
-    scene.must_block("revoked-page-blocked", event::F_TRANSLATION, Direction::ToMemory, iova)?;
+    scene.driver.must_block("revoked-page-blocked", event::F_TRANSLATION, Direction::ToMemory, iova)?;
     let damage = scene.vault.check()?;
     check!("revoked-canary-intact", damage.is_none(), "{} in page {number} at {:#x}", ShownDamage(damage), is_at.0);
     Ok(scene.vault.release()?)
@@ -93,17 +94,17 @@ pub(super) fn deleted_stream(scene: &mut Scene<'_>) -> Result<(), Trouble> {
     let (memory, iova) = (scene.buffer.memory, scene.buffer.iova);
     // The weapon was loaded from here, so the page is given other bytes first.
     control(scene, "deleted-sid-control", memory, iova)?;
-    let deleted = CNode::from(slot::CNODE).slot(scene.sid.cptr().0).delete();
+    let deleted = CNode::from(slot::CNODE).slot(scene.driver.sid.cptr().0).delete();
     deleted.map_err(RtError::refused("delete a stream's capability"))?;
     keep(memory);
-    scene.engine.transfer(Direction::ToMemory, iova, ATTACK_BYTES)?;
+    scene.driver.engine.transfer(Direction::ToMemory, iova, ATTACK_BYTES)?;
     check!("deleted-sid-blocked", is_kept(memory), "memory at iova {:#x} is unchanged", iova.0);
 
     // Abort, not bypass: untranslated, the page's physical address would reach it.
     let page = &scene.ordinary;
     let address = page.frame().get_address().map_err(RtError::refused("find a frame"))?;
     page.memory.fill64(0);
-    scene.engine.transfer(Direction::ToMemory, Iova(address.0), ATTACK_BYTES)?;
+    scene.driver.engine.transfer(Direction::ToMemory, Iova(address.0), ATTACK_BYTES)?;
     let untouched = page.memory.to_vec(0, ATTACK_BYTES).iter().all(|byte| *byte == 0);
     check!("deleted-sid-not-bypassed", untouched, "a page at physical {:#x} is unchanged", address.0);
     Ok(())

@@ -4,11 +4,12 @@ use sluice_abi::Iova;
 use sluice_edu::{Direction, registers};
 use sluice_rt::{Env, RtError, Tables, check};
 
+use super::driver::ATTACK_BYTES;
 use super::engine::Engine;
 use super::error::Trouble;
 use super::foreign::address;
 use super::frames::OwnPage;
-use super::scene::{ATTACK_BYTES, WEAPON};
+use super::scene::WEAPON;
 
 const CHECK: &str = "kernel-canary-overwritten";
 
@@ -18,7 +19,7 @@ pub(super) fn attack(env: &Env) -> Result<(), Trouble> {
         check!(CHECK, false, "no address in the argument `kernel_canary`");
         return Ok(());
     };
-    let engine = Engine::new(env.device("edu")?.registers(0)?);
+    let engine = Engine::new(env.device("edu")?.registers(0)?, "device-identity");
     let tables = Tables::new(env.untyped("tables")?.cap, env.slots());
     let page = OwnPage::make(env, env.untyped("victim")?.cap, &tables)?;
     let own = Iova(page.frame().get_address().map_err(RtError::refused("find a frame"))?.0);
