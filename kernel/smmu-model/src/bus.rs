@@ -9,20 +9,12 @@ use crate::Model;
 impl TableMemory for Model {
     fn load(&self, at: PhysAddr) -> u64 {
         assert!(at.is_aligned(3));
-        self.state.borrow().word(at.0)
+        self.memory.borrow().word(at.0)
     }
 
     fn store(&self, at: PhysAddr, value: u64) {
         assert!(at.is_aligned(3));
-        {
-            let mut state = self.state.borrow_mut();
-            let block = at.align_down(6).0;
-            let before = state.entry_words(block);
-            state.memory.insert(at.0, value);
-            if state.may_be_entry(block) {
-                state.seen.entry(block).or_default().insert(before);
-            }
-        }
+        self.memory.borrow_mut().store(at.0, value);
         self.changed();
     }
 }

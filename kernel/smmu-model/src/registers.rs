@@ -1,33 +1,13 @@
-//! Register file.
+//! Register file (IHI 0070, 6.3).
 
 use sluice_smmu::regs::{CR0, GBPA, GERROR, offset};
 
 use crate::state::State;
-use crate::{Faults, Model};
-
-/// Identification registers.
-#[derive(Clone, Copy, Debug)]
-pub struct Identity {
-    /// SMMU_IDR0.
-    pub idr0: u32,
-    /// SMMU_IDR1.
-    pub idr1: u32,
-    /// SMMU_IDR3.
-    pub idr3: u32,
-    /// SMMU_IDR5.
-    pub idr5: u32,
-    /// SMMU_AIDR.
-    pub aidr: u32,
-}
-
-impl Identity {
-    /// What QEMU 10.0 `virt` shows.
-    pub const QEMU: Self = Self { idr0: 0x0d44_101b, idr1: 0x0273_0010, idr3: 0x1414, idr5: 0x74, aidr: 1 };
-}
+use crate::{Faults, Identity, Model};
 
 #[derive(Default)]
 pub(crate) struct Registers {
-    identity: Option<Identity>,
+    pub(crate) identity: Identity,
     pub(crate) cr0: u32,
     cr0ack: u32,
     pub(crate) cr1: u32,
@@ -48,7 +28,7 @@ pub(crate) struct Registers {
 
 impl Registers {
     pub(crate) fn reset(identity: Identity) -> Self {
-        Self { identity: Some(identity), ..Self::default() }
+        Self { identity, ..Self::default() }
     }
 
     /// Whether the stream table decides.
@@ -74,7 +54,7 @@ impl Registers {
     }
 
     pub(crate) fn read32(&self, register: u64) -> u32 {
-        let identity = self.identity.expect("made by reset");
+        let identity = self.identity;
         match register {
             offset::IDR0 => identity.idr0,
             offset::IDR1 => identity.idr1,

@@ -1,150 +1,228 @@
-//! Stream table and stage-2 walks over the bytes in memory.
+//! Walks: what an address translates to, by the caches and by the tables in memory.
+//!
+//! Every lookup gives *all* results that the architecture permits at this moment, the ones known longest first: a
+//! cached leaf, a walk that starts at a cached table, and a walk from the root. An SMMU may give any of them.
 
-use sluice_smmu::regs::{L1STD, STE2, STE3, STRTAB_BASE, STRTAB_BASE_CFG};
+use std::cell::{Ref, RefCell};
 
-use crate::state::{Entry, State};
+use sluice_abi::smmu::event;
 
-const TWO_LEVEL: u32 = 1;
-/// Bits 47:12 of a descriptor.
-const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
-const INPUT_BITS: u32 = 44;
+use crate::cd::Descriptor;
+use crate::descriptor::{Leaf, Limits, Meaning, Rights};
+use crate::memory::Memory;
+use crate::regime::{Regime, Stage, Table};
+use crate::state::State;
+use crate::ste::Stage2;
+use crate::tlb::{Cached, CachedLeaf, Kind, Value};
 
-/// One page of a translation: where it leads and what it permits.
+/// What the SMMU was doing when a translation faulted (7.3.13, CLASS).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Class {
+    ContextDescriptor = 0,
+    TableWalk = 1,
+    Input = 2,
+}
+
+/// Why there is no translation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: u64,
+    pub(crate) stage: Stage,
+    pub(crate) class: Class,
+    /// Where stage 2 faults: its input. Where a fetch fails: the physical address.
+    pub(crate) address: u64,
+}
+
+/// A leaf and the addresses it serves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Leaf {
-    /// Output page number.
-    pub(crate) page: u64,
-    pub(crate) read: bool,
-    pub(crate) write: bool,
-    /// log2 of the pages of the leaf this page came from.
+pub(crate) struct Mapped {
+    pub(crate) leaf: Leaf,
+    pub(crate) base: u64,
     pub(crate) order: u32,
+    pub(crate) level: u32,
 }
 
-/// Why a walk ended without a leaf.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum WalkFault {
-    Translation,
-    Access,
+impl Mapped {
+    pub(crate) fn of(cached: &Cached, leaf: Leaf) -> Self {
+        Self { leaf, base: cached.base, order: cached.order, level: cached.level }
+    }
+
+    pub(crate) fn output(&self, input: u64) -> u64 {
+        self.leaf.output + (input - self.base)
+    }
 }
 
-impl State {
-    pub(crate) fn two_level(&self) -> bool {
-        STRTAB_BASE_CFG::FMT.read(self.registers.strtab_cfg) == TWO_LEVEL
+/// Tables to walk and the tag of what is cached of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Space<'s> {
+    pub(crate) regime: &'s Regime,
+    pub(crate) vmid: u16,
+    pub(crate) asid: Option<u16>,
+    /// What translates the addresses of the tables.
+    pub(crate) under: Option<&'s Stage2>,
+    pub(crate) class: Class,
+}
+
+impl<'s> Space<'s> {
+    pub(crate) fn stage2(stage2: &'s Stage2, class: Class) -> Self {
+        Self { regime: &stage2.regime, vmid: stage2.vmid, asid: None, under: None, class }
     }
 
-    pub(crate) fn stream_bits(&self) -> u32 {
-        STRTAB_BASE_CFG::LOG2SIZE.read(self.registers.strtab_cfg)
-    }
-
-    pub(crate) fn strtab(&self) -> u64 {
-        STRTAB_BASE::ADDR.read(self.registers.strtab_base) << 6
-    }
-
-    /// Address of a stream's entry by a first-level descriptor; `None` when it covers no entries.
-    pub(crate) fn entry_of(descriptor: u64, sid: u32) -> Option<u64> {
-        let span = L1STD::SPAN.read(descriptor);
-        let index = u64::from(sid & 0xff);
-        (span != 0 && index < 1 << (span - 1)).then(|| (L1STD::L2PTR.read(descriptor) << 6) + 64 * index)
-    }
-
-    /// Address of a stream's entry as memory says now.
-    pub(crate) fn entry_address(&self, sid: u32) -> Option<u64> {
-        if u64::from(sid) >> self.stream_bits() != 0 {
-            return None;
-        }
-        if self.two_level() {
-            Self::entry_of(self.word(self.strtab() + 8 * u64::from(sid >> 8)), sid)
-        } else {
-            Some(self.strtab() + 64 * u64::from(sid))
+    pub(crate) fn kind(&self) -> Kind {
+        match self.regime.stage {
+            Stage::One => Kind::Stage1,
+            Stage::Two => Kind::Stage2,
         }
     }
 
-    /// The stream whose entry lies at `at`.
-    pub(crate) fn sid_of(&self, at: u64) -> Option<u32> {
-        if self.strtab() == 0 {
-            return None;
+    /// A cache entry for the descriptor at `level` that translates `input`.
+    pub(crate) fn entry(&self, kind: Kind, level: u32, input: u64, value: Value) -> Cached {
+        let order = self.regime.shift(level);
+        let asid = match value {
+            Value::Leaf(CachedLeaf { leaf, .. }) if leaf.global => None,
+            Value::Leaf(_) | Value::Table(_) => self.asid,
+        };
+        Cached { kind, vmid: self.vmid, asid, base: input >> order << order, order, level, value }
+    }
+
+    /// The table that a descriptor in `table` leads to.
+    pub(crate) fn next(&self, table: &Table, address: u64, limits: Limits) -> Table {
+        Table { level: table.level + 1, address, physical: self.under.is_none(), limits }
+    }
+
+    fn fault(&self, kind: u64, address: u64) -> Fault {
+        Fault { kind, stage: self.regime.stage, class: self.class, address }
+    }
+}
+
+pub(crate) type Results<T> = Vec<Result<T, Fault>>;
+
+/// Adds what is not there yet.
+pub(crate) fn add<T: PartialEq>(results: &mut Vec<T>, result: T) {
+    if !results.contains(&result) {
+        results.push(result);
+    }
+}
+
+/// A moment in which addresses are looked up.
+pub(crate) struct Look<'s> {
+    pub(crate) state: &'s State,
+    pub(crate) memory: Ref<'s, Memory>,
+    /// What was read from memory and may be cached now.
+    pub(crate) fetched: RefCell<Vec<Cached>>,
+    /// Context descriptors that may be cached now, by StreamID and SubstreamID.
+    pub(crate) contexts: RefCell<Vec<((u32, u32), Descriptor)>>,
+}
+
+impl<'s> Look<'s> {
+    pub(crate) fn new(state: &'s State) -> Self {
+        Self { state, memory: state.memory.borrow(), fetched: RefCell::default(), contexts: RefCell::default() }
+    }
+
+    pub(crate) fn note(&self, cached: Cached) {
+        self.fetched.borrow_mut().push(cached);
+    }
+
+    /// What stage 2 makes of an intermediate address.
+    pub(crate) fn stage2(&self, stage2: &Stage2, ipa: u64, class: Class) -> Results<Mapped> {
+        let space = Space::stage2(stage2, class);
+        if ipa >> space.regime.input_bits != 0 {
+            return vec![Err(space.fault(event::F_TRANSLATION, ipa))];
         }
-        if !self.two_level() {
-            let index = at.checked_sub(self.strtab())? / 64;
-            return (index >> self.stream_bits() == 0).then_some(index as u32);
+        self.leaves(&space, ipa)
+    }
+
+    /// What the tables of `space` make of an address in their range.
+    pub(crate) fn leaves(&self, space: &Space<'_>, input: u64) -> Results<Mapped> {
+        let mut results = Vec::new();
+        let cached = self.state.tlb.at(space.kind(), space.vmid, space.asid, input);
+        for (entry, cached) in cached.filter_map(|entry| entry.leaf().map(|leaf| (entry, leaf))) {
+            add(&mut results, Ok(Mapped::of(entry, cached.leaf)));
         }
-        let tables = 1u64 << (self.stream_bits().saturating_sub(8));
-        (0..tables).find_map(|index| {
-            let first = Self::entry_of(self.word(self.strtab() + 8 * index), 0)?;
-            let entry = at.checked_sub(first)? / 64;
-            (entry < 256).then_some((index * 256 + entry) as u32)
-        })
-    }
-
-    pub(crate) fn may_be_entry(&self, at: u64) -> bool {
-        self.sid_of(at).is_some()
-    }
-
-    /// Whether an entry's stage-2 fields are ones the architecture and this model accept.
-    pub(crate) fn stage2_legal(entry: &Entry) -> bool {
-        let word = entry[2];
-        STE2::S2AA64.is_set(word)
-            && STE2::S2T0SZ.read(word) == u64::from(64 - INPUT_BITS)
-            && STE2::S2SL0.read(word) == 2
-            && STE2::S2TG.read(word) == 0
-            && STE2::S2PS.read(word) == 4
-            && !STE2::S2ENDI.is_set(word)
-            && !STE2::S2S.is_set(word)
-    }
-
-    pub(crate) fn root_of(entry: &Entry) -> (u16, u64) {
-        (STE2::S2VMID.read(entry[2]) as u16, STE3::S2TTB.read(entry[3]) << 4)
-    }
-
-    pub(crate) fn walk(&self, root: u64, iova: u64) -> Result<Leaf, WalkFault> {
-        if iova >> INPUT_BITS != 0 {
-            return Err(WalkFault::Translation);
+        for table in self.starts(space, input) {
+            self.descend(space, &table, input, &mut results);
         }
-        let mut table = root;
-        for level in 0..4u32 {
-            let shift = 39 - 9 * level;
-            let word = self.word(table + 8 * (iova >> shift & 0x1ff));
-            match (word & 3, level) {
-                (3, 0..=2) => table = word & ADDRESS,
-                (1, 1 | 2) | (3, 3) => return leaf(word, iova, shift),
-                _ => return Err(WalkFault::Translation),
-            }
+        results
+    }
+
+    /// Where a walk may start.
+    fn starts(&self, space: &Space<'_>, input: u64) -> Vec<Table> {
+        let mut starts = Vec::new();
+        let physical = space.under.map(|_| Kind::Combined);
+        for kind in physical.into_iter().chain([space.kind()]) {
+            let cached = self.state.tlb.at(kind, space.vmid, space.asid, input);
+            cached.filter_map(Cached::table).for_each(|table| add(&mut starts, table));
         }
-        Err(WalkFault::Translation)
+        add(&mut starts, space.regime.root);
+        starts
     }
 
-    /// Every page below `root`, by input page number.
-    pub(crate) fn pages(&self, root: u64) -> Vec<(u64, Leaf)> {
-        let mut found = Vec::new();
-        self.pages_below(root, 0, 0, &mut found);
-        found
-    }
-
-    fn pages_below(&self, table: u64, level: u32, base: u64, found: &mut Vec<(u64, Leaf)>) {
-        let shift = 39 - 9 * level;
-        let entries = if level == 0 { 32 } else { 512 };
-        for index in 0..entries {
-            let word = self.word(table + 8 * index);
-            let iova = base + (index << shift);
-            match (word & 3, level) {
-                (3, 0..=2) => self.pages_below(word & ADDRESS, level + 1, iova, found),
-                (1, 1 | 2) | (3, 3) => {
-                    for page in 0..1u64 << (shift - 12) {
-                        let at = iova + (page << 12);
-                        found.extend(leaf(word, at, shift).ok().map(|leaf| (at >> 12, leaf)));
-                    }
+    fn descend(&self, space: &Space<'_>, table: &Table, input: u64, results: &mut Results<Mapped>) {
+        let slot = space.regime.slot(table, input);
+        for read in self.read(space, table, slot, input) {
+            let word = match read {
+                Ok(word) => word,
+                Err(fault) => {
+                    add(results, Err(fault));
+                    continue;
                 }
-                _ => {}
+            };
+            match space.regime.meaning(table.level, table.limits, word) {
+                Meaning::Fault(kind) => add(results, Err(space.fault(kind, input))),
+                Meaning::Table { address, limits } => {
+                    let next = space.next(table, address, limits);
+                    self.note(space.entry(space.kind(), table.level, input, Value::Table(next)));
+                    self.descend(space, &next, input, results);
+                }
+                Meaning::Leaf(leaf) => {
+                    let value = Value::Leaf(CachedLeaf { leaf, under: None });
+                    let cached = space.entry(space.kind(), table.level, input, value);
+                    self.note(cached);
+                    add(results, Ok(Mapped::of(&cached, leaf)));
+                }
             }
         }
     }
-}
 
-fn leaf(word: u64, iova: u64, shift: u32) -> Result<Leaf, WalkFault> {
-    if word & 1 << 10 == 0 {
-        return Err(WalkFault::Access);
+    /// The words that the descriptor at `slot` of a table may be.
+    fn read(&self, space: &Space<'_>, table: &Table, slot: u64, input: u64) -> Results<u64> {
+        let class =
+            if space.under.is_some() || space.regime.stage == Stage::One { Class::TableWalk } else { space.class };
+        let word = |at: u64| {
+            let missing = Fault { class, ..space.fault(event::F_WALK_EABT, at) };
+            if self.memory.answers(at) { Ok(self.memory.word(at)) } else { Err(missing) }
+        };
+        let Some(stage2) = space.under.filter(|_| !table.physical) else { return vec![word(slot)] };
+        let mut words = Vec::new();
+        for place in self.structure(stage2, slot, class) {
+            if let Ok(at) = place {
+                self.note_physical(space, table, at - (slot - table.address), input);
+            }
+            add(&mut words, place.and_then(word));
+        }
+        words
     }
-    let inside = iova & ((1 << shift) - 1);
-    let output = (word & ADDRESS & !((1 << shift) - 1)) + inside;
-    Ok(Leaf { page: output >> 12, read: word & 1 << 6 != 0, write: word & 1 << 7 != 0, order: shift - 12 })
+
+    /// A table below the root that lies in one page is reached without stage 2 once its physical address is known.
+    pub(crate) fn note_physical(&self, space: &Space<'_>, table: &Table, address: u64, input: u64) {
+        if table.level > space.regime.root.level && space.regime.granule == 12 {
+            let physical = Value::Table(Table { address, physical: true, ..*table });
+            self.note(space.entry(Kind::Combined, table.level - 1, input, physical));
+        }
+    }
+
+    /// Physical addresses at which stage 2 lets a structure of stage 1 be read.
+    pub(crate) fn structure(&self, stage2: &Stage2, ipa: u64, class: Class) -> Results<u64> {
+        let mut places = Vec::new();
+        for result in self.stage2(stage2, ipa, class) {
+            let place = result.and_then(|mapped| {
+                let rights: Rights = mapped.leaf.rights;
+                let readable = rights.privileged.read && !(stage2.protects_walks && mapped.leaf.device);
+                let refused = Fault { kind: event::F_PERMISSION, stage: Stage::Two, class, address: ipa };
+                readable.then(|| mapped.output(ipa)).ok_or(refused)
+            });
+            add(&mut places, place);
+        }
+        places
+    }
 }
