@@ -62,6 +62,10 @@ pub const ASID_POOL_INDEX_BITS: u32 = 9;
 pub const ASID_POOL_COUNT_BITS: u32 = 7;
 /// Scheduling domains configured.
 pub const NUM_DOMAINS: u64 = 1;
+/// Entries of the domain schedule, the last of which always ends it.
+pub const DOMAIN_SCHEDULE_LENGTH: usize = 2;
+/// Most ticks of one entry: they share a word with the domain.
+pub const MAX_DOMAIN_TICKS: u64 = (1 << 56) - 1;
 /// Timer tick in microseconds.
 pub const TIMER_TICK_US: u64 = 2000;
 /// Ticks a thread runs before the next of its priority.

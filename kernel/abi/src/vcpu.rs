@@ -35,3 +35,23 @@ numbered! {
 
 /// Number of register fields.
 pub const VCPU_REGISTERS: usize = 24;
+
+impl VcpuRegister {
+    /// The register with this number.
+    #[must_use]
+    pub fn from_word(word: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(word).ok()?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_positions() {
+        for (number, register) in VcpuRegister::ALL.into_iter().enumerate() {
+            assert_eq!(register as usize, number);
+        }
+    }
+}

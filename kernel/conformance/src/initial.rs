@@ -100,6 +100,8 @@ fn capability(cap: &concrete::Cap) -> Option<Cap> {
         concrete::Cap::IrqControl => Cap::IrqControl,
         concrete::Cap::IrqHandler(intid) => Cap::IrqHandler(intid),
         concrete::Cap::Domain => Cap::Domain,
+        concrete::Cap::Vcpu(vcpu) => Cap::Vcpu(vcpu.at()),
+        concrete::Cap::SgiSignal(signal) => Cap::SgiSignal { intid: signal.intid, target: signal.target },
         concrete::Cap::Null | concrete::Cap::Zombie(_) | concrete::Cap::Reply(_) => return None,
     })
 }
@@ -123,6 +125,7 @@ fn add_object(state: &mut State, cap: &Cap) {
         Cap::Endpoint { object, .. } => (object, Object::Endpoint),
         Cap::Notification { object, .. } => (object, Object::Notification { bound: None }),
         Cap::StreamTable(base) => (base, Object::StreamTable),
+        Cap::Vcpu(vcpu) => (vcpu, Object::Vcpu),
         Cap::Untyped { .. }
         | Cap::AsidControl
         | Cap::SidControl
@@ -131,6 +134,7 @@ fn add_object(state: &mut State, cap: &Cap) {
         | Cap::Cb(_)
         | Cap::IrqControl
         | Cap::IrqHandler(_)
+        | Cap::SgiSignal { .. }
         | Cap::Domain => return,
     };
     state.objects.insert(at, object);

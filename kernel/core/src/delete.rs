@@ -183,6 +183,9 @@ impl<H: Hal> Kernel<H> {
             Cap::Thread(thread) if last => {
                 self.unbind_notification(thread);
                 self.take_fpu_from(thread);
+                if let Some(vcpu) = self.tcb(thread).vcpu.get() {
+                    self.dissociate(vcpu);
+                }
                 self.suspend(thread);
                 let zombie = Zombie { base: thread.at(), kind: ZombieKind::Thread, remaining: Tcb::SLOTS };
                 return Finalised { remainder: Cap::Zombie(zombie), cleanup: Cleanup::None };
@@ -198,6 +201,10 @@ impl<H: Hal> Kernel<H> {
             Cap::Frame(frame) => self.finalise_frame(frame),
             Cap::Cb { context, bound } => self.finalise_context(context, bound, last),
             Cap::Sid(stream) if last => self.finalise_stream(stream),
+            Cap::Vcpu(vcpu) if last => {
+                self.dissociate(vcpu);
+                self.hal.destroy(vcpu);
+            }
             Cap::StreamTable { base, mapped } if last => self.finalise_stream_table(base, mapped),
             Cap::Null
             | Cap::Untyped(_)
@@ -215,6 +222,8 @@ impl<H: Hal> Kernel<H> {
             | Cap::SidControl
             | Cap::Sid(_)
             | Cap::CbControl
+            | Cap::Vcpu(_)
+            | Cap::SgiSignal(_)
             | Cap::StreamTable { .. } => {}
         }
         Finalised::DONE

@@ -25,6 +25,8 @@ impl<H: Hal> Kernel<H> {
         match (parent, child) {
             (Cap::Endpoint(parent), Cap::Endpoint(child)) => badge_allows(parent.badge, child.badge),
             (Cap::Notification(parent), Cap::Notification(child)) => badge_allows(parent.badge, child.badge),
+            // Two capabilities to the same interrupt of the same core, issued apart, are not each other's.
+            (Cap::SgiSignal(_), Cap::SgiSignal(_)) => !self.slot(b).links().first_badged,
             _ => true,
         }
     }

@@ -5,7 +5,7 @@
 
 use crate::Kernel;
 use crate::hal::Hal;
-use crate::object::{Fault, Tcb};
+use crate::object::Tcb;
 use crate::store::Handle;
 
 /// Flag of `TCB_SetFlags`: floating point is a fault for the thread.
@@ -29,7 +29,7 @@ impl<H: Hal> Kernel<H> {
     pub fn enter_fpu_trap(&mut self, syndrome: u64) {
         let Some(thread) = self.current else { return };
         if self.tcb(thread).flags.get() & FPU_DISABLED != 0 {
-            return self.enter_fault(Fault::User { number: syndrome, code: 0 });
+            return self.enter_exception(syndrome);
         }
         self.hal.open_fpu(true);
         self.fpu.open = true;

@@ -10,12 +10,13 @@ use sluice_smmu::Bus;
 
 use crate::object::FpuContext;
 use crate::store::Store;
+use crate::vcpu::GuestMachine;
 
 /// Effects on the machine.
 ///
 /// `TableMemory` (translation-table words) and `Bus` (MMIO, barriers, cleaning) come with `sluice_smmu::Bus`;
-/// [`Store`] gives access to kernel objects.
-pub trait Hal: Bus + Store {
+/// [`Store`] gives access to kernel objects, [`GuestMachine`] to registers of guests.
+pub trait Hal: Bus + Store + GuestMachine {
     /// Whether the build is the one that measures: threads have the benchmark system calls.
     const MEASURES: bool = false;
 

@@ -22,6 +22,10 @@ pub enum InterruptUse {
     Timer,
     /// Something happened at this SMMU.
     Smmu(u8),
+    /// The virtual timer of the guest that runs.
+    VirtualTimer,
+    /// The virtual CPU interface of the guest that runs asks for maintenance.
+    VgicMaintenance,
 }
 
 /// The table of interrupts.
@@ -84,6 +88,8 @@ impl<H: Hal> Kernel<H> {
                 self.hal.rearm_timer();
             }
             InterruptUse::Smmu(smmu) => self.collect_events(smmu),
+            InterruptUse::VirtualTimer => self.virtual_timer_fired(intid),
+            InterruptUse::VgicMaintenance => self.maintain_vgic(),
             InterruptUse::Inactive => self.hal.set_interrupt_enabled(intid, false),
         }
         self.hal.acknowledge_interrupt(intid);

@@ -3,6 +3,7 @@
 use sluice_abi::PhysAddr;
 
 use crate::cap::{Cap, Slot};
+use crate::domain::DomainSchedule;
 use crate::fpu::Fpu;
 use crate::hal::Hal;
 use crate::interrupt::Interrupts;
@@ -10,6 +11,7 @@ use crate::iommu::Smmus;
 use crate::object::Tcb;
 use crate::sched::Scheduler;
 use crate::store::{Handle, Object, SlotRef};
+use crate::vcpu::Vcpus;
 use crate::vspace::AddressSpaces;
 
 /// The kernel.
@@ -23,6 +25,8 @@ pub struct Kernel<H: Hal> {
     pub(crate) spaces: AddressSpaces,
     pub(crate) smmus: Smmus,
     pub(crate) fpu: Fpu,
+    pub(crate) vcpus: Vcpus,
+    pub(crate) domains: DomainSchedule,
     /// The slot whose descendants are being removed, while it exists; of no meaning between two system calls.
     pub(crate) revoking: Option<SlotRef>,
 }
@@ -50,6 +54,8 @@ impl<H: Hal> Kernel<H> {
             spaces: AddressSpaces::new(memory.empty_root),
             smmus: Smmus::new(),
             fpu: Fpu::new(),
+            vcpus: Vcpus::new(),
+            domains: DomainSchedule::new(),
             revoking: None,
         }
     }

@@ -200,13 +200,19 @@ impl<H: Hal> Kernel<H> {
             Some(thread) => self.switch_to(thread),
             None => {
                 self.current = None;
+                self.leave_guest_unless(None);
                 self.load_empty_vspace();
             }
         }
     }
 
     fn switch_to(&mut self, thread: Handle<Tcb>) {
+        let vcpu = self.tcb(thread).vcpu.get();
+        self.leave_guest_unless(vcpu);
         self.load_vspace_of(thread);
+        if let Some(vcpu) = vcpu {
+            self.enter_guest(vcpu);
+        }
         self.guard_fpu(thread);
         self.dequeue(thread);
         self.current = Some(thread);

@@ -6,7 +6,7 @@ use crate::Kernel;
 use crate::cap::{CNode, Cap, EndpointCap, Frame, NotificationCap, PageTable, Untyped, VSpace};
 use crate::error::Preempted;
 use crate::hal::Hal;
-use crate::object::{Endpoint, Notification, Tcb};
+use crate::object::{Endpoint, Notification, Tcb, Vcpu};
 use crate::store::SlotRef;
 
 /// Bytes cleared between two looks for interrupts.
@@ -95,8 +95,7 @@ impl<H: Hal> Kernel<H> {
                 self.create_stream_table(at);
                 Cap::StreamTable { base: at, mapped: None }
             }
-            // Decoding refuses virtual processors until they exist.
-            ObjectType::Vcpu => Cap::Null,
+            ObjectType::Vcpu => Cap::Vcpu(self.hal.create::<Vcpu>(at)),
         }
     }
 }

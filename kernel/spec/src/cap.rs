@@ -152,6 +152,15 @@ pub enum Cap {
     IrqHandler(u32),
     /// Scheduling domains.
     Domain,
+    /// A virtual processor.
+    Vcpu(PhysAddr),
+    /// Sending of one software-generated interrupt to one core.
+    SgiSignal {
+        /// The interrupt.
+        intid: u8,
+        /// The core's affinity.
+        target: u32,
+    },
 }
 
 impl Cap {
@@ -167,6 +176,7 @@ impl Cap {
             | Self::PageTable { base, .. }
             | Self::VSpace { root: base, .. }
             | Self::AsidPool { pool: base, .. }
+            | Self::Vcpu(base)
             | Self::StreamTable(base) => Some(ObjectName::Memory(*base)),
             Self::Sid(stream) => Some(ObjectName::Stream(*stream)),
             Self::Cb(context) => Some(ObjectName::Context(*context)),
@@ -176,6 +186,7 @@ impl Cap {
             | Self::SidControl
             | Self::CbControl
             | Self::IrqControl
+            | Self::SgiSignal { .. }
             | Self::Domain => None,
         }
     }
@@ -193,6 +204,7 @@ impl Cap {
             Self::PageTable { base, .. } | Self::VSpace { root: base, .. } | Self::AsidPool { pool: base, .. } => {
                 Some((*base, sluice_abi::PAGE_BITS))
             }
+            Self::Vcpu(base) => Some((*base, ObjectType::Vcpu.size_bits(0))),
             Self::StreamTable(base) => Some((*base, ObjectType::StreamTable.size_bits(0))),
             Self::AsidControl
             | Self::SidControl
@@ -201,6 +213,7 @@ impl Cap {
             | Self::Cb(_)
             | Self::IrqControl
             | Self::IrqHandler(_)
+            | Self::SgiSignal { .. }
             | Self::Domain => None,
         }
     }

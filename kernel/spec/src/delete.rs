@@ -54,6 +54,8 @@ impl State {
             | Cap::StreamTable(_)
             | Cap::IrqControl
             | Cap::IrqHandler(_)
+            | Cap::Vcpu(_)
+            | Cap::SgiSignal { .. }
             | Cap::Domain => {}
         }
         if let Some(ObjectName::Memory(base)) = cap.object() {

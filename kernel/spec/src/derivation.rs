@@ -32,7 +32,7 @@ impl State {
             (Cap::Untyped { .. }, Cap::Untyped { .. })
             | (Cap::SidControl, Cap::Sid(_))
             | (Cap::CbControl, Cap::Cb(_))
-            | (Cap::IrqControl, Cap::IrqHandler(_)) => true,
+            | (Cap::IrqControl, Cap::IrqHandler(_) | Cap::SgiSignal { .. }) => true,
             (from, cap) => cap.badge().is_some() && cap.badge() != from.badge(),
         };
         let same_badge = from.cap.badge().is_none_or(|badge| badge == 0 || Some(badge) == cap.badge() && !original);

@@ -38,6 +38,8 @@ pub enum Object {
     AsidPool,
     /// A table of streams.
     StreamTable,
+    /// A virtual processor.
+    Vcpu,
 }
 
 impl Object {
@@ -52,6 +54,7 @@ impl Object {
             Self::Frame(size) => size.bits(),
             Self::PageTable | Self::VSpace | Self::AsidPool => sluice_abi::PAGE_BITS,
             Self::StreamTable => ObjectType::StreamTable.size_bits(0),
+            Self::Vcpu => ObjectType::Vcpu.size_bits(0),
         }
     }
 }

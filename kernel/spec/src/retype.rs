@@ -60,8 +60,7 @@ fn size_bits(kind: ObjectType, bits: u32) -> Result<u32, Error> {
         return Err(Error::RangeError);
     }
     let too_small = kind == ObjectType::CNode && bits == 0 || kind == ObjectType::Untyped && bits < MIN_UNTYPED_BITS;
-    // Virtual processors are not there yet.
-    if too_small || kind == ObjectType::Vcpu { Err(Error::InvalidArgument) } else { Ok(kind.size_bits(bits)) }
+    if too_small { Err(Error::InvalidArgument) } else { Ok(kind.size_bits(bits)) }
 }
 
 fn new_object(kind: ObjectType, bits: u32, at: PhysAddr, device: bool) -> (Cap, Option<Object>) {
@@ -70,7 +69,7 @@ fn new_object(kind: ObjectType, bits: u32, at: PhysAddr, device: bool) -> (Cap, 
         (cap, Some(Object::Frame(size)))
     };
     match kind {
-        ObjectType::Untyped | ObjectType::Vcpu => (Cap::Untyped { base: at, bits, device, used: 0 }, None),
+        ObjectType::Untyped => (Cap::Untyped { base: at, bits, device, used: 0 }, None),
         ObjectType::Tcb => (Cap::Thread(at), Some(Object::Thread(Thread { runnable: false, notification: None }))),
         ObjectType::Endpoint => (Cap::Endpoint { object: at, badge: 0, rights: Rights::ALL }, Some(Object::Endpoint)),
         ObjectType::Notification => {
@@ -85,6 +84,7 @@ fn new_object(kind: ObjectType, bits: u32, at: PhysAddr, device: bool) -> (Cap, 
         ObjectType::HugePage => frame(FrameSize::Huge),
         ObjectType::PageTable => (Cap::PageTable { base: at, mapped: None }, Some(Object::PageTable)),
         ObjectType::VSpace => (Cap::VSpace { root: at, asid: None }, Some(Object::VSpace)),
+        ObjectType::Vcpu => (Cap::Vcpu(at), Some(Object::Vcpu)),
         ObjectType::StreamTable => (Cap::StreamTable(at), Some(Object::StreamTable)),
     }
 }

@@ -95,7 +95,17 @@ impl Message<'_> {
             Cap::StreamTable(_) => Err(Error::IllegalOperation),
             Cap::IrqControl => self.of_irq_control(),
             Cap::IrqHandler(_) => self.of_irq_handler(),
-            Cap::Domain => self.only(&[Label::DomainSetSet]),
+            Cap::Domain => {
+                self.only(&[Label::DomainSetSet, Label::DomainScheduleConfigure, Label::DomainScheduleSetStart])
+            }
+            Cap::Vcpu(_) => self.only(&[
+                Label::VcpuSetTcb,
+                Label::VcpuInjectIrq,
+                Label::VcpuReadReg,
+                Label::VcpuWriteReg,
+                Label::VcpuAckVppi,
+            ]),
+            Cap::SgiSignal { .. } => Ok(Demand::Beside(Effect::NONE)),
         }
     }
 

@@ -84,6 +84,8 @@ pub fn derivation(cap: Cap) -> Derivation {
         | Cap::AsidControl
         | Cap::AsidPool { .. }
         | Cap::Sid(_)
+        | Cap::Vcpu(_)
+        | Cap::SgiSignal(_)
         | Cap::StreamTable { .. } => Derivation::Cap(cap),
     }
 }

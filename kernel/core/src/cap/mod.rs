@@ -15,7 +15,7 @@ use sluice_abi::cap::CapTag;
 use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{CapRights, FrameSize, PhysAddr, VirtAddr};
 
-use crate::object::{AsidPool, Endpoint, Notification, Tcb};
+use crate::object::{AsidPool, Endpoint, Notification, Tcb, Vcpu};
 use crate::store::Handle;
 
 /// Address-space identifier: names a VSpace while it has a place in an ASID pool. 0 is never given out.
@@ -75,6 +75,10 @@ pub enum Cap {
         /// The stream, when this is the hidden copy that binds it.
         bound: Option<StreamId>,
     },
+    /// Authority over a virtual processor.
+    Vcpu(Handle<Vcpu>),
+    /// Authority to send one software-generated interrupt to one core.
+    SgiSignal(SgiSignal),
     /// A second-level stream table.
     StreamTable {
         /// Its memory.
@@ -149,6 +153,15 @@ pub struct CNode {
     pub guard: u64,
     /// How many.
     pub guard_bits: u8,
+}
+
+/// Authority to send one software-generated interrupt to one core.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SgiSignal {
+    /// The interrupt, below 16.
+    pub intid: u8,
+    /// The core, by its affinity: Aff3, Aff2, Aff1 and Aff0 from the highest byte on.
+    pub target: u32,
 }
 
 /// What a zombie was.
@@ -243,6 +256,8 @@ impl Cap {
             Self::Sid(_) => CapTag::Sid,
             Self::CbControl => CapTag::CbControl,
             Self::Cb { .. } => CapTag::Cb,
+            Self::Vcpu(_) => CapTag::Vcpu,
+            Self::SgiSignal(_) => CapTag::SgiSignal,
             Self::StreamTable { .. } => CapTag::StreamTable,
         }
     }

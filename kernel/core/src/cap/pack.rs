@@ -6,8 +6,8 @@ use sluice_abi::{CapRights, FrameSize, PhysAddr, VirtAddr};
 
 use super::raw::{self, RawCap};
 use super::{
-    Asid, CNode, Cap, EndpointCap, Frame, Mapping, NotificationCap, PageTable, Reply, Untyped, VSpace, Zombie,
-    ZombieKind,
+    Asid, CNode, Cap, EndpointCap, Frame, Mapping, NotificationCap, PageTable, Reply, SgiSignal, Untyped, VSpace,
+    Zombie, ZombieKind,
 };
 use crate::store::Handle;
 
@@ -107,6 +107,10 @@ impl Cap {
                 let sid = bound.map_or(0, |stream| raw::SID.put(stream.sid.into()));
                 (bound.map_or(0, |_| raw::BOUND.put(1)), context_words(context) | sid)
             }
+            Self::Vcpu(vcpu) => (address(vcpu.at()), 0),
+            Self::SgiSignal(SgiSignal { intid, target }) => {
+                (raw::SGI_INTID.put(intid.into()), raw::SGI_TARGET.put(target.into()))
+            }
             Self::StreamTable { base, mapped } => {
                 (address(base) | mapped.map_or(0, |_| raw::MAPPED.put(1)), mapped.map_or(0, stream_words))
             }
@@ -181,6 +185,11 @@ impl Cap {
             t if t == tag(CapTag::Cb) => {
                 Self::Cb { context: context(cap[1]), bound: (raw::BOUND.get(cap[0]) != 0).then(|| stream(cap[1])) }
             }
+            t if t == tag(CapTag::Vcpu) => Self::Vcpu(Handle::new(base)),
+            t if t == tag(CapTag::SgiSignal) => Self::SgiSignal(SgiSignal {
+                intid: raw::SGI_INTID.get(cap[0]) as u8,
+                target: raw::SGI_TARGET.get(cap[1]) as u32,
+            }),
             t if t == tag(CapTag::StreamTable) => {
                 Self::StreamTable { base, mapped: (raw::MAPPED.get(cap[0]) != 0).then(|| stream(cap[1])) }
             }

@@ -68,6 +68,10 @@ pub const FRAME_DEVICE: Field = Field::new(11, 1);
 pub const MAPPED: Field = Field::new(12, 1);
 /// VSpace, CB: the hidden copy of a binding.
 pub const BOUND: Field = Field::new(13, 1);
+/// SGI signal: the interrupt.
+pub const SGI_INTID: Field = Field::new(5, 4);
+/// Word 1 of SGI signal: affinity of the core.
+pub const SGI_TARGET: Field = Field::new(0, 32);
 /// Word 1 of frame and page table: page number of the address.
 pub const MAPPED_PAGE: Field = Field::new(12, 36);
 /// Word 1 of frame, page table, VSpace, ASID pool: ASID.

@@ -15,7 +15,7 @@ pub fn same_region(a: &Cap, b: &Cap) -> bool {
         (Cap::Reply(a), Cap::Reply(b)) => a.caller == b.caller,
         (Cap::CNode(a), Cap::CNode(b)) => a.base == b.base && a.radix == b.radix,
         (Cap::Thread(a), Cap::Thread(b)) => a == b,
-        (Cap::IrqControl, Cap::IrqControl | Cap::IrqHandler(_)) => true,
+        (Cap::IrqControl, Cap::IrqControl | Cap::IrqHandler(_) | Cap::SgiSignal(_)) => true,
         (Cap::IrqHandler(a), Cap::IrqHandler(b)) => a == b,
         (Cap::Domain, Cap::Domain) | (Cap::AsidControl, Cap::AsidControl) => true,
         (Cap::PageTable(a), Cap::PageTable(b)) => a.base == b.base,
@@ -26,6 +26,8 @@ pub fn same_region(a: &Cap, b: &Cap) -> bool {
         (Cap::CbControl, Cap::CbControl | Cap::Cb { .. }) => true,
         (Cap::Cb { context: a, .. }, Cap::Cb { context: b, .. }) => a == b,
         (Cap::StreamTable { base: a, .. }, Cap::StreamTable { base: b, .. }) => a == b,
+        (Cap::Vcpu(a), Cap::Vcpu(b)) => a == b,
+        (Cap::SgiSignal(a), Cap::SgiSignal(b)) => a == b,
         _ => false,
     }
 }
@@ -34,8 +36,8 @@ pub fn same_region(a: &Cap, b: &Cap) -> bool {
 #[must_use]
 pub fn same_object(a: &Cap, b: &Cap) -> bool {
     match (a, b) {
-        (Cap::Untyped(_), _)
-        | (Cap::IrqControl, Cap::IrqHandler(_))
+        (Cap::Untyped(_) | Cap::SgiSignal(_), _)
+        | (Cap::IrqControl, Cap::IrqHandler(_) | Cap::SgiSignal(_))
         | (Cap::SidControl, Cap::Sid(_))
         | (Cap::CbControl, Cap::Cb { .. }) => false,
         (Cap::Frame(a), Cap::Frame(b)) => a.base == b.base && a.size == b.size,
@@ -49,7 +51,7 @@ pub fn is_revocable(new: &Cap, source: &Cap) -> bool {
     match (new, source) {
         (Cap::Endpoint(new), Cap::Endpoint(source)) => new.badge != source.badge,
         (Cap::Notification(new), Cap::Notification(source)) => new.badge != source.badge,
-        (Cap::IrqHandler(_), source) => matches!(source, Cap::IrqControl),
+        (Cap::IrqHandler(_) | Cap::SgiSignal(_), source) => matches!(source, Cap::IrqControl),
         (Cap::Sid(_), source) => matches!(source, Cap::SidControl),
         (Cap::Cb { .. }, source) => matches!(source, Cap::CbControl),
         (Cap::Untyped(_), _) => true,
@@ -80,6 +82,7 @@ pub(crate) fn memory(cap: &Cap) -> Option<(u64, u64)> {
         Cap::VSpace(vspace) => range(vspace.root, ObjectType::VSpace.size_bits(0)),
         Cap::AsidPool { pool, .. } => range(pool.at(), sluice_abi::PAGE_BITS),
         Cap::StreamTable { base, .. } => range(*base, ObjectType::StreamTable.size_bits(0)),
+        Cap::Vcpu(vcpu) => range(vcpu.at(), ObjectType::Vcpu.size_bits(0)),
         Cap::Zombie(zombie) => match zombie.kind {
             super::ZombieKind::Thread => range(zombie.base, ObjectType::Tcb.size_bits(0)),
             super::ZombieKind::CNode { radix } => range(zombie.base, u32::from(radix) + SLOT_BITS),
@@ -93,6 +96,7 @@ pub(crate) fn memory(cap: &Cap) -> Option<(u64, u64)> {
         | Cap::SidControl
         | Cap::Sid(_)
         | Cap::CbControl
-        | Cap::Cb { .. } => None,
+        | Cap::Cb { .. }
+        | Cap::SgiSignal(_) => None,
     }
 }

@@ -82,6 +82,18 @@ impl<H: Hal> Kernel<H> {
                 words[..4].copy_from_slice(&[restart_pc, address, instruction.into(), syndrome]);
                 (FaultLabel::Vm, 4)
             }
+            Fault::VgicMaintenance { index } => {
+                words[0] = index.map_or(u64::MAX, u64::from);
+                (FaultLabel::VgicMaintenance, 1)
+            }
+            Fault::Vcpu { syndrome } => {
+                words[0] = syndrome;
+                (FaultLabel::Vcpu, 1)
+            }
+            Fault::Vppi { intid } => {
+                words[0] = intid.into();
+                (FaultLabel::VppiEvent, 1)
+            }
         };
         let mut written = 0;
         for (index, word) in words[..count].iter().enumerate() {
@@ -111,7 +123,7 @@ impl<H: Hal> Kernel<H> {
                         8 => context.restart_pc.set(value),
                         9 => context.sp.set(value),
                         10 => context.pc.set(value),
-                        _ => context.spsr.set(crate::object::sanitise_spsr(value)),
+                        _ => self.tcb(faulter).set_pstate(value),
                     }
                 }
                 info.label() == 0
@@ -122,12 +134,19 @@ impl<H: Hal> Kernel<H> {
                     match index {
                         0 => context.restart_pc.set(value),
                         1 => context.sp.set(value),
-                        _ => context.spsr.set(crate::object::sanitise_spsr(value)),
+                        _ => self.tcb(faulter).set_pstate(value),
                     }
                 }
                 info.label() == 0
             }
-            Some(Fault::Cap { .. } | Fault::Vm { .. }) | None => true,
+            Some(
+                Fault::Cap { .. }
+                | Fault::Vm { .. }
+                | Fault::VgicMaintenance { .. }
+                | Fault::Vcpu { .. }
+                | Fault::Vppi { .. },
+            )
+            | None => true,
         }
     }
 }

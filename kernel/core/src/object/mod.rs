@@ -7,6 +7,7 @@ mod notification;
 mod queue;
 mod stream;
 mod tcb;
+mod vcpu;
 
 pub use asid_pool::{AsidEntry, AsidPool};
 pub use context::Context;
@@ -14,5 +15,5 @@ pub use endpoint::Endpoint;
 pub use notification::{Notification, NotificationState};
 pub use queue::Queue;
 pub use stream::{Pending, STREAM_STRIDE, Stream, StreamState, stream_shadow};
-pub(crate) use tcb::sanitise_spsr;
 pub use tcb::{BlockedSender, Fault, FpuContext, Tcb, TcbSlot, ThreadState, UserContext};
+pub use vcpu::{MAX_ACTIVE_PRIORITIES, MAX_LIST_REGISTERS, Vcpu, Vgic};

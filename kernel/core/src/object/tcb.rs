@@ -5,7 +5,7 @@ use core::cell::Cell;
 use sluice_abi::fault::FaultLabel;
 use sluice_abi::{CPtr, LookupFailure, ObjectType, TIME_SLICE_TICKS};
 
-use super::{Endpoint, Notification};
+use super::{Endpoint, Notification, Vcpu};
 use crate::store::{Handle, Object};
 
 /// The capability slots of a thread.
@@ -57,6 +57,21 @@ pub enum Fault {
         /// Whether it was an instruction fetch.
         instruction: bool,
     },
+    /// A list register of its virtual processor needs service.
+    VgicMaintenance {
+        /// Which; none when the interrupt that ended was in none.
+        index: Option<u8>,
+    },
+    /// Something that whoever emulates its machine is to handle.
+    Vcpu {
+        /// ESR_EL2.
+        syndrome: u64,
+    },
+    /// A private interrupt of its virtual processor fired.
+    Vppi {
+        /// Its INTID.
+        intid: u32,
+    },
 }
 
 impl Fault {
@@ -68,6 +83,9 @@ impl Fault {
             Self::UnknownSyscall { .. } => FaultLabel::UnknownSyscall,
             Self::User { .. } => FaultLabel::UserException,
             Self::Vm { .. } => FaultLabel::Vm,
+            Self::VgicMaintenance { .. } => FaultLabel::VgicMaintenance,
+            Self::Vcpu { .. } => FaultLabel::Vcpu,
+            Self::Vppi { .. } => FaultLabel::VppiEvent,
         }
     }
 }
@@ -152,9 +170,14 @@ pub struct FpuContext {
 /// PSTATE of a thread: EL0t, FIQ masked (debug builds) and SError too (release builds), as seL4 has it.
 pub(crate) const PSTATE_USER: u64 = if cfg!(debug_assertions) { 0x40 } else { 0x140 };
 
-/// The flags a user may choose in SPSR: N, Z, C, V.
-pub(crate) const fn sanitise_spsr(value: u64) -> u64 {
-    value & 0xf000_0000 | PSTATE_USER
+/// What becomes of a PSTATE that a user chose. Without a virtual processor only N, Z, C and V are free; with one everything
+/// is, as long as the mode is EL0t, EL1t or EL1h.
+const fn sanitise_spsr(value: u64, has_vcpu: bool) -> u64 {
+    const MODE: u64 = 0x1f;
+    const EL0T: u64 = 0;
+    const EL1T: u64 = 4;
+    const EL1H: u64 = 5;
+    if has_vcpu && matches!(value & MODE, EL0T | EL1T | EL1H) { value } else { value & 0xf000_0000 | PSTATE_USER }
 }
 
 /// A thread, behind its slots.
@@ -182,6 +205,8 @@ pub struct Tcb {
     pub flags: Cell<u64>,
     /// The notification bound to it.
     pub bound_notification: Cell<Option<Handle<Notification>>>,
+    /// Its virtual processor.
+    pub vcpu: Cell<Option<Handle<Vcpu>>>,
     /// Whether it is in the scheduler's queue.
     pub queued: Cell<bool>,
     /// Neighbours in the scheduler's queue.
@@ -223,6 +248,7 @@ impl Object for Tcb {
             ipc_buffer: Cell::new(0),
             flags: Cell::new(0),
             bound_notification: Cell::new(None),
+            vcpu: Cell::new(None),
             queued: Cell::new(false),
             sched_prev: Cell::new(None),
             sched_next: Cell::new(None),
@@ -231,6 +257,13 @@ impl Object for Tcb {
             name: Cell::new([0; 16]),
             fpu: FpuContext { v: [const { Cell::new(0) }; 32], fpsr: Cell::new(0), fpcr: Cell::new(0) },
         }
+    }
+}
+
+impl Tcb {
+    /// Sets PSTATE, as far as a user may choose it.
+    pub(crate) fn set_pstate(&self, value: u64) {
+        self.context.spsr.set(sanitise_spsr(value, self.vcpu.get().is_some()));
     }
 }
 

@@ -1,14 +1,17 @@
 //! Invocations that passed decoding: everything needed to carry them out.
 
 use sluice_abi::smmu::{ContextId, StreamId};
+use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{CPtr, CapRights, PhysAddr};
 use sluice_paging::Entry;
 
-use crate::cap::{Asid, Cap, EndpointCap, Frame, Mapping, NotificationCap, PageTable, Reply, VSpace};
+use crate::cap::{Asid, Cap, EndpointCap, Frame, Mapping, NotificationCap, PageTable, Reply, SgiSignal, VSpace};
+use crate::domain::DomainSlice;
 use crate::hal::CacheOp;
-use crate::object::{AsidPool, Notification, Tcb};
+use crate::object::{AsidPool, Notification, Tcb, Vcpu};
 use crate::store::{Handle, SlotRef};
 use crate::untyped::Retype;
+use crate::vcpu::VirtualInterrupt;
 
 /// A capability derived by decoding and where it came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +47,8 @@ pub(super) enum Invocation {
     Memory(MemoryInvocation),
     Interrupt(InterruptInvocation),
     Smmu(SmmuInvocation),
-    SetDomain { thread: Handle<Tcb> },
+    Vcpu(Handle<Vcpu>, VcpuInvocation),
+    Domain(DomainInvocation),
 }
 
 impl Invocation {
@@ -99,6 +103,24 @@ pub(super) enum InterruptInvocation {
     Acknowledge(u32),
     SetNotification { intid: u32, cap: NotificationCap, source: SlotRef },
     Clear(u32),
+    IssueSgi { signal: SgiSignal, control: SlotRef, dest: SlotRef },
+    SendSgi(SgiSignal),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum VcpuInvocation {
+    SetTcb(Handle<Tcb>),
+    Inject { index: u8, interrupt: VirtualInterrupt },
+    ReadRegister(VcpuRegister),
+    WriteRegister(VcpuRegister, u64),
+    AcknowledgeTimer,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum DomainInvocation {
+    Set { thread: Handle<Tcb>, domain: u8 },
+    Configure { index: usize, slice: DomainSlice },
+    Start(usize),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

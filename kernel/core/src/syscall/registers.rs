@@ -4,7 +4,7 @@ use sluice_abi::{Register, USER_FRAME_WORDS};
 
 use crate::Kernel;
 use crate::hal::Hal;
-use crate::object::{Tcb, sanitise_spsr};
+use crate::object::Tcb;
 use crate::store::Handle;
 
 impl<H: Hal> Kernel<H> {
@@ -29,7 +29,7 @@ impl<H: Hal> Kernel<H> {
                 context.pc.set(value);
             }
             Register::Sp => context.sp.set(value),
-            Register::Spsr => context.spsr.set(sanitise_spsr(value)),
+            Register::Spsr => self.tcb(thread).set_pstate(value),
             Register::X(number) => context.x[usize::from(number)].set(value),
             Register::TpidrEl0 => context.tpidr.set(value),
             Register::TpidrroEl0 => context.tpidrro.set(value),

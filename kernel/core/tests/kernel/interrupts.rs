@@ -34,7 +34,7 @@ fn a_handler_is_given_out_once() {
     assert_eq!(get(&mut system, 80, dest), delete_first());
     assert_eq!(system.call(IRQ_CONTROL, Label::IrqControlGet, &[INIT_CNODE], &[80, other]), truncated());
     assert_eq!(system.call(IRQ_CONTROL, Label::IrqControlGet, &[], &[80, other, 64]), truncated());
-    assert_eq!(system.call(IRQ_CONTROL, Label::IrqControlIssueSgiSignal, &[INIT_CNODE], &[1, 1, other, 64]), illegal());
+    assert_eq!(system.call(IRQ_CONTROL, Label::IrqHandlerAck, &[INIT_CNODE], &[1, 1, other, 64]), illegal());
     // Deleting one of two copies changes nothing; with the last the interrupt is free again.
     let copy = system.copied(dest);
     assert_eq!(system.delete(dest), ok());

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{MessageInfo, PhysAddr, ipc_buffer};
 use sluice_core::cap::{Cap, Links};
-use sluice_core::object::{AsidPool, Context, Endpoint, Notification, Stream, Tcb, TcbSlot};
+use sluice_core::object::{AsidPool, Context, Endpoint, Notification, Stream, Tcb, TcbSlot, Vcpu};
 use sluice_core::{Handle, Kernel, Store};
 
 use crate::machine::{Contents, Machine};
@@ -17,6 +18,7 @@ pub(crate) struct Snapshot {
     memory: Contents,
     enabled: BTreeMap<u32, bool>,
     loaded: Option<(PhysAddr, u8)>,
+    guest: String,
     current: Option<Handle<Tcb>>,
 }
 
@@ -30,6 +32,7 @@ impl Snapshot {
             memory: machine.memory.contents(),
             enabled: machine.enabled(),
             loaded: machine.tlb.loaded(),
+            guest: machine.guest.contents(),
             current: kernel.current(),
         }
     }
@@ -81,7 +84,18 @@ fn objects(machine: &Machine, apart_from: Option<Handle<Tcb>>) -> BTreeMap<u64, 
         let counts = (stream.budget.get(), stream.delivered.get(), stream.dropped.get());
         all.insert(at.at().0, format!("stream {issued} {state:?} {pending:?} {counts:?}"));
     }
+    for (at, vcpu) in machine.objects.all::<Vcpu>() {
+        all.insert(at.at().0, processor(vcpu));
+    }
     all
+}
+
+fn processor(vcpu: &Vcpu) -> String {
+    let registers = VcpuRegister::ALL.map(|register| vcpu.register(register).get());
+    let own = (vcpu.thread.get(), vcpu.cache_selection.get(), vcpu.timer_masked.get());
+    let vgic = &vcpu.vgic;
+    let interface = (vgic.control.get(), vgic.machine.get(), vgic.system_registers.get(), &vgic.active, &vgic.list);
+    format!("processor {registers:x?} {own:?} {interface:x?}")
 }
 
 fn thread(tcb: &Tcb, without_message: bool) -> String {
@@ -92,9 +106,10 @@ fn thread(tcb: &Tcb, without_message: bool) -> String {
     let priorities = (tcb.priority.get(), tcb.max_priority.get(), tcb.domain.get(), tcb.time_slice.get());
     let queue =
         (tcb.queued.get(), tcb.sched_prev.get(), tcb.sched_next.get(), tcb.queue_prev.get(), tcb.queue_next.get());
-    let own = (tcb.fault_handler.get(), tcb.ipc_buffer.get(), tcb.flags.get(), tcb.bound_notification.get());
+    let own = (tcb.fault_handler.get(), tcb.ipc_buffer.get(), tcb.flags.get());
+    let bound = (tcb.bound_notification.get(), tcb.vcpu.get());
     format!(
-        "thread {:?} {:?} {x:x?} {others:x?} {priorities:?} {queue:?} {own:?} {:?}",
+        "thread {:?} {:?} {x:x?} {others:x?} {priorities:?} {queue:?} {own:?} {bound:?} {:?}",
         tcb.state.get(),
         tcb.fault.get(),
         tcb.name.get()

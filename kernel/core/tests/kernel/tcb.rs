@@ -209,7 +209,7 @@ fn there_is_one_domain() {
     assert_eq!(set(&mut system, &[INIT_TCB], &[1]), invalid_argument(0));
     assert_eq!(set(&mut system, &[INIT_CNODE], &[0]), invalid_argument(1));
     assert_eq!(set(&mut system, &[INIT_TCB], &[0]), ok());
-    assert_eq!(system.call(DOMAIN, Label::DomainScheduleConfigure, &[], &[0, 0, 1]), illegal());
+    assert_eq!(system.call(DOMAIN, Label::TcbResume, &[], &[]), illegal());
 }
 
 #[test]

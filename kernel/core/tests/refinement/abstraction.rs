@@ -7,7 +7,7 @@ use sluice_abi::{CapRights, PhysAddr, SLOT_BITS, VirtAddr};
 use sluice_abstract::{Asid, Cap, Held, Mapping, Object, Page, Rights, Slot, Smmu, Space, State, Thread, ThreadSlot};
 use sluice_core::cap::{self as concrete, Links, same_region};
 use sluice_core::object::{
-    AsidPool, Context, Endpoint, Notification, Stream, StreamState, Tcb, TcbSlot, stream_shadow,
+    AsidPool, Context, Endpoint, Notification, Stream, StreamState, Tcb, TcbSlot, Vcpu, stream_shadow,
 };
 use sluice_core::{Handle, Kernel, SlotRef, Store};
 use sluice_paging::{Entry, Format, MemoryType, TableMemory};
@@ -124,8 +124,10 @@ fn is_ancestor((_, above, links): &Found, (_, below, lower): &Found) -> bool {
         (concrete::Cap::Notification(above), concrete::Cap::Notification(below)) => Some((above.badge, below.badge)),
         _ => None,
     };
+    let signals = matches!((above, below), (concrete::Cap::SgiSignal(_), concrete::Cap::SgiSignal(_)));
     links.revocable
         && same_region(above, below)
+        && !(signals && lower.first_badged)
         && badges.is_none_or(|(above, below)| above == 0 || above == below && !lower.first_badged)
 }
 
@@ -175,6 +177,8 @@ fn capability(cap: &concrete::Cap) -> Option<Cap> {
         concrete::Cap::IrqControl => Cap::IrqControl,
         concrete::Cap::IrqHandler(intid) => Cap::IrqHandler(intid),
         concrete::Cap::Domain => Cap::Domain,
+        concrete::Cap::Vcpu(vcpu) => Cap::Vcpu(vcpu.at()),
+        concrete::Cap::SgiSignal(signal) => Cap::SgiSignal { intid: signal.intid, target: signal.target },
         concrete::Cap::Reply(_) => return None,
         concrete::Cap::Null | concrete::Cap::Zombie(_) => panic!("{cap:?} between two steps"),
     })
@@ -187,6 +191,7 @@ fn objects(kernel: &Kernel<Machine>) -> BTreeMap<PhysAddr, Object> {
         let notification = tcb.bound_notification.get().map(|bound| bound.at());
         all.insert(at.at(), Object::Thread(Thread { runnable: tcb.state.get().is_runnable(), notification }));
     }
+    all.extend(objects.all::<Vcpu>().map(|(at, _)| (at.at(), Object::Vcpu)));
     all.extend(objects.all::<Endpoint>().map(|(at, _)| (at.at(), Object::Endpoint)));
     for (at, notification) in objects.all::<Notification>() {
         all.insert(at.at(), Object::Notification { bound: notification.bound_thread().map(|thread| thread.at()) });

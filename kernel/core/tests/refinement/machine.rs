@@ -2,10 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 
+use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::cap::Slot;
 use sluice_core::object::FpuContext;
-use sluice_core::{CacheOp, Hal, Handle, Object, SlotRef, Store};
+use sluice_core::{CacheOp, GuestMachine, Hal, Handle, Object, SlotRef, Store, VgicRegister};
 use sluice_paging::TableMemory;
 use sluice_smmu::Bus;
 use sluice_smmu_model::{Identity, Model};
@@ -138,6 +139,29 @@ impl Store for Machine {
     fn destroy_slots(&mut self, at: PhysAddr, count: u64) {
         self.objects.destroy_slots(at, count);
     }
+}
+
+impl GuestMachine for Machine {
+    fn set_guest_mode(&self, _guest: bool) {}
+    fn vcpu_register(&self, _register: VcpuRegister) -> u64 {
+        0
+    }
+    fn set_vcpu_register(&self, _register: VcpuRegister, _value: u64) {}
+    fn cache_selection(&self) -> u64 {
+        0
+    }
+    fn set_cache_selection(&self, _value: u64) {}
+    fn vgic_register(&self, _register: VgicRegister) -> u64 {
+        0
+    }
+    fn set_vgic_register(&self, _register: VgicRegister, _value: u64) {}
+    fn faulting_page(&self) -> u64 {
+        0
+    }
+    fn translate_stage1(&self, address: u64) -> u64 {
+        address
+    }
+    fn send_sgi(&self, _request: u64) {}
 }
 
 impl Hal for Machine {

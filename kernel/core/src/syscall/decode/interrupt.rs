@@ -5,17 +5,20 @@ use sluice_abi::{CapRights, Label};
 use super::super::invocation::{InterruptInvocation, Invocation};
 use super::{Decoded, Request};
 use crate::Kernel;
-use crate::cap::Cap;
+use crate::cap::{Cap, SgiSignal};
 use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::interrupt::InterruptUse;
+
+/// Greatest INTID of a software-generated interrupt (IHI 0069, 2.2).
+const LAST_SGI: u64 = 15;
 
 impl<H: Hal> Kernel<H> {
     pub(super) fn decode_irq_control(&self, request: &Request, label: Option<Label>) -> Decoded {
         let trigger = match label {
             Some(Label::IrqControlGet) => false,
             Some(Label::IrqControlGetTrigger) => true,
-            // Software-generated interrupts as capabilities are not there yet.
+            Some(Label::IrqControlIssueSgiSignal) => return self.decode_issue_sgi(request),
             _ => return Err(SyscallError::IllegalOperation),
         };
         let words = if trigger { 4 } else { 3 };
@@ -31,6 +34,18 @@ impl<H: Hal> Kernel<H> {
         let dest = self.destination(request, 0, words - 2)?;
         let issue = InterruptInvocation::Issue { intid, edge, control: request.slot, dest };
         Ok(Invocation::Interrupt(issue))
+    }
+
+    fn decode_issue_sgi(&self, request: &Request) -> Decoded {
+        Self::expect(request, 4, 1)?;
+        let (intid, target) = (self.word(request, 0), self.word(request, 1));
+        if intid > LAST_SGI {
+            return Err(SyscallError::Range { min: 0, max: LAST_SGI });
+        }
+        let target = u32::try_from(target).map_err(|_| SyscallError::InvalidArgument(1))?;
+        let signal = SgiSignal { intid: intid as u8, target };
+        let dest = self.destination(request, 0, 2)?;
+        Ok(Invocation::Interrupt(InterruptInvocation::IssueSgi { signal, control: request.slot, dest }))
     }
 
     pub(super) fn decode_irq_handler(&self, request: &Request, label: Option<Label>, intid: u32) -> Decoded {

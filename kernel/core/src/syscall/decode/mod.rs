@@ -1,16 +1,18 @@
 //! Decoding: from a message to an [`Invocation`] that cannot fail any more. Nothing here changes anything.
 
 mod cnode;
+mod domain;
 mod interrupt;
 mod memory;
 mod smmu;
 mod tcb;
 mod untyped;
+mod vcpu;
 
 use sluice_abi::{CapRights, Label};
 
 use super::Manner;
-use super::invocation::{Derived, Invocation};
+use super::invocation::{Derived, InterruptInvocation, Invocation};
 use crate::Kernel;
 use crate::cap::{Cap, Derivation, derivation};
 use crate::error::SyscallError;
@@ -61,6 +63,8 @@ impl<H: Hal> Kernel<H> {
             Cap::Sid(stream) => self.decode_sid(request, label, stream),
             Cap::CbControl => self.decode_cb_control(request, label),
             Cap::Cb { context, .. } => self.decode_cb(request, label, context),
+            Cap::Vcpu(vcpu) => self.decode_vcpu(request, label, vcpu),
+            Cap::SgiSignal(signal) => Ok(Invocation::Interrupt(InterruptInvocation::SendSgi(signal))),
             Cap::StreamTable { .. } => Err(SyscallError::IllegalOperation),
         }
     }

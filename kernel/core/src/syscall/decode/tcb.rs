@@ -1,6 +1,6 @@
 //! Invocations of threads.
 
-use sluice_abi::{CPtr, CapRights, Label, NUM_DOMAINS, USER_CONTEXT_WORDS, ipc_buffer};
+use sluice_abi::{CPtr, CapRights, Label, USER_CONTEXT_WORDS, ipc_buffer};
 
 use super::super::invocation::{Derived, Invocation, NewBuffer, NewSpace, TcbInvocation};
 use super::{Decoded, Request};
@@ -157,24 +157,6 @@ impl<H: Hal> Kernel<H> {
                 Ok(TcbInvocation::BindNotification(cap.object))
             }
             _ => Err(SyscallError::IllegalOperation),
-        }
-    }
-
-    pub(super) fn decode_domain(&self, request: &Request, label: Option<Label>) -> Decoded {
-        // The schedule of the one configured domain cannot be changed.
-        if label != Some(Label::DomainSetSet) {
-            return Err(SyscallError::IllegalOperation);
-        }
-        if request.length == 0 {
-            return Err(SyscallError::Truncated);
-        }
-        let domain = self.word(request, 0);
-        if domain >= NUM_DOMAINS {
-            return Err(SyscallError::InvalidArgument(0));
-        }
-        match self.extra(request, 0)? {
-            (_, Cap::Thread(thread)) => Ok(Invocation::SetDomain { thread }),
-            _ => Err(SyscallError::InvalidArgument(1)),
         }
     }
 }

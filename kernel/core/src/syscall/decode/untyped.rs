@@ -69,10 +69,7 @@ impl<H: Hal> Kernel<H> {
 
 /// Kind, log2 of the bytes, and the size argument, all checked.
 fn object_size(kind: u64, user_bits: u64) -> Decoded<(ObjectType, u32, u32)> {
-    // Virtual processors are not there yet.
-    let object = ObjectType::from_word(kind)
-        .filter(|object| *object != ObjectType::Vcpu)
-        .ok_or(SyscallError::InvalidArgument(0))?;
+    let object = ObjectType::from_word(kind).ok_or(SyscallError::InvalidArgument(0))?;
     let too_large = SyscallError::Range { min: 0, max: MAX_UNTYPED_BITS.into() };
     let user_bits = u32::try_from(user_bits).ok().filter(|bits| *bits < WORD_BITS).ok_or(too_large)?;
     let object_bits = object.size_bits(user_bits);

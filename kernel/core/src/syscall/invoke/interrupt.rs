@@ -2,7 +2,7 @@
 
 use super::super::invocation::InterruptInvocation;
 use crate::Kernel;
-use crate::cap::{Cap, same_object};
+use crate::cap::{Cap, SgiSignal, same_object};
 use crate::hal::Hal;
 use crate::interrupt::InterruptUse;
 
@@ -26,6 +26,17 @@ impl<H: Hal> Kernel<H> {
                 }
             }
             InterruptInvocation::Clear(intid) => self.delete_one(self.interrupts.slot(intid)),
+            InterruptInvocation::IssueSgi { signal, control, dest } => {
+                self.insert(Cap::SgiSignal(signal), control, dest);
+            }
+            InterruptInvocation::SendSgi(signal) => self.hal.send_sgi(sgi_request(signal)),
         }
     }
+}
+
+/// The word that makes the CPU interface send an interrupt to one core (ICC_SGI1R_EL1; IHI 0069, 12.2.22).
+fn sgi_request(SgiSignal { intid, target }: SgiSignal) -> u64 {
+    let [affinity0, affinity1, affinity2, affinity3] = target.to_le_bytes().map(u64::from);
+    let (range, core) = (affinity0 >> 4, affinity0 & 0xf);
+    affinity3 << 48 | range << 44 | affinity2 << 32 | u64::from(intid) << 24 | affinity1 << 16 | 1 << core
 }

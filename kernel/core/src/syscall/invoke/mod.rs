@@ -1,10 +1,12 @@
 //! Carrying out invocations that passed decoding.
 
 mod cnode;
+mod domain;
 mod interrupt;
 mod memory;
 mod smmu;
 mod tcb;
+mod vcpu;
 
 use sluice_abi::CapRights;
 
@@ -47,8 +49,9 @@ impl<H: Hal> Kernel<H> {
                 Ok(Outcome::Done)
             }
             Invocation::Smmu(invocation) => Ok(self.invoke_smmu(invocation)),
-            Invocation::SetDomain { thread } => {
-                self.tcb(thread).domain.set(0);
+            Invocation::Vcpu(vcpu, invocation) => Ok(self.invoke_vcpu(vcpu, invocation)),
+            Invocation::Domain(invocation) => {
+                self.invoke_domain(invocation);
                 Ok(Outcome::Done)
             }
         };

@@ -32,7 +32,8 @@ pub(super) fn is_ancestor((_, a, links): &(SlotRef, Cap, Links), (_, b, below): 
         _ => None,
     };
     let badge_allows = badges.is_none_or(|(a, b)| a == 0 || a == b && !below.first_badged);
-    links.revocable && same_region(a, b) && badge_allows
+    let signals = matches!((a, b), (Cap::SgiSignal(_), Cap::SgiSignal(_)));
+    links.revocable && same_region(a, b) && badge_allows && !(signals && below.first_badged)
 }
 
 pub(super) fn empty_slots_are_unlinked(view: &View<'_>) {
@@ -59,7 +60,7 @@ pub(super) fn lists_are_well_linked(view: &View<'_>) {
 
 /// Where a slot's descendants end no later one begins: the lists are a forest in depth-first order.
 ///
-/// Not so for badged capabilities: the first of a second group with an equal badge ends the first group's family, and
+/// Not so for badged capabilities and signals: the first of a second group with an equal badge (or for the same interrupt) ends the first group's family, and
 /// what follows looks like both's.
 pub(super) fn descendants_are_contiguous(view: &View<'_>) {
     for list in &view.lists {
@@ -75,7 +76,9 @@ pub(super) fn descendants_are_contiguous(view: &View<'_>) {
 }
 
 fn is_badged(cap: &Cap) -> bool {
-    matches!(cap, Cap::Endpoint(cap) if cap.badge != 0) || matches!(cap, Cap::Notification(cap) if cap.badge != 0)
+    matches!(cap, Cap::SgiSignal(_))
+        || matches!(cap, Cap::Endpoint(cap) if cap.badge != 0)
+        || matches!(cap, Cap::Notification(cap) if cap.badge != 0)
 }
 
 /// The last capability to an object is known by its neighbours, so all of an object's must stand side by side.
@@ -98,7 +101,13 @@ pub(super) fn copies_stand_together(view: &View<'_>) {
 fn is_counted(cap: &Cap) -> bool {
     let object = matches!(
         cap,
-        Cap::Endpoint(_) | Cap::Notification(_) | Cap::CNode(_) | Cap::Thread(_) | Cap::PageTable(_) | Cap::VSpace(_)
+        Cap::Endpoint(_)
+            | Cap::Notification(_)
+            | Cap::CNode(_)
+            | Cap::Thread(_)
+            | Cap::PageTable(_)
+            | Cap::VSpace(_)
+            | Cap::Vcpu(_)
     );
     object || matches!(cap, Cap::IrqHandler(_) | Cap::AsidPool { .. } | Cap::Sid(_) | Cap::Cb { .. })
 }

@@ -2,7 +2,7 @@
 
 use sluice_abi::{ObjectType, PAGE_BITS, PhysAddr, SLOT_BITS};
 use sluice_core::cap::{Cap, ZombieKind, same_object};
-use sluice_core::object::{Endpoint, Notification, Tcb};
+use sluice_core::object::{Endpoint, Notification, Tcb, Vcpu};
 use sluice_core::{Handle, SlotRef};
 
 use super::View;
@@ -27,6 +27,7 @@ fn memory(cap: &Cap) -> Option<(u64, u64)> {
         Cap::VSpace(vspace) => sized(vspace.root, PAGE_BITS),
         Cap::AsidPool { pool, .. } => sized(pool.at(), PAGE_BITS),
         Cap::StreamTable { base, .. } => sized(*base, ObjectType::StreamTable.size_bits(0)),
+        Cap::Vcpu(vcpu) => sized(vcpu.at(), ObjectType::Vcpu.size_bits(0)),
         Cap::Null
         | Cap::Reply(_)
         | Cap::IrqControl
@@ -36,7 +37,8 @@ fn memory(cap: &Cap) -> Option<(u64, u64)> {
         | Cap::SidControl
         | Cap::Sid(_)
         | Cap::CbControl
-        | Cap::Cb { .. } => None,
+        | Cap::Cb { .. }
+        | Cap::SgiSignal(_) => None,
     }
 }
 
@@ -92,6 +94,7 @@ pub(super) fn every_capability_has_its_object(view: &View<'_>) {
             Cap::Endpoint(cap) => objects.find(cap.object).is_some(),
             Cap::Notification(cap) => objects.find(cap.object).is_some(),
             Cap::Thread(thread) => objects.find(thread).is_some(),
+            Cap::Vcpu(vcpu) => objects.find(vcpu).is_some(),
             Cap::Reply(reply) => objects.find(reply.caller).is_some(),
             Cap::AsidPool { pool, .. } => objects.find(pool).is_some(),
             Cap::CNode(cnode) => objects.has_slots(cnode.base, 1 << cnode.radix),
@@ -112,6 +115,7 @@ pub(super) fn every_capability_has_its_object(view: &View<'_>) {
             | Cap::Sid(_)
             | Cap::CbControl
             | Cap::Cb { .. }
+            | Cap::SgiSignal(_)
             | Cap::StreamTable { .. } => true,
         };
         assert!(alive, "{cap:?} in {at:?} names no live object");
@@ -128,7 +132,8 @@ pub(super) fn every_object_has_a_capability(view: &View<'_>) {
     let threads = objects.all::<Tcb>().map(|(at, _)| at.at());
     let endpoints = objects.all::<Endpoint>().map(|(at, _)| at.at());
     let notifications = objects.all::<Notification>().map(|(at, _)| at.at());
-    for at in threads.chain(endpoints).chain(notifications) {
+    let vcpus = objects.all::<Vcpu>().map(|(at, _)| at.at());
+    for at in threads.chain(endpoints).chain(notifications).chain(vcpus) {
         assert!(held(at.0), "nobody holds the object at {at}");
     }
     let node = SlotRef::new(crate::user::KERNEL_SLOTS);

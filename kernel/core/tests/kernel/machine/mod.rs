@@ -1,6 +1,7 @@
 //! A machine of the host: memory, objects, a TLB, an interrupt controller, and a record of every effect.
 
 mod fpu;
+mod guest;
 mod memory;
 mod objects;
 mod tlb;
@@ -9,15 +10,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::cap::Slot;
 use sluice_core::object::FpuContext;
-use sluice_core::{CacheOp, Hal, Handle, Object, SlotRef, Store};
+use sluice_core::{CacheOp, Hal, Handle, Object, SlotRef, Store, VgicRegister};
 use sluice_paging::TableMemory;
 use sluice_smmu::Bus;
 use sluice_smmu_model::Model;
 
 use fpu::Fpu;
+use guest::Guest;
 pub(crate) use memory::Contents;
 use memory::Memory;
 use objects::Objects;
@@ -40,6 +43,10 @@ pub(crate) enum Effect {
     Edge { intid: u32, edge: bool },
     Acknowledge(u32),
     RearmTimer,
+    GuestMode(bool),
+    Register { register: VcpuRegister, value: u64 },
+    Vgic { register: VgicRegister, value: u64 },
+    Sgi(u64),
     PowerOff,
 }
 
@@ -50,6 +57,7 @@ pub(crate) struct Machine {
     pub(crate) objects: Objects,
     pub(crate) tlb: Tlb,
     pub(crate) fpu: Fpu,
+    pub(crate) guest: Guest,
     log: RefCell<Vec<Effect>>,
     console: RefCell<String>,
     enabled: RefCell<BTreeMap<u32, bool>>,
