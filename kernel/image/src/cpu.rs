@@ -4,10 +4,7 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::asm::barrier;
-use aarch64_cpu::registers::{
-    CNTKCTL_EL1, CNTVOFF_EL2, CPACR_EL1, HCR_EL2, ID_AA64MMFR0_EL1, MPIDR_EL1, Readable, SCTLR_EL1, VTCR_EL2,
-    VTTBR_EL2, Writeable,
-};
+use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, MPIDR_EL1, Readable, VTCR_EL2, VTTBR_EL2, Writeable};
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::CacheOp;
 
@@ -26,7 +23,7 @@ pub(crate) fn has_44_bits() -> bool {
     ID_AA64MMFR0_EL1.read(ID_AA64MMFR0_EL1::PARange) >= PA_RANGE_44
 }
 
-/// Sets EL2 up for threads at EL0 under stage 2.
+/// Sets EL2 up for threads under stage 2; the kernel chooses between native threads and guests.
 pub(crate) fn configure() {
     // Four levels, 44-bit input (T0SZ 20, starting at level 0), write-back inner-shareable walks.
     VTCR_EL2.write(
@@ -39,29 +36,11 @@ pub(crate) fn configure() {
             + VTCR_EL2::SL0::Granule4KBLevel0
             + VTCR_EL2::T0SZ.val(20),
     );
-    // EL0 traps to EL2 (TGE), its memory is Normal (DC) and translated by stage 2 (VM).
-    HCR_EL2.write(
-        HCR_EL2::RW::EL1IsAarch64
-            + HCR_EL2::TGE::SET
-            + HCR_EL2::VM::SET
-            + HCR_EL2::DC::SET
-            + HCR_EL2::SWIO::SET
-            + HCR_EL2::AMO::SET
-            + HCR_EL2::IMO::SET
-            + HCR_EL2::FMO::SET
-            + HCR_EL2::TSC::SET,
-    );
     crate::fpu::open(false);
-    // EL1's own control must not trap first: under TGE that would arrive as an unknown instruction.
-    CPACR_EL1.write(CPACR_EL1::FPEN::TrapNothing);
-    CNTVOFF_EL2.set(0);
-    // The virtual counter may be read at EL0, the timers not.
-    CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
-    // EL0 may clean caches, read CTR and wait; RES1 elsewhere.
-    SCTLR_EL1.set(0x30d0_0800 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 18 | 1 << 26);
     // SAFETY: the debug channel traps (TDCC), and no breakpoint, watchpoint or step is enabled. The reset value is unknown.
     unsafe { asm!("msr mdscr_el1, {}", in(reg) MDSCR_TDCC, options(nostack, nomem)) };
     crate::monitors::configure();
+    crate::guest::configure();
     synchronise();
     // SAFETY: no thread runs yet. What earlier software left under the tags that threads will use must not translate.
     unsafe { asm!("tlbi alle1is", "dsb ish", "isb", options(nostack)) };

@@ -7,8 +7,8 @@ use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{CPTR_EL2, Writeable};
 use sluice_core::object::FpuContext;
 
-/// RES1 bits of CPTR_EL2 with E2H = 0; SVE traps (TZ) among them (DDI 0487, D24.2.34).
-const RES1: u64 = 0x33ff;
+/// CPTR_EL2 with E2H = 0: RES1 bits, SVE's trap (TZ) among them, and the trap of trace registers (DDI 0487, D24.2.34).
+const OPEN: u64 = 0x33ff | 1 << 20;
 /// CPTR_EL2.TFP.
 const TRAP: u64 = 1 << 10;
 
@@ -19,7 +19,7 @@ const _: () = {
 
 /// Lets EL0 and EL2 use the registers, or makes them trap.
 pub(crate) fn open(open: bool) {
-    CPTR_EL2.set(if open { RES1 } else { RES1 | TRAP });
+    CPTR_EL2.set(if open { OPEN } else { OPEN | TRAP });
     barrier::isb(barrier::SY);
 }
 

@@ -14,6 +14,7 @@ mod console;
 mod cpu;
 mod fpu;
 mod gic;
+mod guest;
 mod layout;
 mod machine;
 mod mmu;

@@ -15,6 +15,20 @@ pub(crate) fn configure() {
     }
 }
 
+/// Bits of MDCR_EL2 (DDI 0487, D24.3.17): no event counter is reserved for EL2 (HPMN is their number), and the monitors trap
+/// (TPM, TPMCR) except in the build that measures.
+pub(crate) fn traps() -> u64 {
+    const TRAP: u64 = 1 << 5 | 1 << 6;
+    if !exist() {
+        return 0;
+    }
+    let control: u64;
+    // SAFETY: the register exists; reading it has no effect.
+    unsafe { asm!("mrs {}, pmcr_el0", out(reg) control, options(nostack, nomem)) };
+    let counters = control >> 11 & 0x1f;
+    if cfg!(feature = "bench") { counters } else { counters | TRAP }
+}
+
 /// Whether the core has the monitors of the architecture (ID_AA64DFR0_EL1.PMUVer); their registers are undefined
 /// otherwise.
 fn exist() -> bool {
@@ -38,14 +52,10 @@ fn open() {
     /// PMCNTENSET_EL0: C, P0.
     const CYCLES_AND_FIRST: u64 = 1 << 31 | 1;
     // SAFETY: the registers exist. No counter interrupts (PMINTENSET_EL1 is written 0 where it counts: all are disabled),
-    // and no event counter is reserved for EL2 (MDCR_EL2.HPMN is their number), so what EL0 does with them changes
-    // nothing but their values.
+    // and no event counter is reserved for EL2 (see `traps`), so what EL0 does with them changes nothing but their values.
     unsafe {
         asm!(
             "msr pmintenclr_el1, {all}",
-            "mrs {number}, pmcr_el0",
-            "ubfx {number}, {number}, #11, #5",
-            "msr mdcr_el2, {number}",
             "msr pmccfiltr_el0, {el2}",
             "msr pmevtyper0_el0, {retired}",
             "msr pmcntenset_el0, {enable}",
@@ -53,7 +63,6 @@ fn open() {
             "msr pmuserenr_el0, {user}",
             "isb",
             all = in(reg) u64::from(u32::MAX),
-            number = out(reg) _,
             el2 = in(reg) COUNT_EL2,
             retired = in(reg) COUNT_EL2 | RETIRED,
             enable = in(reg) CYCLES_AND_FIRST,

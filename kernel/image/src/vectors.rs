@@ -6,7 +6,7 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 
 use aarch64_cpu::registers::{ESR_EL2, FAR_EL2, Readable};
-use sluice_core::object::{Fault, UserContext};
+use sluice_core::object::UserContext;
 
 use crate::machine::with_kernel;
 
@@ -45,10 +45,11 @@ vectors:
     from_user sluice_interrupt
     unexpected
     from_user sluice_system_error
+    // From AArch32: EL0 of a guest.
+    from_user sluice_synchronous
+    from_user sluice_interrupt
     unexpected
-    unexpected
-    unexpected
-    unexpected
+    from_user sluice_system_error
 
 save_user:
     stp     x4, x5, [sp, #32]
@@ -120,6 +121,7 @@ const _: () = {
 mod class {
     pub(super) const FLOATING_POINT: u64 = 0x07;
     pub(super) const SVC64: u64 = 0x15;
+    pub(super) const HVC64: u64 = 0x16;
     pub(super) const INSTRUCTION_ABORT: u64 = 0x20;
     pub(super) const DATA_ABORT: u64 = 0x24;
 }
@@ -131,11 +133,11 @@ extern "C" fn sluice_synchronous() -> *const UserContext {
     let address = FAR_EL2.get();
     with_kernel(|kernel| {
         match ESR_EL2.read(ESR_EL2::EC) {
-            class::SVC64 => kernel.enter_syscall(),
+            class::SVC64 | class::HVC64 => kernel.enter_syscall(),
             class::FLOATING_POINT => kernel.enter_fpu_trap(syndrome),
-            class::INSTRUCTION_ABORT => kernel.enter_fault(Fault::Vm { address, syndrome, instruction: true }),
-            class::DATA_ABORT => kernel.enter_fault(Fault::Vm { address, syndrome, instruction: false }),
-            _ => kernel.enter_fault(Fault::User { number: syndrome, code: 0 }),
+            class::INSTRUCTION_ABORT => kernel.enter_abort(syndrome, address, true),
+            class::DATA_ABORT => kernel.enter_abort(syndrome, address, false),
+            _ => kernel.enter_exception(syndrome),
         }
         crate::machine::next_context(kernel)
     })
@@ -144,9 +146,9 @@ extern "C" fn sluice_synchronous() -> *const UserContext {
 /// An asynchronous external abort (SError) while a thread ran: a device register it wrote answered with an error.
 #[unsafe(no_mangle)]
 extern "C" fn sluice_system_error() -> *const UserContext {
-    let number = ESR_EL2.get();
+    let syndrome = ESR_EL2.get();
     with_kernel(|kernel| {
-        kernel.enter_fault(Fault::User { number, code: 0 });
+        kernel.enter_exception(syndrome);
         crate::machine::next_context(kernel)
     })
 }

@@ -7,6 +7,9 @@ use crate::object::Fault;
 /// An address is not known: neither the hardware nor stage 1 says.
 const UNKNOWN: u64 = u64::MAX;
 
+/// Bits of ESR_EL2 that the interface shows.
+const SYNDROME: u64 = 0xffff_ffff;
+
 /// Whether HPFAR_EL2 holds the page for this ESR_EL2 (DDI 0487, D24.2.61): faults of translation, access flag and address
 /// size, and any of a table walk.
 const fn page_is_reported(syndrome: u64) -> bool {
@@ -19,7 +22,7 @@ impl<H: Hal> Kernel<H> {
     /// Handles an abort of the current thread: ESR_EL2 and FAR_EL2, and whether it was an instruction fetch.
     pub fn enter_abort(&mut self, syndrome: u64, address: u64, instruction: bool) {
         let address = if self.vcpus.running.is_some() { self.intermediate(syndrome, address) } else { address };
-        self.enter_fault(Fault::Vm { address, syndrome, instruction });
+        self.enter_fault(Fault::Vm { address, syndrome: syndrome & SYNDROME, instruction });
     }
 
     fn intermediate(&self, syndrome: u64, address: u64) -> u64 {
@@ -40,9 +43,9 @@ impl<H: Hal> Kernel<H> {
     pub fn enter_exception(&mut self, syndrome: u64) {
         /// ESR_EL2 of an exception without a reason, from a 32-bit instruction.
         const UNKNOWN_REASON: u64 = 1 << 25;
-        self.enter_fault(match syndrome {
-            UNKNOWN_REASON => Fault::User { number: syndrome, code: 0 },
-            _ => Fault::Vcpu { syndrome },
+        self.enter_fault(match syndrome & SYNDROME {
+            UNKNOWN_REASON => Fault::User { number: UNKNOWN_REASON, code: 0 },
+            syndrome => Fault::Vcpu { syndrome },
         });
     }
 }

@@ -77,6 +77,8 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
         devices::start_smmus(kernel, &machine, &mut memory.free, confined);
         let timer = &machine.timer.hypervisor;
         kernel.reserve_interrupt(timer.intid, InterruptUse::Timer, false);
+        let maintenance = machine.gic.maintenance.map(|interrupt| interrupt.intid);
+        kernel.start_virtualization(machine.timer.virtual_timer.intid, maintenance);
         let canary_chunk = canary.map(|canary| canary.chunk());
         let extras = [
             Extra { id: EXTRA_FDT, bytes: blob.bytes() },
