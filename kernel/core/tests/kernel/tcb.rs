@@ -1,6 +1,6 @@
 //! Invocations of threads that are not about scheduling or notifications.
 
-use sluice_abi::bootinfo::slot::{DOMAIN, INIT_CNODE, INIT_TCB, INIT_VSPACE};
+use sluice_abi::bootinfo::slot::{INIT_CNODE, INIT_TCB, INIT_VSPACE};
 use sluice_abi::cap::cnode_data;
 use sluice_abi::{CPtr, Label, ObjectType, Register, Syscall};
 use sluice_core::cap::{CNode, Cap};
@@ -198,18 +198,6 @@ fn small_settings_are_kept() {
     for label in [Label::InvalidInvocation, Label::CNodeCopy, Label::VcpuSetTcb] {
         assert_eq!(system.call(thread.cptr, label, &[], &[0; 8]), illegal());
     }
-}
-
-#[test]
-fn there_is_one_domain() {
-    let mut system = System::boot();
-    let set = |system: &mut System, caps: &[u64], words: &[u64]| system.call(DOMAIN, Label::DomainSetSet, caps, words);
-    assert_eq!(set(&mut system, &[INIT_TCB], &[]), truncated());
-    assert_eq!(set(&mut system, &[], &[0]), truncated());
-    assert_eq!(set(&mut system, &[INIT_TCB], &[1]), invalid_argument(0));
-    assert_eq!(set(&mut system, &[INIT_CNODE], &[0]), invalid_argument(1));
-    assert_eq!(set(&mut system, &[INIT_TCB], &[0]), ok());
-    assert_eq!(system.call(DOMAIN, Label::TcbResume, &[], &[]), illegal());
 }
 
 #[test]

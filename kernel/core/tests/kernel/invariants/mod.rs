@@ -1,6 +1,7 @@
 //! What holds in every reachable state, preemption points included: one named function each.
 
 mod derivation;
+mod guests;
 mod memory;
 mod queues;
 mod spaces;
@@ -57,6 +58,8 @@ pub(crate) fn check(kernel: &Kernel<Machine>) {
     spaces::tables_agree_with_mapped_tables(&view);
     spaces::the_tlb_agrees_with_the_tables(&view);
     spaces::tags_have_one_owner(&view);
+    guests::threads_and_processors_agree(&view);
+    guests::native_threads_run_natively(&view);
 }
 
 /// How many descendants the capability in a slot has.

@@ -5,7 +5,7 @@ use sluice_abi::smmu::StreamId;
 use sluice_abi::{PAGE_SIZE, PhysAddr};
 use sluice_core::boot::{BootMemory, Extra, Range, Ranges, RootImage};
 use sluice_core::cap::Cap;
-use sluice_core::{InterruptUse, Kernel, KernelMemory, SmmuAtBoot, context_bytes};
+use sluice_core::{InterruptUse, Kernel, KernelMemory, SmmuAtBoot, VgicRegister, context_bytes};
 use sluice_smmu::{Features, Memory, memory_needed};
 use sluice_smmu_model::{Identity, Model};
 
@@ -15,6 +15,12 @@ use crate::machine::{Machine, Smmu};
 
 /// INTID of the kernel's timer.
 pub(crate) const TIMER: u32 = 26;
+/// ICH_VTR_EL2: four list registers, five bits of priority.
+const VGIC_TYPE: u64 = 4 << 26 | 3;
+/// INTID of the virtual timer.
+const VIRTUAL_TIMER: u32 = 27;
+/// INTID of the virtual CPU interface's maintenance.
+const MAINTENANCE: u32 = 25;
 /// INTIDs of the machine.
 pub(crate) const INTIDS: u32 = 160;
 /// The kernel's own memory: slots of the interrupts, an empty table.
@@ -51,6 +57,8 @@ pub(crate) fn kernel() -> Kernel<Machine> {
         KernelMemory { interrupt_node: KERNEL_SLOTS, interrupt_count: INTIDS, empty_root: PhysAddr(KERNEL + 0x1_0000) };
     let mut kernel = Kernel::new(machine, memory);
     kernel.reserve_interrupt(TIMER, InterruptUse::Timer, false);
+    kernel.hal.guest.set_vgic(VgicRegister::Type, VGIC_TYPE);
+    kernel.start_virtualization(VIRTUAL_TIMER, Some(MAINTENANCE));
     kernel
 }
 

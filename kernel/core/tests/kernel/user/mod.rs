@@ -1,6 +1,7 @@
 //! Threads of the host's machine: system calls with their registers and buffers filled in.
 
 mod boot;
+mod guest;
 mod make;
 mod reply;
 mod thread;
@@ -13,6 +14,7 @@ use sluice_core::{Handle, Kernel, SlotRef, Store};
 pub(crate) use boot::{
     CONTEXTS, EXTRA, IMAGE, INTIDS, KERNEL_SLOTS, SMMU_INTID, STREAM_TABLE, TIMER, kernel, kernel_with_smmu, memory,
 };
+pub(crate) use guest::Guest;
 pub(crate) use make::DEPTH;
 pub(crate) use reply::*;
 pub(crate) use thread::Thread;
