@@ -1,6 +1,10 @@
 //! Words of the SMMU objects: numbers of streams and contexts, fault records, table sizes.
 
+mod cd_table;
+
 use core::fmt;
+
+pub use cd_table::CdTable;
 
 use crate::Iova;
 use crate::numbered::constants;
@@ -13,6 +17,8 @@ pub const STREAM_TABLE_BITS: u32 = 16;
 pub const MAX_SMMUS: usize = 16;
 /// Most contexts of one SMMU.
 pub const MAX_CBS: u32 = 1024;
+/// Most commands of one `CB_InvalidateStage1`: what a message holds after their number.
+pub const MAX_STAGE1_COMMANDS: usize = 59;
 
 /// A stream of one SMMU: `smmu << 32 | sid` in messages.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

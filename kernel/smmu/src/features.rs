@@ -57,7 +57,32 @@ pub struct Features {
     pub range_invalidation: bool,
     /// Bits of an output address.
     pub output_bits: u32,
+    /// Stage 1 has the 16 KiB granule.
+    pub granule_16k: bool,
+    /// Stage 1 has the 64 KiB granule.
+    pub granule_64k: bool,
 }
+
+/// The features of QEMU's SMMU.
+#[cfg(test)]
+pub(crate) const QEMU: Features = Features {
+    minor: 1,
+    stage1: true,
+    stage2: true,
+    coherent: true,
+    asid_bits: 16,
+    vmid_bits: 16,
+    stall_model: StallModel::Never,
+    two_level: true,
+    sid_bits: 16,
+    ssid_bits: 0,
+    command_bits: 19,
+    event_bits: 19,
+    range_invalidation: true,
+    output_bits: 44,
+    granule_16k: true,
+    granule_64k: true,
+};
 
 impl Features {
     /// Reads and checks the identification registers (IHI 0070, 6.3.1 to 6.3.8).
@@ -90,6 +115,8 @@ impl Features {
             event_bits: idr1.read(IDR1::EVENTQS),
             range_invalidation: IDR3::RIL.is_set(read(offset::IDR3)),
             output_bits: output_bits(idr5.read(IDR5::OAS)),
+            granule_16k: idr5.is_set(IDR5::GRAN16K),
+            granule_64k: idr5.is_set(IDR5::GRAN64K),
         };
         if aidr.read(AIDR::MAJOR) != 0 {
             return Err(Unsupported::Version(aidr.read(AIDR::MAJOR) + 3));
@@ -123,6 +150,16 @@ impl Features {
             return Err(Unsupported::ShortQueues);
         }
         Ok(features)
+    }
+
+    /// Whether stage 1 has the granule that TG of an invalidation names: 1, 2 and 3 are 4, 16 and 64 KiB.
+    pub(crate) const fn has_granule(&self, tg: u64) -> bool {
+        match tg {
+            1 => true,
+            2 => self.granule_16k,
+            3 => self.granule_64k,
+            _ => false,
+        }
     }
 
     /// Contexts (CBs) of the SMMU: one for each TLB tag, bounded by the interface.

@@ -20,6 +20,8 @@
 #![forbid(unsafe_code)]
 
 mod bus;
+mod cd;
+mod cd_table;
 mod command;
 mod command_queue;
 mod driver;
@@ -30,9 +32,12 @@ mod features;
 mod layout;
 mod queue;
 pub mod regs;
+mod stage1;
 mod ste;
 
 pub use bus::Bus;
+pub use cd::{CD_BYTES, Cd};
+pub use cd_table::{CdTableRefusal, check_cd_table};
 pub use command::Command;
 pub use command_queue::Rejected;
 pub use driver::{Mode, Smmu};
@@ -40,4 +45,5 @@ pub use error::{CommandError, Failure, GlobalErrors, Unsupported};
 pub use event::{Class, Event};
 pub use features::{Features, StallModel};
 pub use layout::{Memory, Needs, StreamTableFormat, memory_needed};
+pub use stage1::Stage1Command;
 pub use ste::Ste;

@@ -45,7 +45,7 @@ pub use ipc::{Endpoint, Event, Received, nb_recv, recv, reply, yield_now};
 pub use irq::{IrqControl, IrqHandler, Trigger};
 pub use message::Message;
 pub use notification::Notification;
-pub use smmu_cb::{Cb, CbControl, CdTable};
+pub use smmu_cb::{Cb, CbControl};
 pub use smmu_sid::{GlobalFault, Sid, SidControl};
 pub use tables::{PageTable, VSpace};
 pub use tcb::{Configuration, Resume, Tcb, UserContext};

@@ -1,6 +1,6 @@
 //! Translation contexts.
 
-use sluice_abi::smmu::ContextId;
+use sluice_abi::smmu::{CdTable, ContextId, MAX_STAGE1_COMMANDS};
 use sluice_abi::{Iova, Label};
 
 use crate::{Failure, Message, Slot, VSpace, capability, invoke};
@@ -13,25 +13,6 @@ capability! {
 capability! {
     /// The capability to one translation context.
     Cb
-}
-
-/// A context-descriptor table of the holder (IHI 0070, 5.2 Stream Table Entry, the `S1*` fields).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct CdTable {
-    /// Its address inside stage 2.
-    pub ipa: u64,
-    /// log2 of its descriptors (`S1CDMax`).
-    pub max: u8,
-    /// Its format (`S1Fmt`).
-    pub format: u8,
-    /// What a transaction without a substream does (`S1DSS`).
-    pub default_substream: u8,
-    /// Inner cacheability of its fetches (`S1CIR`).
-    pub inner: u8,
-    /// Outer cacheability of its fetches (`S1COR`).
-    pub outer: u8,
-    /// Shareability of its fetches (`S1CSH`).
-    pub shareability: u8,
 }
 
 impl CbControl {
@@ -99,7 +80,7 @@ impl Cb {
     /// # Errors
     /// When the context has no stage 2, or the SMMU does not support the request.
     pub fn assign_cd_table(self, table: CdTable) -> Result<(), Failure> {
-        invoke(self.0, &assign_cd_table(table)).map(drop)
+        invoke(self.0, &Message::invocation(Label::CbAssignCdTable, table.words())).map(drop)
     }
 
     /// Takes stage 1 away.
@@ -123,26 +104,14 @@ fn get_cb(context: ContextId, to: Slot) -> Message<3> {
     Message::invocation(Label::CbControlGetCb, [context.word(), to.index, u64::from(to.depth)]).with_cap(to.root.cptr())
 }
 
-fn assign_cd_table(table: CdTable) -> Message<2> {
-    let fields = u64::from(table.max & 0x1f)
-        | u64::from(table.format & 3) << 8
-        | u64::from(table.default_substream & 3) << 16
-        | u64::from(table.inner & 3) << 24
-        | u64::from(table.outer & 3) << 26
-        | u64::from(table.shareability & 3) << 28;
-    Message::invocation(Label::CbAssignCdTable, [table.ipa, fields])
-}
-
-const BATCH: usize = 59;
-
 /// The count is sent as it is, so that a batch too long is the kernel's to refuse; the words are cut to what fits.
-fn invalidate_stage1(commands: &[[u64; 2]]) -> Message<{ 1 + 2 * BATCH }> {
-    let mut words = [0; 1 + 2 * BATCH];
+fn invalidate_stage1(commands: &[[u64; 2]]) -> Message<{ 1 + 2 * MAX_STAGE1_COMMANDS }> {
+    let mut words = [0; 1 + 2 * MAX_STAGE1_COMMANDS];
     words[0] = commands.len() as u64;
     for (word, command) in words[1..].iter_mut().zip(commands.iter().flatten()) {
         *word = *command;
     }
-    Message::invocation(Label::CbInvalidateStage1, words).shortened(1 + 2 * commands.len().min(BATCH))
+    Message::invocation(Label::CbInvalidateStage1, words).shortened(1 + 2 * commands.len().min(MAX_STAGE1_COMMANDS))
 }
 
 #[cfg(test)]
@@ -154,14 +123,6 @@ mod tests {
     fn contexts_carry_their_smmu() {
         let message = get_cb(ContextId { smmu: 1, cb: 7 }, CNode::from(2).slot(33));
         assert_eq!((message.label(), message.words()), (61, [1 << 32 | 7, 33, 64].as_slice()));
-    }
-
-    #[test]
-    fn fields_of_a_cd_table_have_their_places() {
-        let table =
-            CdTable { ipa: 0x4000, max: 1, format: 2, default_substream: 3, inner: 1, outer: 2, shareability: 3 };
-        let word = 1 | 2 << 8 | 3 << 16 | 1 << 24 | 2 << 26 | 3 << 28;
-        assert_eq!(assign_cd_table(table).words(), [0x4000, word]);
     }
 
     #[test]

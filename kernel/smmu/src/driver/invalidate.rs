@@ -1,8 +1,9 @@
 //! Forgetting translations, and what happens when the SMMU does not.
 
 use super::{Mode, Smmu};
+use crate::command::Tag;
 use crate::command_queue::Stop;
-use crate::{Bus, Command, CommandError, Failure};
+use crate::{Bus, Command, CommandError, Failure, Stage1Command};
 
 /// Plain invalidations that are still better than dropping the whole context, for SMMUs without ranges.
 const MAX_SINGLE_INVALIDATIONS: u64 = 32;
@@ -49,8 +50,57 @@ impl Smmu {
     /// # Errors
     /// The SMMU was taken down to abort, or is [`Failure::Uncontrollable`].
     pub fn queue_invalidate_context(&self, bus: &impl Bus, vmid: u16) -> Result<(), Failure> {
-        let command = if self.features.stage2 { Command::TlbiS12Vmall { vmid } } else { Command::TlbiNsnhAll };
-        self.issue(bus, command)
+        self.issue(bus, Command::whole(self.tag(vmid)))
+    }
+
+    /// Queues forgetting stage 1 of a context and what combines it with stage 2. After stage 2 of a context with a stage 1
+    /// has changed it is the last of three steps with a [`sync`](Self::sync) behind each, and
+    /// [`queue_forget_descriptors`](Self::queue_forget_descriptors) the second: while an entry of stage 2 is cached, a
+    /// fetched descriptor may bring it back, and while a descriptor is cached, a walk may.
+    ///
+    /// # Errors
+    /// The SMMU was taken down to abort, or is [`Failure::Uncontrollable`].
+    pub fn queue_invalidate_stage1(&self, bus: &impl Bus, vmid: u16) -> Result<(), Failure> {
+        self.issue(bus, Command::TlbiNhAll { vmid })
+    }
+
+    /// Queues forgetting a stream's context descriptors, and with them where stage 2 had put what they point at.
+    ///
+    /// # Errors
+    /// The SMMU was taken down to abort, or is [`Failure::Uncontrollable`].
+    pub fn queue_forget_descriptors(&self, bus: &impl Bus, sid: u32) -> Result<(), Failure> {
+        self.issue(bus, Command::CfgiCdAll { sid })
+    }
+
+    /// Queues forgetting the entries and context descriptors of all streams.
+    ///
+    /// # Errors
+    /// The SMMU was taken down to abort, or is [`Failure::Uncontrollable`].
+    pub fn queue_forget_configuration(&self, bus: &impl Bus) -> Result<(), Failure> {
+        self.issue(bus, Command::CfgiAll)
+    }
+
+    /// Queues what a holder of context `vmid` wants forgotten; `streams` are those bound to it.
+    ///
+    /// # Errors
+    /// The SMMU was taken down to abort, or is [`Failure::Uncontrollable`].
+    pub fn queue_stage1(
+        &self,
+        bus: &impl Bus,
+        command: Stage1Command,
+        vmid: u16,
+        mut streams: impl Iterator<Item = u32>,
+    ) -> Result<(), Failure> {
+        match command {
+            Stage1Command::Translations(words) => self.issue(bus, Command::Holders { vmid, words }),
+            Stage1Command::Descriptors(words) => {
+                streams.try_for_each(|sid| self.issue(bus, Command::HoldersOf { sid, words }))
+            }
+        }
+    }
+
+    const fn tag(&self, number: u16) -> Tag {
+        if self.features.stage2 { Tag::Vmid(number) } else { Tag::Asid(number) }
     }
 
     /// Queues the invalidation of `bytes` at `ipa` that were mapped by leaves of 2^`leaf_bits` bytes (table
@@ -70,15 +120,14 @@ impl Smmu {
         let pages = last - first + 1;
         let leaf_shift = leaf_bits.saturating_sub(PAGE_BITS).min(u64::BITS - 1);
         let leaves = (first >> leaf_shift)..=(last >> leaf_shift);
-        if !self.features.stage2 {
-            self.queue_invalidate_context(bus, vmid)
-        } else if leaves.start() == leaves.end() {
+        let tag = self.tag(vmid);
+        if leaves.start() == leaves.end() {
             // Any address of a leaf will do.
-            self.issue(bus, Command::TlbiS2Ipa { vmid, ipa })
+            self.issue(bus, Command::address(tag, ipa))
         } else if self.features.range_invalidation {
             let (mut at, mut left) = (first << PAGE_BITS, pages);
             while left > 0 {
-                let (command, covered) = Command::stage2_part(vmid, at, left);
+                let (command, covered) = Command::part(tag, at, left);
                 self.issue(bus, command)?;
                 at += covered << PAGE_BITS;
                 left -= covered;
@@ -86,7 +135,7 @@ impl Smmu {
             Ok(())
         } else if leaves.end() - leaves.start() < MAX_SINGLE_INVALIDATIONS {
             for leaf in leaves {
-                self.issue(bus, Command::TlbiS2Ipa { vmid, ipa: leaf << (leaf_shift + PAGE_BITS) })?;
+                self.issue(bus, Command::address(tag, leaf << (leaf_shift + PAGE_BITS)))?;
             }
             Ok(())
         } else {
