@@ -7,7 +7,7 @@ use crate::domain::DomainSchedule;
 use crate::fpu::Fpu;
 use crate::hal::Hal;
 use crate::interrupt::Interrupts;
-use crate::iommu::Smmus;
+use crate::iommu::{Smmus, Stage1Batch};
 use crate::object::Tcb;
 use crate::sched::Scheduler;
 use crate::store::{Handle, Object, SlotRef};
@@ -24,6 +24,7 @@ pub struct Kernel<H: Hal> {
     pub(crate) interrupts: Interrupts,
     pub(crate) spaces: AddressSpaces,
     pub(crate) smmus: Smmus,
+    pub(crate) stage1_batch: Stage1Batch,
     pub(crate) fpu: Fpu,
     pub(crate) vcpus: Vcpus,
     pub(crate) domains: DomainSchedule,
@@ -53,6 +54,7 @@ impl<H: Hal> Kernel<H> {
             interrupts: Interrupts::new(memory.interrupt_node, memory.interrupt_count),
             spaces: AddressSpaces::new(memory.empty_root),
             smmus: Smmus::new(),
+            stage1_batch: Stage1Batch::new(),
             fpu: Fpu::new(),
             vcpus: Vcpus::new(),
             domains: DomainSchedule::new(),

@@ -3,12 +3,13 @@
 //! Whoever removes or changes a mapping here has removed it from every TLB when the function returns: the CPU's under
 //! the VSpace's VMID, and each SMMU's under the tag of every context the VSpace is assigned to.
 
-use sluice_abi::{ASID_POOL_COUNT_BITS, ASID_POOL_INDEX_BITS, FrameSize, PhysAddr, VirtAddr};
+use sluice_abi::{ASID_POOL_COUNT_BITS, ASID_POOL_INDEX_BITS, FrameSize, PAGE_BITS, PhysAddr, VirtAddr};
 use sluice_paging::{Entry, Format, Found, lookup};
 
 use crate::Kernel;
 use crate::cap::{Asid, Cap, Frame, Mapping, PageTable, VSpace};
 use crate::hal::Hal;
+use crate::iommu::Extent;
 use crate::object::{AsidEntry, AsidPool, Context, Tcb, TcbSlot};
 use crate::store::{Handle, Store};
 
@@ -242,21 +243,23 @@ impl<H: Hal> Kernel<H> {
     /// Takes a table out of its VSpace, if it is still there.
     pub(crate) fn unmap_table(&mut self, mapping: Mapping, table: PhysAddr) {
         let Some(root) = self.root_of(mapping.asid) else { return };
-        let Some(slot) = self.table_slot(root, mapping.vaddr, table) else { return };
+        let Some((slot, level)) = self.table_slot(root, mapping.vaddr, table) else { return };
+        let bytes = 1 << Format::coverage_bits(level);
+        let extent = Extent { vaddr: mapping.vaddr, bytes, leaf_bits: PAGE_BITS };
         self.write_entry(slot, 0);
         if let Some(vmid) = self.spaces.entry(&self.hal, mapping.asid).and_then(|entry| entry.vmid) {
             self.hal.invalidate_vmid(vmid);
         }
-        self.invalidate_contexts(mapping.asid);
+        self.invalidate_contexts(mapping.asid, extent);
     }
 
-    /// The entry on the way to `vaddr` that points at `table`.
-    fn table_slot(&self, root: PhysAddr, vaddr: VirtAddr, table: PhysAddr) -> Option<PhysAddr> {
+    /// The entry on the way to `vaddr` that points at `table`, and its level.
+    fn table_slot(&self, root: PhysAddr, vaddr: VirtAddr, table: PhysAddr) -> Option<(PhysAddr, u8)> {
         let mut at = root;
         for level in 0..3 {
             let slot = at.offset(8 * Format::index(level, vaddr.0));
             match Format::STAGE2.decode(level, self.hal.load(slot)) {
-                Entry::Table(next) if next == table => return Some(slot),
+                Entry::Table(next) if next == table => return Some((slot, level)),
                 Entry::Table(next) => at = next,
                 Entry::Leaf(_) | Entry::Invalid => return None,
             }
@@ -269,6 +272,6 @@ impl<H: Hal> Kernel<H> {
         if let Some(vmid) = entry.vmid {
             self.hal.invalidate_page(vmid, vaddr);
         }
-        self.invalidate_contexts_range(asid, vaddr, size);
+        self.invalidate_contexts(asid, Extent { vaddr, bytes: size.bytes(), leaf_bits: size.bits() });
     }
 }

@@ -23,18 +23,24 @@ impl<H: Hal> Kernel<H> {
     }
 
     /// Makes the entry of a bound stream say what its context says.
-    fn activate_stream(&mut self, stream: StreamId, located: Located, context: ContextId) {
-        if let Some(root) = self.context_root(context) {
-            self.get(located.shadow).state.set(StreamState::Bound);
-            let Some(unit) = self.smmus.unit(stream.smmu) else { return };
-            let entry = Ste::stage2(unit.driver.features(), context.cb, root);
-            self.settle(unit.driver.write_ste(&self.hal, stream.sid, located.entry, &entry));
-        }
+    pub(super) fn activate_stream(&self, stream: StreamId, located: Located, context: ContextId) {
+        let (Some(unit), Some(root)) = (self.smmus.unit(stream.smmu), self.context_root(context)) else { return };
+        let features = unit.driver.features();
+        let entry = match self.smmus.context(context).and_then(|handle| self.get(handle).stage1.get()) {
+            None => Ste::stage2(features, context.cb, root),
+            Some(table) => Ste::nested(features, context.cb, root, &table),
+        };
+        self.get(located.shadow).state.set(StreamState::Bound);
+        self.settle(unit.driver.write_ste(&self.hal, stream.sid, located.entry, &entry));
     }
 
     /// Makes a stream abort.
-    pub(super) fn abort_stream(&mut self, stream: StreamId, located: Located, state: StreamState) {
+    pub(super) fn abort_stream(&self, stream: StreamId, located: Located, state: StreamState) {
         self.get(located.shadow).state.set(state);
+        self.write_abort(stream, located);
+    }
+
+    pub(super) fn write_abort(&self, stream: StreamId, located: Located) {
         if let Some(unit) = self.smmus.unit(stream.smmu) {
             self.settle(unit.driver.write_ste(&self.hal, stream.sid, located.entry, &Ste::abort()));
         }
@@ -86,25 +92,23 @@ impl<H: Hal> Kernel<H> {
             self.get(handle).next_of_vspace.set(entry.contexts);
             self.spaces.set_entry(&self.hal, asid, Some(AsidEntry { contexts: Some(context), ..entry }));
         }
-        let mut next = self.get(handle).streams.get();
-        while let Some((stream, located)) = next.and_then(|stream| Some((stream, self.locate(stream)?))) {
+        for (stream, located) in self.streams_of(self.get(handle)) {
             if self.get(located.shadow).state.get() != StreamState::Quarantined {
                 self.activate_stream(stream, located, context);
             }
-            next = self.get(located.shadow).next_of_context.get();
         }
     }
 
-    /// The hidden VSpace capability of `context` goes: its streams abort, and its tag leaves the TLB.
+    /// The hidden VSpace capability of `context` goes: its streams abort, its tag leaves the TLB, and a stage 1, which meant
+    /// addresses of this VSpace, goes along.
     pub(crate) fn detach_context(&mut self, context: ContextId, asid: Asid) {
         let Some(handle) = self.smmus.context(context) else { return };
-        let mut next = self.get(handle).streams.get();
-        while let Some((stream, located)) = next.and_then(|stream| Some((stream, self.locate(stream)?))) {
+        for (stream, located) in self.streams_of(self.get(handle)) {
             if self.get(located.shadow).state.get() == StreamState::Bound {
                 self.abort_stream(stream, located, StreamState::Abort);
             }
-            next = self.get(located.shadow).next_of_context.get();
         }
+        self.get(handle).stage1.set(None);
         self.invalidate_context(context);
         self.unchain_context(context, handle, asid);
     }

@@ -5,16 +5,19 @@
 
 mod binding;
 mod event;
+mod invalidate;
+mod stage1;
 mod table;
 
 pub use event::UNCLAIMED;
+pub(crate) use invalidate::Extent;
+pub(crate) use stage1::Stage1Batch;
 
+use sluice_abi::PhysAddr;
 use sluice_abi::smmu::{ContextId, MAX_SMMUS, Record, StreamId};
-use sluice_abi::{FrameSize, PhysAddr, VirtAddr};
 use sluice_smmu::{Failure, Smmu};
 
 use crate::Kernel;
-use crate::cap::Asid;
 use crate::hal::Hal;
 use crate::object::{Context, Stream};
 use crate::store::Handle;
@@ -122,52 +125,6 @@ impl<H: Hal> Kernel<H> {
             && matches!(failure, Failure::Uncontrollable)
         {
             self.hal.halt("SMMU acknowledges neither a sync nor being disabled");
-        }
-    }
-
-    /// Removes a page of a VSpace from the TLBs of all SMMUs, with one sync for each SMMU concerned.
-    pub(crate) fn invalidate_contexts_range(&mut self, asid: Asid, vaddr: VirtAddr, size: FrameSize) {
-        self.for_each_context(asid, |kernel, unit, cb| {
-            unit.driver.invalidate(&kernel.hal, cb, vaddr.0, size.bytes(), size.bits())
-        });
-    }
-
-    /// Removes a whole VSpace from the TLBs of all SMMUs.
-    pub(crate) fn invalidate_contexts(&mut self, asid: Asid) {
-        self.for_each_context(asid, |kernel, unit, cb| unit.driver.queue_invalidate_context(&kernel.hal, cb));
-    }
-
-    fn for_each_context(&self, asid: Asid, act: impl Fn(&Self, &Unit, u16) -> Result<(), Failure>) {
-        let mut next = self.spaces.entry(&self.hal, asid).and_then(|entry| entry.contexts);
-        let mut touched = 0u16;
-        while let Some(context) = next {
-            let (Some(unit), Some(handle)) = (self.smmus.unit(context.smmu), self.smmus.context(context)) else {
-                break;
-            };
-            self.settle(act(self, unit, context.cb));
-            touched |= 1 << context.smmu;
-            next = self.get(handle).next_of_vspace.get();
-        }
-        for smmu in 0..MAX_SMMUS as u8 {
-            if touched & 1 << smmu != 0
-                && let Some(unit) = self.smmus.unit(smmu)
-            {
-                self.settle(unit.driver.sync(&self.hal));
-            }
-        }
-    }
-
-    /// Forgets every TLB entry of one SMMU.
-    pub(crate) fn invalidate_smmu(&mut self, smmu: u8) {
-        if let Some(unit) = self.smmus.unit(smmu) {
-            self.settle(unit.driver.invalidate_all(&self.hal));
-        }
-    }
-
-    /// Forgets every TLB entry of one context.
-    pub(crate) fn invalidate_context(&mut self, context: ContextId) {
-        if let Some(unit) = self.smmus.unit(context.smmu) {
-            self.settle(unit.driver.invalidate_context(&self.hal, context.cb));
         }
     }
 

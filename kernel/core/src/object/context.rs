@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use sluice_abi::smmu::{ContextId, StreamId};
+use sluice_abi::smmu::{CdTable, ContextId, StreamId};
 
 use crate::store::{Object, SlotRef};
 
@@ -14,6 +14,8 @@ pub struct Context {
     pub next_of_vspace: Cell<Option<ContextId>>,
     /// First of the streams bound to it.
     pub streams: Cell<Option<StreamId>>,
+    /// The holder's context descriptors, when there is a stage 1 before stage 2.
+    pub stage1: Cell<Option<CdTable>>,
     /// Type and IOVA of the latest event of any of its streams; type 0 for none.
     pub last_event: Cell<(u64, u64)>,
 }
@@ -34,6 +36,7 @@ impl Object for Context {
             issued: Cell::new(false),
             next_of_vspace: Cell::new(None),
             streams: Cell::new(None),
+            stage1: Cell::new(None),
             last_event: Cell::new((0, 0)),
         }
     }

@@ -1,6 +1,6 @@
 //! Invocations that passed decoding: everything needed to carry them out.
 
-use sluice_abi::smmu::{ContextId, StreamId};
+use sluice_abi::smmu::{CdTable, ContextId, StreamId};
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{CPtr, CapRights, PhysAddr};
 use sluice_paging::Entry;
@@ -140,6 +140,8 @@ pub(super) enum SmmuInvocation {
     Assign { context: ContextId, vspace: VSpace, asid: Asid, source: SlotRef },
     Unassign(ContextId),
     Invalidate(ContextId),
+    SetStage1 { context: ContextId, table: Option<CdTable> },
+    InvalidateStage1 { context: ContextId, count: usize },
     GetContextFault(ContextId),
     ClearContextFault(ContextId),
 }

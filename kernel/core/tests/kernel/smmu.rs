@@ -1,6 +1,9 @@
 //! Streams and contexts: what a device reaches, after every call and after every store on the way.
 
 mod contexts;
+mod holders;
+mod kinds;
+mod stage1;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -14,6 +17,7 @@ use sluice_core::object::{Context, NotificationState, Stream, StreamState, strea
 use sluice_paging::{Format, mappings};
 use sluice_smmu_model::{Abort, Model, Page, Reach};
 
+use crate::machine::Effect;
 use crate::user::*;
 
 const STREAM: u64 = 0x10;
@@ -303,7 +307,7 @@ fn bindings_that_cannot_be_are_refused() {
     assert_eq!(call(system, cb, Label::CbAssignVspace, &[unassigned]), invalid_capability(1));
     assert_eq!(call(system, cb, Label::CbUnassignVspace, &[]), illegal());
     assert_eq!(call(system, cb, Label::CbTlbInvalidate, &[]), illegal());
-    assert_eq!(call(system, cb, Label::CbAssignCdTable, &[]), illegal());
+    assert_eq!(call(system, cb, Label::CbUnassignCdTable, &[]), illegal());
     assert_eq!(call(system, cb, Label::CbAssignVspace, &[vspace]), ok());
     assert_eq!(call(system, cb, Label::CbAssignVspace, &[vspace]), delete_first());
     assert_eq!(call(system, sid, Label::SidBindCb, &[cb]), ok());

@@ -1,6 +1,7 @@
 //! Decoding: from a message to an [`Invocation`] that cannot fail any more. Nothing here changes anything.
 
 mod cnode;
+mod context;
 mod domain;
 mod interrupt;
 mod memory;

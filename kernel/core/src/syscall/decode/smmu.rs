@@ -1,25 +1,25 @@
-//! Invocations of streams and contexts.
+//! Invocations of streams, and of all of them at once.
 
-use sluice_abi::smmu::{ContextId, STREAM_TABLE_SPLIT, StreamId};
+use sluice_abi::smmu::{STREAM_TABLE_SPLIT, StreamId};
 use sluice_abi::{CapRights, Label, LookupFailure};
 
 use super::super::invocation::{Invocation, SmmuInvocation};
 use super::{Decoded, Request};
 use crate::Kernel;
-use crate::cap::{Cap, VSpace};
+use crate::cap::Cap;
 use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::iommu::{Located, Unit};
-use crate::object::{Context, Stream};
-use crate::store::{Handle, SlotRef};
+use crate::object::Stream;
+use crate::store::SlotRef;
 
 impl<H: Hal> Kernel<H> {
-    fn unit(&self, smmu: u8) -> Decoded<&Unit> {
+    pub(super) fn unit(&self, smmu: u8) -> Decoded<&Unit> {
         self.smmus.unit(smmu).ok_or(SyscallError::InvalidArgument(0))
     }
 
     /// An SMMU number in message word 0; SMMU 0 when the message is empty.
-    fn smmu_argument(&self, request: &Request) -> Decoded<u8> {
+    pub(super) fn smmu_argument(&self, request: &Request) -> Decoded<u8> {
         let word = if request.length == 0 { 0 } else { self.word(request, 0) };
         let smmu = u8::try_from(word).map_err(|_| SyscallError::InvalidArgument(0))?;
         self.unit(smmu).map(|_| smmu)
@@ -135,59 +135,5 @@ impl<H: Hal> Kernel<H> {
             Cap::Notification(cap) if cap.rights.contains(CapRights::WRITE) => Ok(Some((cap, source))),
             _ => Err(SyscallError::InvalidCapability(1)),
         }
-    }
-
-    pub(super) fn decode_cb_control(&self, request: &Request, label: Option<Label>) -> Decoded {
-        let invocation = match label {
-            Some(Label::CbControlGetCb) => {
-                Self::expect(request, 3, 1)?;
-                let word = self.word(request, 0);
-                let smmu = u8::try_from(word >> 32).map_err(|_| SyscallError::InvalidArgument(0))?;
-                let max = self.unit(smmu)?.context_count() - 1;
-                let number = word as u32;
-                if number > max {
-                    return Err(SyscallError::Range { min: 0, max: max.into() });
-                }
-                let context = ContextId { smmu, cb: number as u16 };
-                if self.context(context)?.1.issued.get() {
-                    return Err(SyscallError::RevokeFirst);
-                }
-                SmmuInvocation::IssueCb { context, control: request.slot, dest: self.destination(request, 0, 1)? }
-            }
-            Some(Label::CbControlTlbInvalidateAll) => SmmuInvocation::InvalidateAll(self.smmu_argument(request)?),
-            _ => return Err(SyscallError::IllegalOperation),
-        };
-        Ok(Invocation::Smmu(invocation))
-    }
-
-    fn context(&self, context: ContextId) -> Decoded<(Handle<Context>, &Context)> {
-        let handle = self.smmus.context(context).ok_or(SyscallError::InvalidCapability(0))?;
-        Ok((handle, self.get(handle)))
-    }
-
-    pub(super) fn decode_cb(&self, request: &Request, label: Option<Label>, context: ContextId) -> Decoded {
-        self.context(context)?;
-        let assigned = self.context_root(context).is_some();
-        let invocation = match label {
-            Some(Label::CbAssignVspace) => {
-                let (source, cap) = self.extra(request, 0)?;
-                let (_, asid) = self.live_vspace(cap, 1)?;
-                let Cap::VSpace(vspace) = cap else { return Err(SyscallError::InvalidCapability(1)) };
-                if assigned {
-                    return Err(SyscallError::DeleteFirst);
-                }
-                if !self.unit(context.smmu)?.driver.features().stage2 {
-                    return Err(SyscallError::IllegalOperation);
-                }
-                SmmuInvocation::Assign { context, vspace: VSpace { bound: None, ..vspace }, asid, source }
-            }
-            Some(Label::CbUnassignVspace) if assigned => SmmuInvocation::Unassign(context),
-            Some(Label::CbTlbInvalidate) if assigned => SmmuInvocation::Invalidate(context),
-            Some(Label::CbGetFault) => SmmuInvocation::GetContextFault(context),
-            Some(Label::CbClearFault) => SmmuInvocation::ClearContextFault(context),
-            // Stage-1 context descriptors of the holder's own are not there yet.
-            _ => return Err(SyscallError::IllegalOperation),
-        };
-        Ok(Invocation::Smmu(invocation))
     }
 }

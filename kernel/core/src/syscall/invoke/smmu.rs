@@ -42,6 +42,8 @@ impl<H: Hal> Kernel<H> {
                 }
             }
             SmmuInvocation::Invalidate(context) => self.invalidate_context(context),
+            SmmuInvocation::SetStage1 { context, table } => self.set_stage1(context, table),
+            SmmuInvocation::InvalidateStage1 { context, count } => self.invalidate_stage1(context, count),
             SmmuInvocation::GetContextFault(context) => {
                 if let Some(handle) = self.smmus.context(context) {
                     let (event, address) = self.get(handle).last_event.get();
