@@ -165,6 +165,8 @@ numbered! {
         CbUnassignCdTable = 77,
         /// `CB_InvalidateStage1` (Sluice).
         CbInvalidateStage1 = 78,
+        /// `SIDControl_BypassStream` (Sluice).
+        SidControlBypassStream = 79,
     }
 }
 

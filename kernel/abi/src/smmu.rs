@@ -8,6 +8,7 @@ pub use cd_table::CdTable;
 
 use crate::Iova;
 use crate::numbered::constants;
+use crate::numbered::numbered;
 
 /// log2 of the streams in one second-level stream table (the SMMUs' `SPLIT`).
 pub const STREAM_TABLE_SPLIT: u32 = 8;
@@ -66,6 +67,18 @@ impl ContextId {
     #[must_use]
     pub const fn word(self) -> u64 {
         (self.smmu as u64) << 32 | self.cb as u64
+    }
+}
+
+numbered! {
+    /// What an SMMU does with streams, as `SIDControl_GetFault` tells it in MR4.
+    pub enum SmmuState: u64 {
+        /// Each stream's entry decides.
+        Translating = 0,
+        /// It is down, on request or because it failed: every stream aborts.
+        Aborting = 1,
+        /// It was left out of the way at boot (`sluice.smmu=off`): every stream reaches all memory.
+        Bypassed = 2,
     }
 }
 

@@ -84,7 +84,7 @@ impl<H: Hal> Kernel<H> {
             }
             InterruptUse::Timer => {
                 self.tick();
-                self.poll_smmus();
+                self.tick_smmus();
                 self.hal.rearm_timer();
             }
             InterruptUse::Smmu(smmu) => self.collect_events(smmu),

@@ -23,6 +23,7 @@ use sluice_abi::smmu::StreamId;
 
 use crate::Kernel;
 use crate::cap::Cap;
+use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::ipc::ExtraCaps;
 use crate::object::Tcb;
@@ -43,6 +44,13 @@ pub(crate) enum Ending {
     Done,
     Refused(u64),
     Preempted,
+}
+
+impl Ending {
+    pub(crate) fn refused(error: SyscallError) -> Self {
+        let (error, ..) = error.reply();
+        Self::Refused(error as u64)
+    }
 }
 
 impl fmt::Display for Ending {

@@ -95,6 +95,8 @@ pub enum Failure {
     SyncTimeout,
     /// The SMMU rejected a command, and the broader one issued instead.
     Rejected(Rejected),
+    /// The SMMU entered service failure mode.
+    ServiceFailure,
     /// The SMMU does not even confirm that it is disabled and aborting. Memory it may reach must not be handed out.
     Uncontrollable,
     /// A stream beyond the stream table. Nothing was changed.
@@ -107,6 +109,7 @@ impl fmt::Display for Failure {
             Self::NoAcknowledge(offset) => write!(f, "register {offset:#x} does not acknowledge"),
             Self::SyncTimeout => write!(f, "commands do not complete"),
             Self::Rejected(rejected) => write!(f, "{rejected}"),
+            Self::ServiceFailure => write!(f, "service failure mode"),
             Self::Uncontrollable => write!(f, "cannot be disabled"),
             Self::OutOfRange => write!(f, "stream out of range"),
         }
@@ -116,7 +119,7 @@ impl fmt::Display for Failure {
 /// The global error state (IHI 0070, 7.5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct GlobalErrors {
-    /// Active bits of GERROR.
+    /// Bits of GERROR that are active, or were since they were last acknowledged.
     pub active: u32,
     /// The command the SMMU rejected and the driver stepped over, until it is taken.
     pub rejected: Option<Rejected>,

@@ -19,7 +19,7 @@ pub(crate) struct EventQueue {
     consumer: Cell<u32>,
     /// OVACKFLG as last written.
     acknowledged: Cell<bool>,
-    overflows: Cell<u64>,
+    losses: Cell<u64>,
 }
 
 impl EventQueue {
@@ -31,7 +31,7 @@ impl EventQueue {
             coherent,
             consumer: Cell::new(0),
             acknowledged: Cell::new(false),
-            overflows: Cell::new(0),
+            losses: Cell::new(0),
         }
     }
 
@@ -50,7 +50,7 @@ impl EventQueue {
         let lost = overflow != self.acknowledged.get();
         if lost {
             self.acknowledged.set(overflow);
-            self.overflows.set(self.overflows.get() + 1);
+            self.count_loss();
         }
         let producer = self.ring.pointer(EVENTQ_INDEX::INDEX.read(register));
         let filled = self.ring.filled(producer, self.consumer.get());
@@ -65,9 +65,23 @@ impl EventQueue {
         event
     }
 
-    /// How often records were lost because the queue was full, since the last call.
-    pub(crate) fn take_overflows(&self) -> u64 {
-        self.overflows.take()
+    /// How often records were lost since the last call.
+    pub(crate) fn take_losses(&self) -> u64 {
+        self.losses.take()
+    }
+
+    /// At least one record was lost.
+    pub(crate) fn count_loss(&self) {
+        self.losses.set(self.losses.get() + 1);
+    }
+
+    /// What is left in the queue will never be taken.
+    pub(crate) fn abandon(&self, bus: &impl Bus) {
+        let register = bus.read32(self.registers.offset(offset::EVENTQ_PROD));
+        let producer = self.ring.pointer(EVENTQ_INDEX::INDEX.read(register));
+        if self.ring.filled(producer, self.consumer.get()) != 0 {
+            self.count_loss();
+        }
     }
 
     fn take(&self, bus: &impl Bus) -> Event {

@@ -303,6 +303,7 @@ static ALL: [&Invocation; Label::ALL.len()] = [
     &smmu::ASSIGN_CD_TABLE,
     &smmu::UNASSIGN_CD_TABLE,
     &smmu::INVALIDATE_STAGE1,
+    &smmu::BYPASS_STREAM,
 ];
 
 #[cfg(test)]

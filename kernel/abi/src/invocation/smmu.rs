@@ -1,9 +1,7 @@
 //! Streams and contexts. Labels from 68 on are Sluice's own.
 
 use super::Meaning::{Address, Context, Count, Depth, Flags, Index, Rest, Smmu, Stream, Value};
-use super::{
-    Capability, DESTINATION, Invocation, NOT_THERE, Refusal, STALE_VSPACE, Word, cap, refused, refused_for, word,
-};
+use super::{Capability, DESTINATION, Invocation, Refusal, STALE_VSPACE, Word, cap, refused, refused_for, word};
 use crate::cap::CapTag;
 use crate::{Error, Label};
 
@@ -49,7 +47,13 @@ pub(super) static GET_SID: Invocation = Invocation {
 };
 
 pub(super) static GET_GLOBAL_FAULT: Invocation = Invocation {
-    results: &["active bits of GERROR", "CMDQ_CONS.ERR", "index of the command that was rejected"],
+    results: &[
+        "bits of GERROR that are active, or were since they were last acknowledged",
+        "CMDQ_CONS.ERR for the command that was rejected last, 0 for none",
+        "its index in the queue",
+        "how often event records were lost since that was last acknowledged",
+        "what the SMMU does with streams: 0 each stream's entry decides, 1 all abort, 2 all bypass",
+    ],
     ..on(
         Label::SidControlGetFault,
         CapTag::SidControl,
@@ -98,21 +102,27 @@ pub(super) static SKIP_CMDQ_ERROR: Invocation = Invocation {
     ..on(
         Label::SidControlSkipCmdqError,
         CapTag::SidControl,
-        "Steps over a command that the SMMU rejected.",
+        "Takes the command that the SMMU rejected last. The kernel has stepped over it when that happened, and has had \
+         everything forgotten in its place; no queue waits for this call.",
         &[SMMU],
-        &[NOT_THERE],
+        &[NO_SMMU, &[refused(Error::IllegalOperation, "no command was rejected since the last call")]],
     )
 };
 
-pub(super) static INIT_SMMU: Invocation =
-    on(Label::SidControlInitSmmu, CapTag::SidControl, "Brings an SMMU up.", &[SMMU], &[NOT_THERE]);
+pub(super) static INIT_SMMU: Invocation = on(
+    Label::SidControlInitSmmu,
+    CapTag::SidControl,
+    "Brings an SMMU up: each stream does what its entry says.",
+    &[SMMU],
+    &[NO_SMMU, &[refused(Error::IllegalOperation, "it is up, or did not come up and aborts everything")]],
+);
 
 pub(super) static DISABLE_SMMU: Invocation = on(
     Label::SidControlDisableSmmu,
     CapTag::SidControl,
-    "Takes an SMMU down; it aborts everything.",
+    "Takes an SMMU down; it aborts everything. Bindings stay and can be changed meanwhile.",
     &[SMMU],
-    &[NOT_THERE],
+    &[NO_SMMU],
 );
 
 pub(super) static BIND_CB: Invocation = Invocation {
@@ -126,7 +136,7 @@ pub(super) static BIND_CB: Invocation = Invocation {
             NO_TABLE,
             &[
                 refused_for(Error::InvalidCapability, 1, "the context is none, of another SMMU, or has no VSpace"),
-                refused(Error::DeleteFirst, "the stream is bound"),
+                refused(Error::DeleteFirst, "the stream is bound, or bypasses"),
             ],
         ],
     )
@@ -135,9 +145,9 @@ pub(super) static BIND_CB: Invocation = Invocation {
 pub(super) static UNBIND_CB: Invocation = on(
     Label::SidUnbindCb,
     CapTag::Sid,
-    "Has the stream abort.",
+    "Has the stream, bound or bypassing, abort.",
     &[],
-    &[NO_TABLE, &[refused(Error::IllegalOperation, "the stream is not bound")]],
+    &[NO_TABLE, &[refused(Error::IllegalOperation, "the stream is not bound, and does not bypass")]],
 );
 
 pub(super) static SET_FAULT_HANDLER: Invocation = Invocation {
@@ -242,16 +252,62 @@ pub(super) static ASSIGN_CD_TABLE: Invocation = on(
         word("format", Flags)
             .about("S1CDMax in bits 4:0, S1Fmt in 9:8, S1DSS in 17:16, S1CIR in 25:24, S1COR in 27:26, S1CSH in 29:28"),
     ],
-    &[NOT_THERE],
+    &[
+        UNASSIGNED,
+        &[
+            refused_for(Error::InvalidArgument, 0, "the address is beyond what a VSpace translates"),
+            refused_for(Error::InvalidArgument, 1, "a field has a reserved value, or another bit is set"),
+            refused(Error::AlignmentError, "the table is not aligned to its size"),
+            refused(Error::RangeError, "more descriptors than the SMMU has substreams"),
+            refused(Error::DeleteFirst, "the context has descriptors"),
+            refused(
+                Error::IllegalOperation,
+                "the SMMU lacks a stage, makes every faulting transaction stall, or the table has two levels",
+            ),
+        ],
+    ],
 );
 
-pub(super) static UNASSIGN_CD_TABLE: Invocation =
-    on(Label::CbUnassignCdTable, CapTag::Cb, "Takes the context descriptors away.", &[], &[NOT_THERE]);
+const NO_DESCRIPTORS: &[Refusal] =
+    &[refused(Error::IllegalOperation, "the context has no descriptors of the holder's")];
+
+pub(super) static UNASSIGN_CD_TABLE: Invocation = on(
+    Label::CbUnassignCdTable,
+    CapTag::Cb,
+    "Takes the context descriptors away: bound streams translate with the VSpace alone.",
+    &[],
+    &[NO_DESCRIPTORS],
+);
 
 pub(super) static INVALIDATE_STAGE1: Invocation = on(
     Label::CbInvalidateStage1,
     CapTag::Cb,
-    "Issues invalidations of the holder's own context descriptors and tables.",
+    "Issues invalidations of the holder's own context descriptors and tables, and waits for all of them: TLBI_NH_ALL, \
+     _ASID, _VA, _VAA, TLBI_NSNH_ALL (as NH_ALL), CFGI_CD and CFGI_CD_ALL (for every stream of the context). VMIDs and \
+     streams that the commands name are replaced. Of a batch that is refused nothing is issued.",
     &[word("count", Count).about("of commands, 1 to 59"), word("commands", Rest).about("of two words each")],
-    &[NOT_THERE],
+    &[
+        NO_DESCRIPTORS,
+        &[
+            refused(Error::RangeError, "none, or more than 59 commands"),
+            refused(
+                Error::InvalidArgument,
+                "a command is not allowed, or has reserved bits set; message word 0 is its index",
+            ),
+        ],
+    ],
 );
+
+pub(super) static BYPASS_STREAM: Invocation = Invocation {
+    caps: &[cap("sid", CapTag::Sid)],
+    ..on(
+        Label::SidControlBypassStream,
+        CapTag::SidControl,
+        "Has a stream reach all memory, untranslated, until it is unbound or nobody holds it.",
+        &[],
+        &[&[
+            refused_for(Error::InvalidCapability, 1, "the stream is none, or its table is gone"),
+            refused(Error::DeleteFirst, "the stream is bound, or bypasses"),
+        ]],
+    )
+};

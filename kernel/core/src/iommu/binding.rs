@@ -22,8 +22,11 @@ impl<H: Hal> Kernel<H> {
         self.activate_stream(stream, located, context);
     }
 
-    /// Makes the entry of a bound stream say what its context says.
+    /// Makes the entry of a bound stream, which aborts so far, say what its context says.
     pub(super) fn activate_stream(&self, stream: StreamId, located: Located, context: ContextId) {
+        if self.is_over_bound(stream, located) {
+            return self.throttle_stream(stream, located);
+        }
         let (Some(unit), Some(root)) = (self.smmus.unit(stream.smmu), self.context_root(context)) else { return };
         let features = unit.driver.features();
         let entry = match self.smmus.context(context).and_then(|handle| self.get(handle).stage1.get()) {
@@ -104,7 +107,7 @@ impl<H: Hal> Kernel<H> {
     pub(crate) fn detach_context(&mut self, context: ContextId, asid: Asid) {
         let Some(handle) = self.smmus.context(context) else { return };
         for (stream, located) in self.streams_of(self.get(handle)) {
-            if self.get(located.shadow).state.get() == StreamState::Bound {
+            if matches!(self.get(located.shadow).state.get(), StreamState::Bound | StreamState::Throttled) {
                 self.abort_stream(stream, located, StreamState::Abort);
             }
         }
@@ -136,6 +139,29 @@ impl<H: Hal> Kernel<H> {
         if let Cap::VSpace(vspace) = self.cap(handle.slot(Context::VSPACE)) { Some(vspace.root) } else { None }
     }
 
+    /// Lets a stream, so far unbound, reach all memory.
+    pub(crate) fn bypass_stream(&self, stream: StreamId) {
+        if let (Some(unit), Some(located)) = (self.smmus.unit(stream.smmu), self.locate(stream)) {
+            self.get(located.shadow).state.set(StreamState::Bypassed);
+            self.settle(unit.driver.write_ste(&self.hal, stream.sid, located.entry, &Ste::bypass()));
+        }
+    }
+
+    /// Makes a stream abort that is bound or bypasses.
+    pub(crate) fn unbind_stream(&mut self, stream: StreamId) {
+        let Some(located) = self.locate(stream) else { return };
+        self.delete_one(located.shadow.slot(Stream::CONTEXT));
+        if self.get(located.shadow).state.get() == StreamState::Bypassed {
+            self.abort_stream(stream, located, StreamState::Abort);
+        }
+    }
+
+    /// Whether something else than abort was chosen for a stream.
+    pub(crate) fn is_bound(&self, located: Located) -> bool {
+        !self.slot(located.shadow.slot(Stream::CONTEXT)).is_empty()
+            || self.get(located.shadow).state.get() == StreamState::Bypassed
+    }
+
     pub(crate) fn finalise_context(&mut self, context: ContextId, bound: Option<StreamId>, last: bool) {
         if let Some(stream) = bound {
             self.detach_stream(stream, context);
@@ -150,7 +176,7 @@ impl<H: Hal> Kernel<H> {
     /// The last capability of a stream goes: it aborts, and nobody is told of its faults.
     pub(crate) fn finalise_stream(&mut self, stream: StreamId) {
         if let Some(located) = self.locate(stream) {
-            self.delete_one(located.shadow.slot(Stream::CONTEXT));
+            self.unbind_stream(stream);
             self.delete_one(located.shadow.slot(Stream::HANDLER));
             let shadow = self.get(located.shadow);
             shadow.issued.set(false);

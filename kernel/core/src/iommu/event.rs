@@ -1,6 +1,6 @@
 //! Events: from the SMMU's queue to the stream's record and its holder's notification.
 
-use sluice_abi::smmu::{Record, StreamId};
+use sluice_abi::smmu::{MAX_SMMUS, Record, StreamId};
 use sluice_abi::{CapRights, Iova};
 
 use crate::Kernel;
@@ -8,48 +8,18 @@ use crate::cap::Cap;
 use crate::hal::Hal;
 use crate::object::{Pending, Stream, StreamState};
 
-/// Most events taken from a queue in one go; what is left waits for the next tick, so that a storm from one stream
-/// cannot hold the kernel.
+/// Most events taken from a queue in one go; what is left waits for the next interrupt or tick, so that a storm cannot
+/// hold the kernel.
 const BATCH: u32 = 64;
-/// Unclaimed records kept for each SMMU.
-pub const UNCLAIMED: usize = 16;
-
-/// Records no handler claimed, oldest first; the newest are dropped when there is no room, and counted.
-pub(crate) struct Unclaimed {
-    records: [Option<Record>; UNCLAIMED],
-    first: usize,
-    count: usize,
-    dropped: u64,
-}
-
-impl Unclaimed {
-    pub(crate) const fn new() -> Self {
-        Self { records: [None; UNCLAIMED], first: 0, count: 0, dropped: 0 }
-    }
-
-    fn put(&mut self, record: Record) {
-        if self.count == UNCLAIMED {
-            self.dropped += 1;
-            return;
-        }
-        let dropped = core::mem::take(&mut self.dropped);
-        self.records[(self.first + self.count) % UNCLAIMED] = Some(Record { dropped, ..record });
-        self.count += 1;
-    }
-
-    pub(super) fn take(&mut self) -> Option<Record> {
-        let record = self.records[self.first].take()?;
-        self.first = (self.first + 1) % UNCLAIMED;
-        self.count -= 1;
-        Some(record)
-    }
-}
-
 impl<H: Hal> Kernel<H> {
-    /// Takes the events an SMMU has recorded. Global errors stay in its registers for `SIDControl_GetFault`.
+    /// Takes what an SMMU has recorded: its global errors, and events.
     pub(crate) fn collect_events(&mut self, smmu: u8) {
+        self.collect_errors(smmu);
         for _ in 0..BATCH {
             let Some(unit) = self.smmus.unit(smmu) else { return };
+            if unit.throttle.is_exhausted() {
+                break;
+            }
             let Some(event) = unit.driver.next_event(&self.hal) else {
                 self.set_backlog(smmu, false);
                 return;
@@ -59,13 +29,19 @@ impl<H: Hal> Kernel<H> {
         self.set_backlog(smmu, true);
     }
 
-    /// Goes on where [`Kernel::collect_events`] stopped.
-    pub(crate) fn poll_smmus(&mut self) {
-        for smmu in 0..sluice_abi::smmu::MAX_SMMUS as u8 {
+    /// A new interval begins: throttled streams translate again, and what [`Kernel::collect_events`] left is collected.
+    pub(crate) fn tick_smmus(&mut self) {
+        for smmu in 0..MAX_SMMUS as u8 {
+            self.end_throttling(smmu);
             if self.smmus.unit(smmu).is_some_and(|unit| unit.backlog) {
                 self.collect_events(smmu);
             }
         }
+    }
+
+    /// Takes the oldest event no handler claimed.
+    pub(crate) fn take_unclaimed(&mut self, smmu: u8) -> Option<Record> {
+        self.smmus.unit_mut(smmu)?.unclaimed.take()
     }
 
     fn set_backlog(&mut self, smmu: u8, backlog: bool) {
@@ -80,6 +56,7 @@ impl<H: Hal> Kernel<H> {
         let located = self.locate(stream);
         let handler = located.map(|located| (located, self.cap(located.shadow.slot(Stream::HANDLER))));
         self.note_event(&record);
+        self.count_record(stream, located);
         let Some((located, Cap::Notification(notification))) = handler else {
             if let Some(unit) = self.smmus.unit_mut(stream.smmu) {
                 unit.unclaimed.put(record);
@@ -96,7 +73,8 @@ impl<H: Hal> Kernel<H> {
         let delivered = shadow.delivered.get() + 1;
         shadow.delivered.set(delivered);
         let budget = shadow.budget.get();
-        if budget != 0 && delivered >= budget && shadow.state.get() == StreamState::Bound {
+        let spent = budget != 0 && delivered >= budget;
+        if spent && matches!(shadow.state.get(), StreamState::Bound | StreamState::Throttled) {
             self.abort_stream(stream, located, StreamState::Quarantined);
         }
         if notification.rights.contains(CapRights::WRITE) {

@@ -5,17 +5,22 @@
 
 mod binding;
 mod event;
+mod failure;
 mod invalidate;
 mod stage1;
 mod table;
+mod throttle;
+mod unclaimed;
 
-pub use event::UNCLAIMED;
+pub(crate) use failure::SmmuFault;
 pub(crate) use invalidate::Extent;
 pub(crate) use stage1::Stage1Batch;
+pub use throttle::{RECORDS_PER_STREAM, RECORDS_PER_TICK};
+pub use unclaimed::UNCLAIMED;
 
 use sluice_abi::PhysAddr;
-use sluice_abi::smmu::{ContextId, MAX_SMMUS, Record, StreamId};
-use sluice_smmu::{Failure, Smmu};
+use sluice_abi::smmu::{ContextId, MAX_SMMUS, StreamId};
+use sluice_smmu::Smmu;
 
 use crate::Kernel;
 use crate::hal::Hal;
@@ -28,9 +33,12 @@ pub(crate) struct Unit {
     contexts: PhysAddr,
     context_count: u32,
     /// Events no stream's handler claimed, oldest first.
-    unclaimed: event::Unclaimed,
+    unclaimed: unclaimed::Unclaimed,
     /// Whether events were left in the queue, to be collected at the next tick.
     backlog: bool,
+    throttle: throttle::Throttle,
+    /// How often records were lost since somebody acknowledged that.
+    losses: u64,
 }
 
 /// All SMMUs, in device-tree order.
@@ -107,8 +115,15 @@ impl<H: Hal> Kernel<H> {
         }
         self.trace_smmu(smmu, driver.streams(), context_count);
         if let Some(unit) = self.smmus.units.get_mut(usize::from(smmu)) {
-            let unclaimed = event::Unclaimed::new();
-            *unit = Some(Unit { driver, contexts, context_count, unclaimed, backlog: false });
+            *unit = Some(Unit {
+                driver,
+                contexts,
+                context_count,
+                unclaimed: unclaimed::Unclaimed::new(),
+                backlog: false,
+                throttle: throttle::Throttle::new(),
+                losses: 0,
+            });
         }
     }
 
@@ -117,19 +132,5 @@ impl<H: Hal> Kernel<H> {
         let unit = self.smmus.unit(stream.smmu)?;
         let table = unit.driver.stream_table_of(&self.hal, stream.sid)?;
         Some(table::located(table, stream.sid))
-    }
-
-    /// A driver that lost its SMMU has made it abort everything; one that could not do even that ends the kernel.
-    fn settle(&self, result: Result<(), Failure>) {
-        if let Err(failure) = result
-            && matches!(failure, Failure::Uncontrollable)
-        {
-            self.hal.halt("SMMU acknowledges neither a sync nor being disabled");
-        }
-    }
-
-    /// Takes the oldest event no handler claimed.
-    pub(crate) fn take_unclaimed(&mut self, smmu: u8) -> Option<Record> {
-        self.smmus.unit_mut(smmu)?.unclaimed.take()
     }
 }

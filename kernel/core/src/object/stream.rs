@@ -29,6 +29,10 @@ pub enum StreamState {
     Bound,
     /// Abort although bound: the handler's budget is spent.
     Quarantined,
+    /// Abort although bound, until the next tick: it has recorded as much as a stream may between two ticks.
+    Throttled,
+    /// All memory, untranslated.
+    Bypassed,
 }
 
 /// The oldest event not yet collected.
@@ -60,6 +64,8 @@ pub struct Stream {
     pub dropped: Cell<u64>,
     /// The record waiting.
     pub pending: Cell<Option<Pending>>,
+    /// Which interval between two ticks it recorded anything in, and how many records.
+    pub burst: Cell<(u64, u32)>,
 }
 
 impl Stream {
@@ -82,6 +88,7 @@ impl Object for Stream {
             delivered: Cell::new(0),
             dropped: Cell::new(0),
             pending: Cell::new(None),
+            burst: Cell::new((0, 0)),
         }
     }
 }

@@ -132,8 +132,7 @@ impl<H: Hal> Kernel<H> {
         match self.decode(&request, manner) {
             Err(error) => {
                 if let Some(traced) = traced {
-                    let (error, ..) = error.reply();
-                    self.trace_call(thread, slot, request.label, traced, Ending::Refused(error as u64));
+                    self.trace_call(thread, slot, request.label, traced, Ending::refused(error));
                 }
                 if manner.call {
                     self.reply_error(thread, error);
@@ -144,7 +143,11 @@ impl<H: Hal> Kernel<H> {
                 self.set_state(thread, ThreadState::Restart);
                 let outcome = self.invoke(&request, invocation);
                 if let (Some(traced), true) = (traced, invocation.is_on_kernel_object()) {
-                    let ending = if outcome == Outcome::Preempted { Ending::Preempted } else { Ending::Done };
+                    let ending = match outcome {
+                        Outcome::Preempted => Ending::Preempted,
+                        Outcome::Failed(error) => Ending::refused(error),
+                        Outcome::Done | Outcome::Words(..) | Outcome::Registers(..) => Ending::Done,
+                    };
                     self.trace_call(thread, slot, request.label, traced, ending);
                 }
                 self.finish_invocation(thread, manner.call, outcome);

@@ -19,6 +19,8 @@ pub(super) enum Outcome {
     Registers(Handle<Tcb>, usize),
     /// Not done: an interrupt waits.
     Preempted,
+    /// Not done: hardware refused, and is as it was.
+    Failed(SyscallError),
 }
 
 impl Outcome {
@@ -37,6 +39,7 @@ impl<H: Hal> Kernel<H> {
     pub(super) fn reply_outcome(&mut self, thread: Handle<Tcb>, outcome: Outcome) {
         const SUCCESS: u64 = 0;
         match outcome {
+            Outcome::Failed(error) => self.reply_error(thread, error),
             Outcome::Done | Outcome::Preempted => self.reply_words(thread, SUCCESS, &[]),
             Outcome::Words(words, count) => self.reply_words(thread, SUCCESS, &words[..count]),
             Outcome::Registers(source, count) => {

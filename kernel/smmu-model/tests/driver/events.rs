@@ -131,7 +131,7 @@ fn faults_arrive_in_order_across_the_wrap() {
         }
         assert_eq!(rig.smmu.next_event(&*rig.model), None);
     }
-    assert_eq!(rig.smmu.take_overflows(), 0);
+    assert_eq!(rig.smmu.take_losses(), 0);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn an_overflow_is_counted_and_acknowledged_each_time() {
         }
         let sids: Vec<u32> = std::iter::from_fn(|| rig.smmu.next_event(&*rig.model)).map(|event| event.sid).collect();
         assert_eq!(sids, [0, 1, 2, 3], "round {round}: the oldest stay");
-        assert_eq!(rig.smmu.take_overflows(), 1);
+        assert_eq!(rig.smmu.take_losses(), 1);
     }
 }
 

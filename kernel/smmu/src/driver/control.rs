@@ -11,12 +11,16 @@ impl Smmu {
     /// # Errors
     /// [`Failure::Uncontrollable`] when the SMMU does not confirm; the caller must not go on handing out memory.
     pub fn disable(&self, bus: &impl Bus) -> Result<(), Failure> {
-        self.mode.set(Mode::Aborting);
+        let before = self.mode.replace(Mode::Aborting);
         // GBPA first: it decides what happens from the moment SMMUEN is 0.
         self.set_gbpa_abort(bus, true).map_err(|_| Failure::Uncontrollable)?;
         self.write(bus, offset::CR0, 0);
         // CMDQEN is not waited for: a stuck queue is a reason to be here, and SMMUEN alone stops translation.
-        self.wait(bus, offset::CR0ACK, CR0::SMMUEN.val(1).value, 0).map_err(|_| Failure::Uncontrollable)
+        self.wait(bus, offset::CR0ACK, CR0::SMMUEN.val(1).value, 0).map_err(|_| Failure::Uncontrollable)?;
+        if before == Mode::Enabled {
+            self.events.abandon(bus);
+        }
+        Ok(())
     }
 
     /// The failure rule: an SMMU that does not do as told is taken down, and `cause` is what is reported.

@@ -1,6 +1,7 @@
 //! One SMMU.
 
 mod control;
+mod errors;
 mod invalidate;
 mod reset;
 mod streams;
@@ -12,8 +13,7 @@ use sluice_abi::PhysAddr;
 
 use crate::command_queue::CommandQueue;
 use crate::event_queue::EventQueue;
-use crate::regs::{GERROR, offset};
-use crate::{Bus, Event, Features, GlobalErrors, Memory, Needs, Rejected, StreamTableFormat};
+use crate::{Bus, Event, Features, Memory, Needs, Rejected, StreamTableFormat};
 
 /// What an SMMU does with streams.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +42,8 @@ pub struct Smmu {
     /// Whether the stream table holds entries and descriptors of this driver, which survive a disable.
     prepared: Cell<bool>,
     rejected: Cell<Option<Rejected>>,
+    /// Global errors acknowledged at the SMMU that nobody has been told of.
+    latched: Cell<u32>,
 }
 
 impl Smmu {
@@ -61,6 +63,7 @@ impl Smmu {
             mode: Cell::new(Mode::Untouched),
             prepared: Cell::new(false),
             rejected: Cell::new(None),
+            latched: Cell::new(0),
         }
     }
 
@@ -94,33 +97,6 @@ impl Smmu {
             Mode::Enabled => self.events.next(bus),
             Mode::Untouched | Mode::Aborting | Mode::Bypassed => None,
         }
-    }
-
-    /// How often the event queue overflowed since the last call; each time at least one record was lost.
-    pub fn take_overflows(&self) -> u64 {
-        self.events.take_overflows()
-    }
-
-    /// The global errors active now, and the command stepped over that nobody took yet.
-    pub fn global_errors(&self, bus: &impl Bus) -> GlobalErrors {
-        let active = self.read(bus, offset::GERROR) ^ self.read(bus, offset::GERRORN);
-        GlobalErrors { active, rejected: self.rejected.get() }
-    }
-
-    /// Acknowledges the global errors that were active in `seen`.
-    ///
-    /// Not the command queue's: acknowledging it restarts the queue, which is for whoever replaced the command.
-    pub fn acknowledge(&self, bus: &impl Bus, seen: GlobalErrors) {
-        let mask = seen.active & !GERROR::CMDQ.val(1).value;
-        if mask != 0 {
-            let acknowledged = self.read(bus, offset::GERRORN) ^ mask;
-            self.write(bus, offset::GERRORN, acknowledged);
-        }
-    }
-
-    /// Takes the last command that was rejected. The queue went on without it, and broader commands did its work.
-    pub fn take_rejected(&self) -> Option<Rejected> {
-        self.rejected.take()
     }
 
     fn read(&self, bus: &impl Bus, register: u64) -> u32 {

@@ -2,6 +2,7 @@
 
 use sluice_abi::smmu::{STREAM_TABLE_SPLIT, StreamId};
 use sluice_abi::{CapRights, Label, LookupFailure};
+use sluice_smmu::{Mode, Rejected};
 
 use super::super::invocation::{Invocation, SmmuInvocation};
 use super::{Decoded, Request};
@@ -10,7 +11,6 @@ use crate::cap::Cap;
 use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::iommu::{Located, Unit};
-use crate::object::Stream;
 use crate::store::SlotRef;
 
 impl<H: Hal> Kernel<H> {
@@ -25,6 +25,12 @@ impl<H: Hal> Kernel<H> {
         self.unit(smmu).map(|_| smmu)
     }
 
+    /// An SMMU number in message word 0, which must be there.
+    fn smmu_word(&self, request: &Request) -> Decoded<u8> {
+        Self::expect(request, 1, 0)?;
+        self.smmu_argument(request)
+    }
+
     fn stream_argument(&self, word: u64) -> Decoded<StreamId> {
         let stream = StreamId::from_word(word).ok_or(SyscallError::InvalidArgument(0))?;
         let max = self.unit(stream.smmu)?.driver.streams() - 1;
@@ -36,12 +42,24 @@ impl<H: Hal> Kernel<H> {
             Some(Label::SidControlGetSid) => self.decode_get_sid(request)?,
             Some(Label::SidControlGetFault) => SmmuInvocation::GetGlobalFault(self.smmu_argument(request)?),
             Some(Label::SidControlClearFault) => SmmuInvocation::ClearGlobalFault(self.smmu_argument(request)?),
-            Some(Label::SidControlGetEventq) => {
-                Self::expect(request, 1, 0)?;
-                SmmuInvocation::GetUnclaimed(self.smmu_argument(request)?)
-            }
+            Some(Label::SidControlGetEventq) => SmmuInvocation::GetUnclaimed(self.smmu_word(request)?),
             Some(Label::SidControlMapStreamTable) => self.decode_map_stream_table(request)?,
-            // Skipping command errors, and taking an SMMU down and up again, are not there yet.
+            Some(Label::SidControlSkipCmdqError) => {
+                let smmu = self.smmu_word(request)?;
+                if self.rejected(smmu)?.is_none() {
+                    return Err(SyscallError::IllegalOperation);
+                }
+                SmmuInvocation::TakeRejected(smmu)
+            }
+            Some(Label::SidControlInitSmmu) => {
+                let smmu = self.smmu_word(request)?;
+                if self.unit(smmu)?.driver.mode() == Mode::Enabled {
+                    return Err(SyscallError::IllegalOperation);
+                }
+                SmmuInvocation::Enable(smmu)
+            }
+            Some(Label::SidControlDisableSmmu) => SmmuInvocation::Disable(self.smmu_word(request)?),
+            Some(Label::SidControlBypassStream) => self.decode_bypass(request)?,
             _ => return Err(SyscallError::IllegalOperation),
         };
         Ok(Invocation::Smmu(invocation))
@@ -97,13 +115,26 @@ impl<H: Hal> Kernel<H> {
         false
     }
 
+    fn rejected(&self, smmu: u8) -> Decoded<Option<Rejected>> {
+        Ok(self.unit(smmu)?.driver.global_errors(&self.hal).rejected)
+    }
+
+    fn decode_bypass(&self, request: &Request) -> Decoded<SmmuInvocation> {
+        let (_, Cap::Sid(stream)) = self.extra(request, 0)? else { return Err(SyscallError::InvalidCapability(1)) };
+        let located = self.locate(stream).ok_or(SyscallError::InvalidCapability(1))?;
+        if self.is_bound(located) {
+            return Err(SyscallError::DeleteFirst);
+        }
+        Ok(SmmuInvocation::Bypass(stream))
+    }
+
     fn located(&self, stream: StreamId) -> Decoded<Located> {
         self.locate(stream).ok_or(SyscallError::InvalidCapability(0))
     }
 
     pub(super) fn decode_sid(&self, request: &Request, label: Option<Label>, stream: StreamId) -> Decoded {
         let located = self.located(stream)?;
-        let bound = !self.slot(located.shadow.slot(Stream::CONTEXT)).is_empty();
+        let bound = self.is_bound(located);
         let invocation = match label {
             Some(Label::SidBindCb) => {
                 let (source, cap) = self.extra(request, 0)?;

@@ -6,7 +6,9 @@ use super::super::invocation::{SIGNAL_ONLY, SmmuInvocation};
 use super::super::reply::Outcome;
 use crate::Kernel;
 use crate::cap::{Cap, NotificationCap, same_object};
+use crate::error::SyscallError;
 use crate::hal::Hal;
+use crate::iommu::SmmuFault;
 use crate::object::{Context, Stream};
 use crate::store::SlotRef;
 
@@ -16,7 +18,18 @@ impl<H: Hal> Kernel<H> {
             SmmuInvocation::IssueSid { stream, control, dest } => self.issue_sid(stream, control, dest),
             SmmuInvocation::IssueCb { context, control, dest } => self.issue_cb(context, control, dest),
             SmmuInvocation::GetGlobalFault(smmu) => return self.global_fault(smmu),
-            SmmuInvocation::ClearGlobalFault(smmu) => self.clear_global_fault(smmu),
+            SmmuInvocation::ClearGlobalFault(smmu) => self.clear_smmu_fault(smmu),
+            SmmuInvocation::TakeRejected(smmu) => {
+                let words = self.take_rejected(smmu).map_or([0; 2], |rejected| rejected.words);
+                return Outcome::Words([words[0], words[1], 0, 0, 0, 0], 2);
+            }
+            SmmuInvocation::Enable(smmu) => {
+                if !self.enable_smmu(smmu) {
+                    return Outcome::Failed(SyscallError::IllegalOperation);
+                }
+            }
+            SmmuInvocation::Disable(smmu) => self.disable_smmu(smmu),
+            SmmuInvocation::Bypass(stream) => self.bypass_stream(stream),
             SmmuInvocation::GetUnclaimed(smmu) => return record(self.take_unclaimed(smmu)),
             SmmuInvocation::MapStreamTable { slot, table, first } => {
                 // Installed in memory whatever becomes of the SMMU: one that fails here aborts everything from now on.
@@ -25,11 +38,7 @@ impl<H: Hal> Kernel<H> {
             }
             SmmuInvocation::InvalidateAll(smmu) => self.invalidate_smmu(smmu),
             SmmuInvocation::Bind { stream, context, source } => self.bind_stream(stream, context, source),
-            SmmuInvocation::Unbind(stream) => {
-                if let Some(located) = self.locate(stream) {
-                    self.delete_one(located.shadow.slot(Stream::CONTEXT));
-                }
-            }
+            SmmuInvocation::Unbind(stream) => self.unbind_stream(stream),
             SmmuInvocation::SetHandler { stream, handler, budget } => self.set_handler(stream, handler, budget),
             SmmuInvocation::GetRecord(stream) => return record(self.take_record(stream)),
             SmmuInvocation::ClearRecord(stream) => self.clear_record(stream),
@@ -73,20 +82,11 @@ impl<H: Hal> Kernel<H> {
         }
     }
 
-    fn global_fault(&self, smmu: u8) -> Outcome {
-        let Some(unit) = self.smmus.unit(smmu) else { return Outcome::Done };
-        let errors = unit.driver.global_errors(&self.hal);
+    fn global_fault(&mut self, smmu: u8) -> Outcome {
+        let Some(SmmuFault { errors, losses, state }) = self.smmu_fault(smmu) else { return Outcome::Done };
         let rejected = errors.rejected.map(|rejected| (rejected.error.field().into(), rejected.index.into()));
         let (error, index) = rejected.unwrap_or((0, 0));
-        Outcome::Words([errors.active.into(), error, index, 0, 0, 0], 3)
-    }
-
-    fn clear_global_fault(&self, smmu: u8) {
-        if let Some(unit) = self.smmus.unit(smmu) {
-            unit.driver.acknowledge(&self.hal, unit.driver.global_errors(&self.hal));
-            // What was rejected has been reported; the queue has gone on without it.
-            let _rejected = unit.driver.take_rejected();
-        }
+        Outcome::Words([errors.active.into(), error, index, losses, state as u64, 0], 5)
     }
 
     fn set_handler(&mut self, stream: StreamId, handler: Option<(NotificationCap, SlotRef)>, budget: u64) {
