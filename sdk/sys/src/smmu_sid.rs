@@ -1,6 +1,6 @@
 //! Streams: authority over a device's memory accesses, and over the SMMUs as a whole.
 
-use sluice_abi::smmu::{Record, StreamId};
+use sluice_abi::smmu::{Record, SmmuState, StreamId};
 use sluice_abi::{CPtr, Label};
 
 use crate::answer::Answer;
@@ -16,15 +16,19 @@ capability! {
     Sid
 }
 
-/// Global errors of an SMMU (IHI 0070, 6.3.17 `SMMU_GERROR`).
+/// How an SMMU fares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct GlobalFault {
-    /// Active bits of GERROR.
+    /// Bits of GERROR (IHI 0070, 6.3.19) that are active, or were since they were last acknowledged.
     pub active: u64,
-    /// Reason of a command-queue error.
+    /// Why a command was rejected (IHI 0070, 7.1), 0 when none was.
     pub command_error: u64,
     /// Index of the command.
     pub command_index: u64,
+    /// How often event records were lost.
+    pub losses: u64,
+    /// What it does with streams; `None` for a number that this library does not know.
+    pub state: Option<SmmuState>,
 }
 
 impl SidControl {
@@ -51,8 +55,9 @@ impl SidControl {
     /// When there is no such SMMU.
     pub fn get_fault(self, smmu: u8) -> Result<GlobalFault, Failure> {
         let reply = invoke(self.0, &about(Label::SidControlGetFault, smmu))?;
+        let state = SmmuState::ALL.into_iter().find(|state| *state as u64 == reply.word(4));
         let (active, command_error, command_index) = (reply.word(0), reply.word(1), reply.word(2));
-        Ok(GlobalFault { active, command_error, command_index })
+        Ok(GlobalFault { active, command_error, command_index, losses: reply.word(3), state })
     }
 
     /// Acknowledges the global errors of an SMMU.
@@ -71,19 +76,19 @@ impl SidControl {
         record(&invoke(self.0, &about(Label::SidControlGetEventq, smmu))?)
     }
 
-    /// Steps over the command the SMMU rejected, and returns it.
+    /// Takes the command that the SMMU rejected last. The kernel has stepped over it and made up for it already.
     ///
     /// # Errors
-    /// When there is no error, or no such SMMU.
+    /// When there is none, or no such SMMU.
     pub fn skip_command_error(self, smmu: u8) -> Result<[u64; 2], Failure> {
         let reply = invoke(self.0, &about(Label::SidControlSkipCmdqError, smmu))?;
         Ok([reply.word(0), reply.word(1)])
     }
 
-    /// Brings an SMMU up.
+    /// Brings an SMMU up: each stream does what its entry says.
     ///
     /// # Errors
-    /// When it is up, or there is no such SMMU.
+    /// When it is up, does not come up (and aborts everything), or there is no such SMMU.
     pub fn init_smmu(self, smmu: u8) -> Result<(), Failure> {
         invoke(self.0, &about(Label::SidControlInitSmmu, smmu)).map(drop)
     }
@@ -94,6 +99,14 @@ impl SidControl {
     /// When there is no such SMMU.
     pub fn disable_smmu(self, smmu: u8) -> Result<(), Failure> {
         invoke(self.0, &about(Label::SidControlDisableSmmu, smmu)).map(drop)
+    }
+
+    /// Lets a stream reach **all memory**, untranslated, until it is unbound or nobody holds it.
+    ///
+    /// # Errors
+    /// When the stream is bound, or bypasses.
+    pub fn bypass_stream(self, stream: Sid) -> Result<(), Failure> {
+        invoke(self.0, &Message::invocation(Label::SidControlBypassStream, []).with_cap(stream.cptr())).map(drop)
     }
 }
 
@@ -109,7 +122,7 @@ impl Sid {
     /// Aborts what the stream does from now on.
     ///
     /// # Errors
-    /// When the stream is not bound.
+    /// When the stream is not bound, and does not bypass.
     pub fn unbind_cb(self) -> Result<(), Failure> {
         invoke(self.0, &Message::invocation(Label::SidUnbindCb, [])).map(drop)
     }

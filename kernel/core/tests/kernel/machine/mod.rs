@@ -10,10 +10,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use sluice_abi::smmu::STREAM_TABLE_BITS;
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::cap::Slot;
-use sluice_core::object::FpuContext;
+use sluice_core::object::{FpuContext, stream_shadow};
 use sluice_core::{CacheOp, Hal, Handle, Object, SlotRef, Store, VgicRegister};
 use sluice_paging::TableMemory;
 use sluice_smmu::Bus;
@@ -118,6 +119,11 @@ impl Machine {
         self.smmu.as_ref().filter(|smmu| smmu.memory.contains(&at.0)).map(|smmu| &smmu.model)
     }
 
+    /// Whether a stream table entry is there, for whose word 0 the SMMU has other rules than for translation tables.
+    fn is_stream_entry(&self, at: PhysAddr) -> bool {
+        self.objects.find(stream_shadow(at.align_down(STREAM_TABLE_BITS), 0)).is_some()
+    }
+
     fn device(&self, at: PhysAddr) -> &Model {
         let smmu = self.smmu.as_ref().filter(|smmu| smmu.registers.contains(&at.0));
         &smmu.unwrap_or_else(|| panic!("no device at {at}")).model
@@ -142,7 +148,8 @@ impl TableMemory for Machine {
     fn store(&self, at: PhysAddr, value: u64) {
         self.assert_no_object(at, 8);
         let old = self.memory.load(at);
-        let broken = old & 1 == 0 || value & 1 == 0 || old == value || self.smmu_memory(at).is_some();
+        let table = !self.is_stream_entry(at) && self.smmu_memory(at).is_none();
+        let broken = old & 1 == 0 || value & 1 == 0 || old == value || !table;
         assert!(broken, "valid entry {old:#x} at {at} replaced without a break");
         self.memory.store(at, value);
         if let Some(smmu) = &self.smmu {
