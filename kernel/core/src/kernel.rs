@@ -7,7 +7,7 @@ use crate::domain::DomainSchedule;
 use crate::fpu::Fpu;
 use crate::hal::Hal;
 use crate::interrupt::Interrupts;
-use crate::iommu::{Smmus, Stage1Batch};
+use crate::iommu::{Smmus, Stage1Batch, Stale};
 use crate::object::Tcb;
 use crate::sched::Scheduler;
 use crate::store::{Handle, Object, SlotRef};
@@ -25,6 +25,8 @@ pub struct Kernel<H: Hal> {
     pub(crate) spaces: AddressSpaces,
     pub(crate) smmus: Smmus,
     pub(crate) stage1_batch: Stage1Batch,
+    /// Empty between two system calls.
+    pub(crate) stale: Stale,
     pub(crate) fpu: Fpu,
     pub(crate) vcpus: Vcpus,
     pub(crate) domains: DomainSchedule,
@@ -55,6 +57,7 @@ impl<H: Hal> Kernel<H> {
             spaces: AddressSpaces::new(memory.empty_root),
             smmus: Smmus::new(),
             stage1_batch: Stage1Batch::new(),
+            stale: Stale::new(),
             fpu: Fpu::new(),
             vcpus: Vcpus::new(),
             domains: DomainSchedule::new(),

@@ -1,7 +1,7 @@
 //! Address spaces: ASIDs, the tags of the CPU's TLB, and the tables that CPU and SMMU walk together.
 //!
-//! Whoever removes or changes a mapping here has removed it from every TLB when the function returns: the CPU's under
-//! the VSpace's VMID, and each SMMU's under the tag of every context the VSpace is assigned to.
+//! Whoever removes or changes a mapping here has removed it from every TLB when the invocation ends: the CPU's under the
+//! VSpace's VMID, and each SMMU's under the tag of every context the VSpace is assigned to.
 
 use sluice_abi::{ASID_POOL_COUNT_BITS, ASID_POOL_INDEX_BITS, FrameSize, PAGE_BITS, PhysAddr, VirtAddr};
 use sluice_paging::{Entry, Format, Found, lookup};
@@ -237,7 +237,8 @@ impl<H: Hal> Kernel<H> {
             return;
         }
         self.write_entry(slot, 0);
-        self.invalidate_range(mapping.asid, mapping.vaddr, frame.size);
+        self.invalidate_page(mapping.asid, mapping.vaddr);
+        self.invalidate_contexts_later(mapping.asid, extent(mapping.vaddr, frame.size));
     }
 
     /// Takes a table out of its VSpace, if it is still there.
@@ -268,10 +269,18 @@ impl<H: Hal> Kernel<H> {
     }
 
     fn invalidate_range(&mut self, asid: Asid, vaddr: VirtAddr, size: FrameSize) {
-        let Some(entry) = self.spaces.entry(&self.hal, asid) else { return };
-        if let Some(vmid) = entry.vmid {
+        self.invalidate_page(asid, vaddr);
+        self.invalidate_contexts(asid, extent(vaddr, size));
+    }
+
+    /// Removes a page or block from the CPU's TLB.
+    fn invalidate_page(&self, asid: Asid, vaddr: VirtAddr) {
+        if let Some(vmid) = self.spaces.entry(&self.hal, asid).and_then(|entry| entry.vmid) {
             self.hal.invalidate_page(vmid, vaddr);
         }
-        self.invalidate_contexts(asid, Extent { vaddr, bytes: size.bytes(), leaf_bits: size.bits() });
     }
+}
+
+const fn extent(vaddr: VirtAddr, size: FrameSize) -> Extent {
+    Extent { vaddr, bytes: size.bytes(), leaf_bits: size.bits() }
 }

@@ -1,4 +1,9 @@
 //! Forgetting what SMMUs have cached of an address space or a context.
+//!
+//! An invocation that takes many pages away, one after the other, waits once for all that lie side by side: the range is kept
+//! until the invocation ends or stops, and only then is memory anybody's to use again.
+
+use core::cell::Cell;
 
 use sluice_abi::VirtAddr;
 use sluice_abi::smmu::{ContextId, MAX_SMMUS, StreamId};
@@ -23,6 +28,27 @@ pub(crate) struct Extent {
     pub(crate) bytes: u64,
     /// log2 of the smallest page that was mapped there.
     pub(crate) leaf_bits: u32,
+}
+
+impl Extent {
+    /// Both, when nothing lies between them.
+    fn joined(self, other: Self) -> Option<Self> {
+        let (low, high) = if self.vaddr <= other.vaddr { (self, other) } else { (other, self) };
+        (low.vaddr.0 + low.bytes == high.vaddr.0).then(|| Self {
+            vaddr: low.vaddr,
+            bytes: low.bytes + high.bytes,
+            leaf_bits: low.leaf_bits.min(high.leaf_bits),
+        })
+    }
+}
+
+/// The part of an address space that is gone from its tables and may still be cached by SMMUs.
+pub(crate) struct Stale(Cell<Option<(Asid, Extent)>>);
+
+impl Stale {
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(None))
+    }
 }
 
 /// SMMUs, by number.
@@ -69,6 +95,25 @@ impl<H: Hal> Kernel<H> {
         let nested = || self.contexts_of(asid).filter(|(_, context)| context.stage1.get().is_some());
         self.for_contexts(nested(), |unit, _, context| self.forget_descriptors(unit, context));
         self.for_contexts(nested(), |unit, id, _| unit.driver.queue_invalidate_stage1(&self.hal, id.cb));
+    }
+
+    /// Removes part of an address space from the caches of all SMMUs before the invocation under way ends.
+    pub(crate) fn invalidate_contexts_later(&self, asid: Asid, extent: Extent) {
+        let joined = match self.stale.0.get() {
+            Some((other, before)) if other == asid => before.joined(extent),
+            Some(_) | None => None,
+        };
+        if joined.is_none() {
+            self.forget_stale();
+        }
+        self.stale.0.set(Some((asid, joined.unwrap_or(extent))));
+    }
+
+    /// The invocation ends, or stops for an interrupt: what it took away is gone from the hardware from here on.
+    pub(crate) fn forget_stale(&self) {
+        if let Some((asid, extent)) = self.stale.0.take() {
+            self.invalidate_contexts(asid, extent);
+        }
     }
 
     /// Queues something for each of some contexts, then syncs each SMMU concerned.

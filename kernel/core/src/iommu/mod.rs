@@ -13,7 +13,7 @@ mod throttle;
 mod unclaimed;
 
 pub(crate) use failure::SmmuFault;
-pub(crate) use invalidate::Extent;
+pub(crate) use invalidate::{Extent, Stale};
 pub(crate) use stage1::Stage1Batch;
 pub use throttle::{RECORDS_PER_STREAM, RECORDS_PER_TICK};
 pub use unclaimed::UNCLAIMED;

@@ -5,6 +5,7 @@ mod contexts;
 mod errors;
 mod holders;
 mod kinds;
+mod minimum;
 mod nested;
 mod stage1;
 mod storm;

@@ -55,6 +55,7 @@ impl<H: Hal> Kernel<H> {
                 Ok(Outcome::Done)
             }
         };
+        self.forget_stale();
         match result {
             Ok(outcome) => outcome,
             Err(Preempted) => Outcome::Preempted,

@@ -166,6 +166,18 @@ impl System {
         invariants::check(&self.kernel);
     }
 
+    /// An invocation by the current thread, which an interrupt may stop: it is not started over.
+    pub(crate) fn call_once(&mut self, cptr: u64, label: Label, words: &[u64]) {
+        let thread = self.current();
+        self.set_message(thread, label as u64, &[], words);
+        let context = &self.kernel.tcb(thread).context;
+        context.x[0].set(cptr);
+        context.x[7].set(Syscall::Call.word());
+        context.pc.set(AFTER_SVC);
+        self.kernel.enter_syscall();
+        invariants::check(&self.kernel);
+    }
+
     fn was_preempted(&self, thread: Handle<Tcb>) -> bool {
         self.kernel.current() == Some(thread)
             && self.kernel.tcb(thread).fault.get().is_none()
