@@ -68,8 +68,8 @@ fn a_sync_that_hangs_takes_the_smmu_down_and_the_unmap_is_done() {
     assert!(device.access(AT, true).is_ok());
 }
 
-#[test]
 #[should_panic(expected = "kernel halted: SMMU acknowledges neither a sync nor being disabled")]
+#[test]
 fn an_smmu_beyond_control_ends_the_kernel() {
     let mut device = Device::bound();
     device.inject(Faults { sync_hangs: true, cr0_stuck: true, ..Faults::default() });
