@@ -8,7 +8,7 @@ use crate::access::Transaction;
 use crate::descriptor::Access;
 use crate::regime::Stage;
 use crate::state::State;
-use crate::walk::Fault;
+use crate::walk::{Class, Fault};
 
 /// A transaction and what it became by the stream's overrides.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,9 +34,11 @@ impl Report {
     pub(crate) fn fault(subject: &Subject, fault: &Fault) -> Self {
         let transaction = &subject.transaction;
         let bit = |set: bool| u64::from(set);
+        // Structures are read as data, whatever the transaction that needs them is.
+        let own = fault.class == Class::Input;
         let word1 = EVT1::PNU.val(bit(subject.access.privileged))
-            + EVT1::IND.val(bit(subject.access.instruction))
-            + EVT1::RNW.val(bit(!transaction.write))
+            + EVT1::IND.val(bit(subject.access.instruction && own))
+            + EVT1::RNW.val(bit(!(transaction.write && own)))
             + EVT1::S2.val(bit(fault.stage == Stage::Two))
             + EVT1::CLASS.val(fault.class as u64);
         let word3 = match fault {
