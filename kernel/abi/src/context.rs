@@ -5,8 +5,16 @@ pub const USER_CONTEXT_WORDS: usize = 36;
 /// Words of its first part, the "frame" registers.
 pub const USER_FRAME_WORDS: usize = 17;
 
+/// PSTATE of a thread beside its condition flags: EL0t, FIQ masked (debug builds) and SError too (release builds), as
+/// seL4 has it.
+pub const PSTATE_USER: u64 = if cfg!(debug_assertions) { 0x40 } else { 0x140 };
+/// Bits of SPSR that are a thread's own: N, Z, C, V.
+pub const PSTATE_FLAGS: u64 = 0xf000_0000;
+/// Flag of `TCB_SetFlags`: floating point is a fault for the thread.
+pub const FPU_DISABLED: u64 = 1;
+
 /// A register of the user context.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Register {
     /// Program counter.
     Pc,

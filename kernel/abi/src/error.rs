@@ -38,7 +38,7 @@ impl Error {
 }
 
 /// Why a capability pointer did not lead to a capability.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum LookupFailure {
     /// The root is not a CNode.
     InvalidRoot,

@@ -27,7 +27,7 @@ mod syscall;
 pub mod vcpu;
 
 pub use address::{CPtr, Iova, PhysAddr, VirtAddr};
-pub use context::{Register, USER_CONTEXT_WORDS, USER_FRAME_WORDS};
+pub use context::{FPU_DISABLED, PSTATE_FLAGS, PSTATE_USER, Register, USER_CONTEXT_WORDS, USER_FRAME_WORDS};
 pub use error::{Error, LookupFailure};
 pub use label::Label;
 pub use message::MessageInfo;

@@ -85,7 +85,7 @@ numbered! {
 /// A fault record as `SID_GetFault` and `SIDControl_GetEventq` return it in MR0..5.
 ///
 /// Never contains a physical address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Record {
     /// Event type (IHI 0070, 7.3 Event records).
     pub event: u64,

@@ -2,22 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sluice_abi::{CapRights, PhysAddr};
-use sluice_abstract::{Asid, Cap, Held, Invocation, Mapping, Object, Rights, Slot, State, Thread};
+use sluice_abi::PhysAddr;
+use sluice_abstract::{
+    Asid, Cap, Doing, Held, Invocation, Mapping, Object, Rights, Slot, State, Thread, ThreadSlot, rights,
+};
 use sluice_core::cap as concrete;
 
 use crate::place::slot_at;
-
-/// Rights named by their bits.
-pub(crate) fn rights(bits: u64) -> Rights {
-    let rights = CapRights::from_bits_truncate(bits);
-    Rights {
-        read: rights.contains(CapRights::READ),
-        write: rights.contains(CapRights::WRITE),
-        grant: rights.contains(CapRights::GRANT),
-        grant_reply: rights.contains(CapRights::GRANT_REPLY),
-    }
-}
 
 /// Adds what `caps` say, by the addresses of their slots, and lets `root` run.
 ///
@@ -32,21 +23,22 @@ pub(crate) fn complete(mut state: State, caps: &[(PhysAddr, [u64; 2])], root: Ph
         add_object(&mut state, &cap);
         found.push((*at, cap));
     }
-    let Some(Object::Thread(thread)) = state.objects.get_mut(&root) else {
+    let Some(thread) = state.thread_mut(root) else {
         return Err(format!("nobody has a capability to the first thread, {root}"));
     };
-    thread.runnable = true;
+    // The first thread may give any priority, and has the highest.
+    thread.doing = Doing::Running;
+    (thread.priority, thread.max_priority) = (sluice_abi::MAX_PRIORITY, sluice_abi::MAX_PRIORITY);
+    state.running = Some(root);
     let mut mapped = Vec::new();
     for (at, cap) in found {
         let slot = slot_at(&state, at).ok_or_else(|| format!("{at} is in no CNode and no thread"))?;
         let (cap, mapping) = without_mapping(cap);
         mapped.extend(mapping.map(|mapping| (slot, mapping)));
-        let held = match slot {
-            Slot::Thread { .. } => Held { cap, parent: source(&state, &cap), original: false },
-            Slot::Node { .. } | Slot::Binding(_) | Slot::Handler(_) | Slot::Translation(_) => {
-                Held { cap, parent: None, original: true }
-            }
-        };
+        // A thread has copies; what replies to it are derived from is its own.
+        let is_copy = matches!(slot, Slot::Thread { which, .. } if which != ThreadSlot::Reply);
+        let parent = if is_copy { source(&state, &cap) } else { None };
+        let held = Held { cap, parent, original: !is_copy };
         state.slots.insert(slot, held);
     }
     let spaces = vspaces(&state);
@@ -58,7 +50,8 @@ pub(crate) fn complete(mut state: State, caps: &[(PhysAddr, [u64; 2])], root: Ph
             Some(Cap::PageTable { .. }) => Invocation::TableMap { table: slot, vspace, at },
             _ => Invocation::PageMap { frame: slot, vspace, at, rights: Rights::ALL, execute: true, cacheable: true },
         };
-        state = state.after(&step).map_err(|error| format!("{step:?} at boot is refused with {error:?}"))?;
+        let after = state.after(root, &step).map_err(|error| format!("{step:?} at boot is refused with {error:?}"))?;
+        state = after.state;
     }
     Ok(state)
 }
@@ -96,20 +89,23 @@ fn capability(cap: &concrete::Cap) -> Option<Cap> {
         concrete::Cap::Sid(stream) => Cap::Sid(stream),
         concrete::Cap::CbControl => Cap::CbControl,
         concrete::Cap::Cb { context, .. } => Cap::Cb(context),
-        concrete::Cap::StreamTable { base, .. } => Cap::StreamTable(base),
+        concrete::Cap::StreamTable { base, mapped } => Cap::StreamTable { base, mapped },
         concrete::Cap::IrqControl => Cap::IrqControl,
         concrete::Cap::IrqHandler(intid) => Cap::IrqHandler(intid),
         concrete::Cap::Domain => Cap::Domain,
         concrete::Cap::Vcpu(vcpu) => Cap::Vcpu(vcpu.at()),
         concrete::Cap::SgiSignal(signal) => Cap::SgiSignal { intid: signal.intid, target: signal.target },
-        concrete::Cap::Null | concrete::Cap::Zombie(_) | concrete::Cap::Reply(_) => return None,
+        concrete::Cap::Reply(reply) => {
+            Cap::Reply { caller: reply.caller.at(), master: reply.master, grant: reply.grant }
+        }
+        concrete::Cap::Null | concrete::Cap::Zombie(_) => return None,
     })
 }
 
 fn add_object(state: &mut State, cap: &Cap) {
     let (at, object) = match *cap {
         Cap::CNode { base, radix, .. } => (base, Object::CNode { radix }),
-        Cap::Thread(thread) => (thread, Object::Thread(Thread { runnable: false, notification: None })),
+        Cap::Thread(thread) => (thread, Object::Thread(Thread::new())),
         Cap::Frame { base, size, .. } => (base, Object::Frame(size)),
         Cap::PageTable { base, .. } => (base, Object::PageTable),
         Cap::VSpace { root, asid } => {
@@ -122,9 +118,9 @@ fn add_object(state: &mut State, cap: &Cap) {
             state.pools.insert(base, pool);
             (pool, Object::AsidPool)
         }
-        Cap::Endpoint { object, .. } => (object, Object::Endpoint),
-        Cap::Notification { object, .. } => (object, Object::Notification { bound: None }),
-        Cap::StreamTable(base) => (base, Object::StreamTable),
+        Cap::Endpoint { object, .. } => (object, Object::ENDPOINT),
+        Cap::Notification { object, .. } => (object, Object::NOTIFICATION),
+        Cap::StreamTable { base, .. } => (base, Object::StreamTable),
         Cap::Vcpu(vcpu) => (vcpu, Object::Vcpu),
         Cap::Untyped { .. }
         | Cap::AsidControl
@@ -135,6 +131,7 @@ fn add_object(state: &mut State, cap: &Cap) {
         | Cap::IrqControl
         | Cap::IrqHandler(_)
         | Cap::SgiSignal { .. }
+        | Cap::Reply { .. }
         | Cap::Domain => return,
     };
     state.objects.insert(at, object);

@@ -9,18 +9,16 @@
 //!
 //! Principles:
 //! - Nothing is taken from the kernel but the log. `sluice-core` is here for the packed form of the initial
-//!   capabilities alone; decoding of messages is written once more.
-//! - What the abstract machine has no step for is counted and listed. Where such a call changes what the machine does
-//!   speak of, its effect is applied ([`demand::Effect`]), and where that is not possible the replay stops.
+//!   capabilities alone.
+//! - Errors are compared with their words, and the words of results too.
 //!
 //! What is left unchecked: a preempted call (`p`) leaves the abstract state as it is, and the completed call that
-//! follows is the step, so states in the middle of a long deletion are not compared with anything; a thread made to
-//! run by an answer to its fault is not in the log; which thread sent a capability along a message is not in the log
-//! either; a notification whose last capability is the hidden one of an interrupt, or on which a thread waits when it
-//! is to be bound, is not modelled; of a refusal the error's number is compared and not its details.
+//! follows is the step, so states in the middle of a long deletion are not compared with anything; messages are not in
+//! the log but for the capabilities they carry and the replies they owe, so that a thread that waits for one seems to
+//! run, its registers are not known, and a notification on which a thread waits when it is to be bound seems idle;
+//! interrupts are not in the log.
 #![forbid(unsafe_code)]
 
-pub mod demand;
 mod event;
 mod initial;
 pub mod log;

@@ -1,7 +1,7 @@
 //! The log's lines.
 
-use sluice_abi::PhysAddr;
-use sluice_abi::smmu::StreamId;
+use sluice_abi::smmu::{Record, StreamId};
+use sluice_abi::{Iova, PhysAddr};
 
 /// How a call ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +29,8 @@ pub struct Call {
     pub words: Vec<u64>,
     /// Addresses of the slots of its capabilities.
     pub caps: Vec<PhysAddr>,
+    /// Words of the answer, as far as they are logged.
+    pub answer: Vec<u64>,
 }
 
 /// A line.
@@ -38,11 +40,16 @@ pub enum Line {
     Smmu { number: u8, streams: u64, contexts: u32 },
     Table { number: u8, first: u32 },
     Cap { slot: PhysAddr, words: [u64; 2] },
+    Irq(u32),
+    Irqs { last: u32 },
     Start(PhysAddr),
     Call(Call),
+    Owe { caller: PhysAddr, thread: PhysAddr, grant: bool },
+    Answer { caller: PhysAddr },
+    Drop { thread: PhysAddr },
     Pass { source: PhysAddr, dest: PhysAddr },
     Fault { thread: PhysAddr, label: u64 },
-    Event { stream: StreamId, kind: u64, iova: u64 },
+    Event(Record),
 }
 
 impl Line {
@@ -62,6 +69,8 @@ impl Line {
             "cap" => {
                 Self::Cap { slot: fields.address("slot")?, words: [fields.number("word 0")?, fields.number("word 1")?] }
             }
+            "irq" => Self::Irq(fields.small("interrupt")?),
+            "irqs" => Self::Irqs { last: fields.small("last interrupt")? },
             "start" => Self::Start(fields.address("thread")?),
             "call" => Self::Call(Call {
                 thread: fields.address("thread")?,
@@ -70,13 +79,28 @@ impl Line {
                 ending: fields.ending()?,
                 words: fields.list("w=")?,
                 caps: fields.list("c=")?.into_iter().map(PhysAddr).collect(),
+                answer: fields.list("r=")?,
             }),
+            "owe" => Self::Owe {
+                caller: fields.address("caller")?,
+                thread: fields.address("thread")?,
+                grant: fields.number("grant")? != 0,
+            },
+            "answer" => Self::Answer { caller: fields.address("caller")? },
+            "drop" => Self::Drop { thread: fields.address("thread")? },
             "pass" => Self::Pass { source: fields.address("source")?, dest: fields.address("destination")? },
             "fault" => Self::Fault { thread: fields.address("thread")?, label: fields.number("kind")? },
             "event" => {
                 let word = fields.number("stream")?;
                 let stream = StreamId::from_word(word).ok_or_else(|| format!("{word:x} is no stream"))?;
-                Self::Event { stream, kind: fields.number("type")?, iova: fields.number("IOVA")? }
+                Self::Event(Record {
+                    event: fields.number("type")?,
+                    stream,
+                    iova: Iova(fields.number("IOVA")?),
+                    ipa: fields.number("IPA")?,
+                    flags: fields.number("flags")?,
+                    dropped: 0,
+                })
             }
             other => return Err(format!("no line begins with {other:?}")),
         };
@@ -132,7 +156,7 @@ mod tests {
 
     #[test]
     fn calls_carry_words_and_slots() {
-        let line = Line::read("call 10 20 28 6 w=8100000000,3,4 c=40");
+        let line = Line::read("call 10 20 28 6 w=8100000000,3,4 c=40 r=0,2,15");
         let call = Call {
             thread: PhysAddr(0x10),
             slot: PhysAddr(0x20),
@@ -140,10 +164,11 @@ mod tests {
             ending: Ending::Refused(6),
             words: vec![0x81_0000_0000, 3, 4],
             caps: vec![PhysAddr(0x40)],
+            answer: vec![0, 2, 21],
         };
         assert_eq!(line, Ok(Line::Call(call.clone())));
-        let empty = Call { ending: Ending::Preempted, words: vec![], caps: vec![], ..call };
-        assert_eq!(Line::read("call 10 20 28 p w= c="), Ok(Line::Call(empty)));
+        let empty = Call { ending: Ending::Preempted, words: vec![], caps: vec![], answer: vec![], ..call };
+        assert_eq!(Line::read("call 10 20 28 p w= c= r="), Ok(Line::Call(empty)));
     }
 
     #[test]
@@ -154,7 +179,8 @@ mod tests {
             ("start", "no thread"),
             ("start xyz", "thread \"xyz\" is no hexadecimal number"),
             ("start 1 2", "\"2\" is one field too many"),
-            ("call 1 2 3 0 c=", "\"c=\" where w= belongs"),
+            ("call 1 2 3 0 c= r=", "\"c=\" where w= belongs"),
+            ("call 1 2 3 0 w= c=", "no r="),
             ("call 1 2 3 0 w=1,,2 c=", "w= \"\" is no hexadecimal number"),
             ("call 1 2 3 0 w=1", "no c="),
             ("smmu 100 1 1", "SMMU 100 is too large"),

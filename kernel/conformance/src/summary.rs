@@ -12,16 +12,18 @@ pub struct Summary {
     pub lines: usize,
     /// Calls, by label.
     pub calls: BTreeMap<u64, u64>,
-    /// Calls that both sides accepted, and whose step was made.
+    /// Calls that both sides accepted and answered alike, and whose step was made.
     pub compared: u64,
-    /// Calls that both sides refused with the same error.
+    /// Calls that both sides refused with the same error and the same words.
     pub refused: u64,
     /// Calls that started over, which the abstract machine accepted as well.
     pub preempted: u64,
     /// Preempted calls whose thread was given other things to do.
     pub abandoned: u64,
-    /// Calls whose answer was not compared, by label.
-    pub unmodelled: BTreeMap<u64, u64>,
+    /// Accepted calls whose answer was not compared, by label: it depends on what is not in the log.
+    pub unheard: BTreeMap<u64, u64>,
+    /// Reply capabilities given.
+    pub owed: u64,
     /// Capabilities passed along messages.
     pub passed: u64,
     /// Threads that stopped.
@@ -51,16 +53,16 @@ fn list(f: &mut fmt::Formatter<'_>, counts: &BTreeMap<u64, u64>) -> fmt::Result 
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unmodelled: u64 = self.unmodelled.values().sum();
+        let unheard: u64 = self.unheard.values().sum();
         writeln!(f, "lines        {}", self.lines)?;
         write!(f, "calls        {}:", self.calls.values().sum::<u64>())?;
         list(f, &self.calls)?;
-        let Self { compared, refused, preempted, abandoned, passed, faults, .. } = self;
+        let Self { compared, refused, preempted, abandoned, owed, passed, faults, .. } = self;
         writeln!(f, "compared     {compared} accepted alike, {refused} refused alike, {preempted} preempted")?;
         writeln!(f, "abandoned    {abandoned} of those preempted")?;
-        write!(f, "not modelled {unmodelled}:")?;
-        list(f, &self.unmodelled)?;
-        writeln!(f, "messages     {passed} capabilities passed")?;
+        write!(f, "not heard    {unheard} answers:")?;
+        list(f, &self.unheard)?;
+        writeln!(f, "messages     {owed} replies owed, {passed} capabilities passed")?;
         writeln!(f, "faults       {faults} of threads")?;
         let Self { events, late_events, unmodelled_events, invariants, states, .. } = self;
         writeln!(f, "events       {events} explained, {late_events} late, {unmodelled_events} not modelled")?;

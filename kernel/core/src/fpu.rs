@@ -3,13 +3,12 @@
 //! A thread's first floating-point instruction after another thread's traps; only then are the registers exchanged. A
 //! thread with the `fpuDisabled` flag gets the trap as a fault instead.
 
+use sluice_abi::FPU_DISABLED;
+
 use crate::Kernel;
 use crate::hal::Hal;
 use crate::object::Tcb;
 use crate::store::Handle;
-
-/// Flag of `TCB_SetFlags`: floating point is a fault for the thread.
-pub(crate) const FPU_DISABLED: u64 = 1;
 
 /// Who has the registers.
 pub(crate) struct Fpu {

@@ -65,6 +65,7 @@ impl Interrupts {
 impl<H: Hal> Kernel<H> {
     /// Takes an interrupt for the kernel itself; boot only.
     pub fn reserve_interrupt(&mut self, intid: u32, how: InterruptUse, edge: bool) {
+        self.trace_kept_interrupt(intid);
         self.interrupts.set(intid, how);
         self.hal.set_interrupt_edge(intid, edge);
         self.hal.set_interrupt_enabled(intid, true);

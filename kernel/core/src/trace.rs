@@ -8,29 +8,36 @@
 //! | `table NUMBER FIRST` | a stream table made at boot, for 256 streams |
 //! | `cap SLOT WORD0 WORD1` | an initial capability, packed as [`crate::cap::raw`] says |
 //! | `start THREAD` | boot is over; the root thread runs |
-//! | `call THREAD SLOT LABEL RESULT w=WORDS c=SLOTS` | an invocation of a kernel object |
+//! | `irq NUMBER` | an interrupt the kernel keeps |
+//! | `irqs LAST` | the highest interrupt |
+//! | `call THREAD SLOT LABEL RESULT w=WORDS c=SLOTS r=WORDS` | an invocation of a kernel object |
+//! | `owe CALLER THREAD GRANT` | a thread was called and has the reply capability, which may carry others or not |
+//! | `answer CALLER` | the reply capability to a caller was used |
+//! | `drop THREAD` | a thread receives again and loses the reply capability it has |
 //! | `pass SOURCE DEST` | a capability copied along with a message |
 //! | `fault THREAD KIND` | a thread stopped, by the label of its fault message |
-//! | `event STREAM TYPE IOVA` | an SMMU event record |
+//! | `event STREAM TYPE IOVA IPA FLAGS` | an SMMU event record |
 //!
 //! RESULT is 0, the error's number, or `p` for a system call that an interrupt made start over. WORDS are the message
-//! words the caller sent (at most [`WORDS`]), SLOTS the slots its extra capabilities are in.
+//! words the caller sent (at most [`WORDS`]) or was answered, SLOTS the slots its extra capabilities are in. Registers of
+//! threads are not logged.
 
 use core::fmt;
 
-use sluice_abi::MessageInfo;
+use sluice_abi::smmu::Record;
 use sluice_abi::smmu::StreamId;
+use sluice_abi::{MessageInfo, USER_CONTEXT_WORDS};
 
 use crate::Kernel;
 use crate::cap::Cap;
 use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::ipc::ExtraCaps;
-use crate::object::Tcb;
+use crate::object::{Tcb, TcbSlot};
 use crate::store::{Handle, SlotRef};
 
-/// Message words of a traced call: more than any modelled invocation has.
-pub const WORDS: usize = 8;
+/// Message words of a traced call: as many as `TCB_WriteRegisters` has.
+pub const WORDS: usize = USER_CONTEXT_WORDS + 2;
 
 /// The message of a call, taken before it is carried out.
 pub(crate) struct Request {
@@ -39,37 +46,37 @@ pub(crate) struct Request {
     caps: ExtraCaps,
 }
 
-/// How a call ended.
+/// How a call ended, and with which words in its answer.
 pub(crate) enum Ending {
-    Done,
-    Refused(u64),
+    Done([u64; 6], usize),
+    Refused(SyscallError),
     Preempted,
-}
-
-impl Ending {
-    pub(crate) fn refused(error: SyscallError) -> Self {
-        let (error, ..) = error.reply();
-        Self::Refused(error as u64)
-    }
 }
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Done => f.write_str("0"),
-            Self::Refused(error) => write!(f, "{error:x}"),
+            Self::Done(..) => f.write_str("0"),
+            Self::Refused(error) => write!(f, "{:x}", error.reply().0 as u64),
             Self::Preempted => f.write_str("p"),
         }
     }
 }
 
+struct List<'a>(&'a [u64]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(index, word)| {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{word:x}")
+        })
+    }
+}
+
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("w=")?;
-        for (index, word) in self.words[..self.count].iter().enumerate() {
-            write!(f, "{}{word:x}", if index == 0 { "" } else { "," })?;
-        }
-        f.write_str(" c=")?;
+        write!(f, "w={} c=", List(&self.words[..self.count]))?;
         for index in 0..MessageInfo::MAX_EXTRA_CAPS as usize {
             if let Some(slot) = self.caps.get(index) {
                 write!(f, "{}{:x}", if index == 0 { "" } else { "," }, slot.at().0)?;
@@ -94,7 +101,16 @@ impl<H: Hal> Kernel<H> {
 
     pub(crate) fn trace_call(&self, thread: Handle<Tcb>, slot: SlotRef, label: u64, request: Request, ending: Ending) {
         let (thread, slot) = (thread.at().0, slot.at().0);
-        self.hal.trace(format_args!("call {thread:x} {slot:x} {label:x} {ending} {request}"));
+        let (words, count) = match ending {
+            Ending::Done(words, count) => (words, count),
+            Ending::Refused(error) => {
+                let (_, [a, b, c, d, e], count) = error.reply();
+                ([a, b, c, d, e, 0], count)
+            }
+            Ending::Preempted => ([0; 6], 0),
+        };
+        let answer = List(&words[..count]);
+        self.hal.trace(format_args!("call {thread:x} {slot:x} {label:x} {ending} {request} r={answer}"));
     }
 
     pub(crate) fn trace_pass(&self, source: SlotRef, dest: SlotRef) {
@@ -109,9 +125,36 @@ impl<H: Hal> Kernel<H> {
         }
     }
 
-    pub(crate) fn trace_event(&self, stream: StreamId, event: u64, iova: u64) {
+    pub(crate) fn trace_event(&self, record: &Record) {
         if self.hal.is_tracing() {
-            self.hal.trace(format_args!("event {:x} {event:x} {iova:x}", stream.word()));
+            let Record { stream, event, iova, ipa, flags, .. } = *record;
+            self.hal.trace(format_args!("event {:x} {event:x} {:x} {ipa:x} {flags:x}", stream.word(), iova.0));
+        }
+    }
+
+    pub(crate) fn trace_owed(&self, caller: Handle<Tcb>, thread: Handle<Tcb>, grant: bool) {
+        if self.hal.is_tracing() {
+            let (caller, thread) = (caller.at().0, thread.at().0);
+            self.hal.trace(format_args!("owe {caller:x} {thread:x} {:x}", u8::from(grant)));
+        }
+    }
+
+    pub(crate) fn trace_answered(&self, caller: Handle<Tcb>) {
+        if self.hal.is_tracing() {
+            self.hal.trace(format_args!("answer {:x}", caller.at().0));
+        }
+    }
+
+    /// A thread receives; it may have a reply capability that goes.
+    pub(crate) fn trace_dropped(&self, thread: Handle<Tcb>) {
+        if self.hal.is_tracing() && self.cap(thread.slot(TcbSlot::Caller as u64)) != Cap::Null {
+            self.hal.trace(format_args!("drop {:x}", thread.at().0));
+        }
+    }
+
+    pub(crate) fn trace_kept_interrupt(&self, intid: u32) {
+        if self.hal.is_tracing() {
+            self.hal.trace(format_args!("irq {intid:x}"));
         }
     }
 
@@ -132,6 +175,7 @@ impl<H: Hal> Kernel<H> {
         if !self.hal.is_tracing() {
             return;
         }
+        self.hal.trace(format_args!("irqs {:x}", self.interrupts.last()));
         let thread_slots = (0..5).map(|index| thread.slot(index));
         for slot in (0..slots).map(|index| first.nth(index)).chain(thread_slots) {
             if self.cap(slot) != Cap::Null {

@@ -145,7 +145,21 @@ pub enum Cap {
     /// A context.
     Cb(ContextId),
     /// A table of streams.
-    StreamTable(PhysAddr),
+    StreamTable {
+        /// Its memory.
+        base: PhysAddr,
+        /// The first of its streams, once it is in use.
+        mapped: Option<StreamId>,
+    },
+    /// Answering a thread.
+    Reply {
+        /// Who waits for it.
+        caller: PhysAddr,
+        /// Whether it is the thread's own, which answers nothing and which the others are derived from.
+        master: bool,
+        /// Whether capabilities may go along.
+        grant: bool,
+    },
     /// Making of interrupt handlers.
     IrqControl,
     /// An interrupt.
@@ -177,7 +191,8 @@ impl Cap {
             | Self::VSpace { root: base, .. }
             | Self::AsidPool { pool: base, .. }
             | Self::Vcpu(base)
-            | Self::StreamTable(base) => Some(ObjectName::Memory(*base)),
+            | Self::StreamTable { base, .. } => Some(ObjectName::Memory(*base)),
+            Self::Reply { caller, .. } => Some(ObjectName::Reply(*caller)),
             Self::Sid(stream) => Some(ObjectName::Stream(*stream)),
             Self::Cb(context) => Some(ObjectName::Context(*context)),
             Self::IrqHandler(intid) => Some(ObjectName::Interrupt(*intid)),
@@ -205,7 +220,7 @@ impl Cap {
                 Some((*base, sluice_abi::PAGE_BITS))
             }
             Self::Vcpu(base) => Some((*base, ObjectType::Vcpu.size_bits(0))),
-            Self::StreamTable(base) => Some((*base, ObjectType::StreamTable.size_bits(0))),
+            Self::StreamTable { base, .. } => Some((*base, ObjectType::StreamTable.size_bits(0))),
             Self::AsidControl
             | Self::SidControl
             | Self::Sid(_)
@@ -214,6 +229,7 @@ impl Cap {
             | Self::IrqControl
             | Self::IrqHandler(_)
             | Self::SgiSignal { .. }
+            | Self::Reply { .. }
             | Self::Domain => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use sluice_abi::VirtAddr;
 
-use crate::{Asid, Cap, Mapping, Object, ObjectName, Slot, State};
+use crate::{Asid, Cap, Mapping, Object, ObjectName, Slot, State, ThreadSlot};
 
 impl State {
     /// Empties a slot, and ends what its capability was the last one to.
@@ -10,6 +10,7 @@ impl State {
         let Some(cap) = self.cap(slot) else { return };
         let last = self.is_last(slot);
         self.unlink(slot);
+        self.forget_with(slot);
         if let Cap::Frame { base, size, mapped: Some(Mapping { asid, at }), .. } = cap {
             self.unmap_page(asid, at, |page| page.frame == base && page.size == size);
         }
@@ -27,35 +28,42 @@ impl State {
 
     fn end(&mut self, cap: Cap) {
         match cap {
-            Cap::Sid(stream) => {
-                self.delete(Slot::Binding(stream));
-                self.delete(Slot::Handler(stream));
+            Cap::Sid(stream) => self.end_stream(stream),
+            Cap::StreamTable { mapped: Some(first), .. } => self.end_stream_table(first),
+            Cap::Cb(context) => {
+                self.delete(Slot::Translation(context));
+                self.latest.remove(&context);
             }
-            Cap::Cb(context) => self.delete(Slot::Translation(context)),
+            Cap::IrqHandler(intid) => self.retire_irq(intid),
+            Cap::Endpoint { object, .. } => self.start_over_at(object),
             Cap::PageTable { base, mapped } => {
                 self.uninstall_table(mapped, base);
             }
             Cap::VSpace { root, asid: Some(asid) } => self.end_space(asid, root),
             Cap::AsidPool { pool, base } => self.end_pool(base, pool),
-            Cap::Thread(thread) => self.unbind_notification(thread),
+            Cap::Thread(thread) => {
+                self.unbind_notification(thread);
+                self.suspend(thread);
+                self.running = self.running.filter(|running| *running != thread);
+            }
             Cap::Notification { object, .. } => {
-                if let Some(Object::Notification { bound: Some(thread) }) = self.objects.get(&object) {
+                if let Some(Object::Notification { bound: Some(thread), .. }) = self.objects.get(&object) {
                     self.unbind_notification(*thread);
                 }
+                self.start_over_at(object);
             }
             Cap::Untyped { .. }
-            | Cap::Endpoint { .. }
             | Cap::CNode { .. }
             | Cap::Frame { .. }
             | Cap::VSpace { asid: None, .. }
             | Cap::AsidControl
             | Cap::SidControl
             | Cap::CbControl
-            | Cap::StreamTable(_)
+            | Cap::StreamTable { mapped: None, .. }
             | Cap::IrqControl
-            | Cap::IrqHandler(_)
             | Cap::Vcpu(_)
             | Cap::SgiSignal { .. }
+            | Cap::Reply { .. }
             | Cap::Domain => {}
         }
         if let Some(ObjectName::Memory(base)) = cap.object() {
@@ -63,6 +71,19 @@ impl State {
                 self.delete(inside);
             }
             self.objects.remove(&base);
+        }
+    }
+
+    /// What else a slot stood for: a thread without a buffer has nothing in it, an unbound stream is in no quarantine.
+    fn forget_with(&mut self, slot: Slot) {
+        if let Slot::Thread { thread, which: ThreadSlot::Buffer } = slot {
+            self.lose_buffer(thread);
+        }
+        if let Slot::Binding(stream) = slot
+            && let Some(faults) = self.faults.get_mut(&stream)
+        {
+            faults.quarantined = false;
+            self.tidy_faults(stream);
         }
     }
 

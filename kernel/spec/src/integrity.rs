@@ -6,9 +6,10 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{PhysAddr, VirtAddr};
 
-use crate::{Asid, Cap, Mapping, Object, Slot, State};
+use crate::{Asid, Cap, Doing, Mapping, Object, ObjectName, Slot, State, ThreadSlot};
 
 /// A change the caller had no authority for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +22,12 @@ pub enum Trespass {
     Page(Asid, VirtAddr),
     /// Of a table.
     Table(Asid, VirtAddr),
+    /// Of what is remembered of a stream's faults.
+    Faults(StreamId),
+    /// Of what is remembered of a context's latest fault.
+    Latest(ContextId),
+    /// Of whether an interrupt is in service.
+    Interrupt(u32),
 }
 
 /// Everything a step of `caller` from `before` to `after` changed without authority.
@@ -49,6 +56,32 @@ pub fn trespasses(before: &State, caller: PhysAddr, after: &State) -> Vec<Trespa
         }
     }
     found.extend(mapping_trespasses(before, &domain, after));
+    found.extend(device_trespasses(before, &domain, after));
+    found
+}
+
+fn device_trespasses(before: &State, domain: &Domain, after: &State) -> Vec<Trespass> {
+    let mut found = Vec::new();
+    let streams: BTreeSet<_> = before.faults.keys().chain(after.faults.keys()).copied().collect();
+    for stream in streams {
+        if before.faults.get(&stream) != after.faults.get(&stream)
+            && !domain.has_object(before, ObjectName::Stream(stream))
+        {
+            found.push(Trespass::Faults(stream));
+        }
+    }
+    let contexts: BTreeSet<_> = before.latest.keys().chain(after.latest.keys()).copied().collect();
+    for context in contexts {
+        let changed = before.latest.get(&context) != after.latest.get(&context);
+        if changed && !domain.has_object(before, ObjectName::Context(context)) {
+            found.push(Trespass::Latest(context));
+        }
+    }
+    for intid in before.interrupts.in_service.symmetric_difference(&after.interrupts.in_service) {
+        if !domain.has_object(before, ObjectName::Interrupt(*intid)) {
+            found.push(Trespass::Interrupt(*intid));
+        }
+    }
     found
 }
 
@@ -79,16 +112,19 @@ fn mapping_trespasses(before: &State, domain: &Domain, after: &State) -> Vec<Tre
     found
 }
 
-/// The slots a thread has power over.
+/// What a thread has power over.
 struct Domain {
     nodes: BTreeSet<PhysAddr>,
     slots: BTreeSet<Slot>,
+    /// Threads it can wake, answer, stop or rewrite.
+    threads: BTreeSet<PhysAddr>,
 }
 
 impl Domain {
     fn of(state: &State, caller: PhysAddr) -> Self {
         let nodes = state.nameable(caller);
         let mut open: Vec<Slot> = nodes.iter().flat_map(|node| state.slots_in(*node)).collect();
+        open.extend([ThreadSlot::Reply, ThreadSlot::Caller].map(|which| Slot::Thread { thread: caller, which }));
         let mut slots = BTreeSet::new();
         while let Some(slot) = open.pop() {
             if !slots.insert(slot) {
@@ -96,11 +132,15 @@ impl Domain {
             }
             open.extend(state.descendants(slot));
             match state.cap(slot) {
-                Some(Cap::CNode { base, .. } | Cap::Thread(base)) => open.extend(state.slots_in(base)),
+                Some(Cap::CNode { base, .. }) => open.extend(state.slots_in(base)),
+                Some(Cap::Thread(thread)) => {
+                    open.extend(ThreadSlot::ALL.map(|which| Slot::Thread { thread, which }));
+                }
                 Some(Cap::Sid(stream)) => {
                     slots.extend([Slot::Binding(stream), Slot::Handler(stream)]);
                     open.extend([Slot::Binding(stream), Slot::Handler(stream)]);
                 }
+                Some(Cap::IrqHandler(intid)) => open.push(Slot::Interrupt(intid)),
                 Some(Cap::Cb(context)) => {
                     slots.insert(Slot::Translation(context));
                     open.push(Slot::Translation(context));
@@ -111,7 +151,29 @@ impl Domain {
                 _ => {}
             }
         }
-        Self { nodes, slots }
+        let mut domain = Self { nodes, slots, threads: BTreeSet::from([caller]) };
+        let reached = state.objects.keys().filter(|at| domain.reaches_thread(state, **at)).copied();
+        let reached: Vec<_> = reached.collect();
+        // Whoever receives gets a reply to give, and a capability where it wants one.
+        for thread in &reached {
+            domain.slots.insert(Slot::Thread { thread: *thread, which: ThreadSlot::Caller });
+            domain.slots.extend(state.wanted_slot(*thread));
+        }
+        domain.threads.extend(reached);
+        domain
+    }
+
+    /// A capability is to the thread, to its answer, or to what it waits at or is bound to.
+    fn reaches_thread(&self, state: &State, at: PhysAddr) -> bool {
+        let Some(thread) = state.thread(at) else { return false };
+        let waits_at = match &thread.doing {
+            Doing::Sending(sending) => Some(sending.endpoint),
+            Doing::Receiving { endpoint: object, .. } | Doing::Waiting(object) => Some(*object),
+            Doing::Nothing | Doing::Running | Doing::StartingOver | Doing::AwaitingReply { .. } => None,
+        };
+        self.holds(state, at)
+            || self.has_object(state, ObjectName::Reply(at))
+            || waits_at.into_iter().chain(thread.notification).any(|object| self.holds(state, object))
     }
 
     fn has(&self, slot: &Slot) -> bool {
@@ -122,8 +184,12 @@ impl Domain {
         self.slots.iter().filter_map(|slot| state.cap(*slot))
     }
 
+    fn has_object(&self, state: &State, object: ObjectName) -> bool {
+        self.caps(state).any(|cap| cap.object() == Some(object))
+    }
+
     fn holds(&self, state: &State, object: PhysAddr) -> bool {
-        self.caps(state).any(|cap| cap.object() == Some(crate::ObjectName::Memory(object)))
+        self.has_object(state, ObjectName::Memory(object))
     }
 
     fn holds_pool(&self, state: &State, asid: Asid) -> bool {
@@ -140,16 +206,19 @@ impl Domain {
         })
     }
 
-    /// It has a capability to it, or to the memory it is made in, or to what it is bound to.
+    /// It has a capability to it, or to the memory it is made in, or to what it is bound to, or power over a thread that
+    /// waits there.
     fn may_change_object(&self, state: &State, at: PhysAddr) -> bool {
         let inside =
             |cap: Cap| matches!(cap, Cap::Untyped { base, bits, .. } if base <= at && at.0 - base.0 < 1 << bits);
         let partner = match state.objects.get(&at) {
             Some(Object::Thread(thread)) => thread.notification,
-            Some(Object::Notification { bound }) => *bound,
+            Some(Object::Notification { bound, .. }) => *bound,
             _ => None,
         };
         self.holds(state, at)
+            || self.threads.contains(&at)
+            || state.waiting_at(at).iter().any(|thread| self.threads.contains(thread))
             || self.caps(state).any(inside)
             || partner.is_some_and(|partner| self.holds(state, partner))
     }

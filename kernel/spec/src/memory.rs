@@ -1,19 +1,20 @@
 //! Mapping frames and tables, and naming address spaces.
 
-use sluice_abi::{ASID_POOL_COUNT_BITS, ASID_POOL_INDEX_BITS, Error, PAGE_BITS, PhysAddr, USER_TOP, VirtAddr};
+use sluice_abi::{ASID_POOL_COUNT_BITS, ASID_POOL_INDEX_BITS, LookupFailure, PAGE_BITS, PhysAddr, USER_TOP, VirtAddr};
 
 use crate::space::{TABLE_LEVELS, coverage_bits, level_of};
-use crate::step::Stepped;
-use crate::{Asid, Cap, Mapping, Object, Page, Rights, Slot, Space, State};
+use crate::step::{Answer, Stepped};
+use crate::{Asid, Cap, Mapping, Object, Page, Refused, Rights, Slot, Space, State};
 
 impl State {
-    /// The name of an address space that has one and is still the one it names.
-    pub(crate) fn live_space(&self, vspace: Slot) -> Result<(Asid, &Space), Error> {
+    /// The name of an address space that has one and is still the one it names; `number` is the capability's in the
+    /// message.
+    pub(crate) fn live_space(&self, vspace: Slot, number: u64) -> Result<(Asid, &Space), Refused> {
         let Some(Cap::VSpace { root, asid: Some(asid) }) = self.cap(vspace) else {
-            return Err(Error::InvalidCapability);
+            return Err(Refused::InvalidCapability(number));
         };
-        let space = self.spaces.get(&asid).ok_or(Error::FailedLookup)?;
-        if space.root == root { Ok((asid, space)) } else { Err(Error::InvalidCapability) }
+        let space = self.spaces.get(&asid).ok_or(Refused::target(LookupFailure::InvalidRoot))?;
+        if space.root == root { Ok((asid, space)) } else { Err(Refused::InvalidCapability(number)) }
     }
 
     pub(crate) fn map_page(
@@ -26,25 +27,27 @@ impl State {
         cacheable: bool,
     ) -> Stepped {
         let Cap::Frame { base, size, rights, device, mapped } = self.invoked(slot)? else {
-            return Err(Error::IllegalOperation);
+            return Err(Refused::IllegalOperation);
         };
-        let (asid, space) = self.live_space(vspace)?;
+        let (asid, space) = self.live_space(vspace, 1)?;
         if !at.is_aligned(size.bits()) {
-            return Err(Error::AlignmentError);
+            return Err(Refused::Alignment);
         }
         match mapped {
-            Some(mapping) if mapping.asid != asid => return Err(Error::InvalidCapability),
-            Some(mapping) if mapping.at != at => return Err(Error::InvalidArgument),
+            Some(mapping) if mapping.asid != asid => return Err(Refused::InvalidCapability(1)),
+            Some(mapping) if mapping.at != at => return Err(Refused::InvalidArgument(0)),
             Some(_) => {}
             None => {
                 let last = at.0.checked_add(size.bytes() - 1);
                 if last.is_none_or(|last| last > USER_TOP) {
-                    return Err(Error::InvalidArgument);
+                    return Err(Refused::InvalidArgument(0));
                 }
             }
         }
-        if space.level_at(at) != level_of(size) {
-            return Err(Error::FailedLookup);
+        let level = space.level_at(at);
+        if level != level_of(size) {
+            let bits_left = coverage_bits(level).into();
+            return Err(Refused::target(LookupFailure::MissingCapability { bits_left }));
         }
         let allowed = rights.and(asked).to_memory();
         let page = Page { frame: base, size, rights: allowed, execute: allowed.read && execute, cacheable };
@@ -58,7 +61,7 @@ impl State {
 
     pub(crate) fn unmap_frame(&self, slot: Slot) -> Stepped {
         let Cap::Frame { base, size, rights, device, mapped } = self.invoked(slot)? else {
-            return Err(Error::IllegalOperation);
+            return Err(Refused::IllegalOperation);
         };
         Ok(self.changed(|after| {
             if let Some(Mapping { asid, at }) = mapped {
@@ -68,18 +71,26 @@ impl State {
         }))
     }
 
+    pub(crate) fn get_address(&self, slot: Slot) -> Stepped {
+        let Cap::Frame { base, .. } = self.invoked(slot)? else { return Err(Refused::IllegalOperation) };
+        Ok(Answer { state: self.clone(), words: alloc::vec![base.0] })
+    }
+
     pub(crate) fn map_table(&self, slot: Slot, vspace: Slot, at: VirtAddr) -> Stepped {
-        let Cap::PageTable { base, mapped } = self.invoked(slot)? else { return Err(Error::IllegalOperation) };
-        if mapped.is_some() || !matches!(self.cap(vspace), Some(Cap::VSpace { asid: Some(_), .. })) {
-            return Err(Error::InvalidCapability);
+        let Cap::PageTable { base, mapped } = self.invoked(slot)? else { return Err(Refused::IllegalOperation) };
+        if mapped.is_some() {
+            return Err(Refused::InvalidCapability(0));
+        }
+        if !matches!(self.cap(vspace), Some(Cap::VSpace { asid: Some(_), .. })) {
+            return Err(Refused::InvalidCapability(1));
         }
         if at.0 > USER_TOP {
-            return Err(Error::InvalidArgument);
+            return Err(Refused::InvalidArgument(0));
         }
-        let (asid, space) = self.live_space(vspace)?;
+        let (asid, space) = self.live_space(vspace, 1)?;
         let level = space.level_at(at);
         if level == TABLE_LEVELS || space.page_at(at).is_some() {
-            return Err(Error::DeleteFirst);
+            return Err(Refused::DeleteFirst);
         }
         let at = at.align_down(coverage_bits(level));
         Ok(self.changed(|after| {
@@ -91,9 +102,9 @@ impl State {
     }
 
     pub(crate) fn unmap_table(&self, slot: Slot) -> Stepped {
-        let Cap::PageTable { base, mapped } = self.invoked(slot)? else { return Err(Error::IllegalOperation) };
+        let Cap::PageTable { base, mapped } = self.invoked(slot)? else { return Err(Refused::IllegalOperation) };
         if !self.is_last(slot) {
-            return Err(Error::RevokeFirst);
+            return Err(Refused::RevokeFirst);
         }
         Ok(self.changed(|after| {
             after.uninstall_table(mapped, base);
@@ -102,14 +113,14 @@ impl State {
     }
 
     pub(crate) fn make_pool(&self, control: Slot, untyped: Slot, dest: Slot) -> Stepped {
-        let Cap::AsidControl = self.invoked(control)? else { return Err(Error::IllegalOperation) };
+        let Cap::AsidControl = self.invoked(control)? else { return Err(Refused::IllegalOperation) };
         let base = (0..1u16 << ASID_POOL_COUNT_BITS).map(|index| Asid(index << ASID_POOL_INDEX_BITS));
-        let base = base.into_iter().find(|base| !self.pools.contains_key(base)).ok_or(Error::DeleteFirst)?;
+        let base = base.into_iter().find(|base| !self.pools.contains_key(base)).ok_or(Refused::DeleteFirst)?;
         let Some(Cap::Untyped { base: pool, bits: PAGE_BITS, device: false, .. }) = self.cap(untyped) else {
-            return Err(Error::InvalidCapability);
+            return Err(Refused::InvalidCapability(1));
         };
         if self.children(untyped).next().is_some() {
-            return Err(Error::RevokeFirst);
+            return Err(Refused::RevokeFirst);
         }
         self.expect_empty(dest)?;
         Ok(self.changed(|after| {
@@ -121,16 +132,18 @@ impl State {
     }
 
     pub(crate) fn assign_asid(&self, pool: Slot, vspace: Slot) -> Stepped {
-        let Cap::AsidPool { pool, base } = self.invoked(pool)? else { return Err(Error::IllegalOperation) };
-        let Some(Cap::VSpace { root, asid: None }) = self.cap(vspace) else { return Err(Error::InvalidCapability) };
+        let Cap::AsidPool { pool, base } = self.invoked(pool)? else { return Err(Refused::IllegalOperation) };
+        let Some(Cap::VSpace { root, asid: None }) = self.cap(vspace) else {
+            return Err(Refused::InvalidCapability(1));
+        };
         match self.pools.get(&base) {
-            None => return Err(Error::FailedLookup),
-            Some(found) if *found != pool => return Err(Error::InvalidCapability),
+            None => return Err(Refused::target(LookupFailure::InvalidRoot)),
+            Some(found) if *found != pool => return Err(Refused::InvalidCapability(0)),
             Some(_) => {}
         }
         // Name 0 is never given out.
         let mut names = (base.0..base.0 + (1 << ASID_POOL_INDEX_BITS)).filter(|name| *name != 0).map(Asid);
-        let asid = names.find(|asid| !self.spaces.contains_key(asid)).ok_or(Error::DeleteFirst)?;
+        let asid = names.find(|asid| !self.spaces.contains_key(asid)).ok_or(Refused::DeleteFirst)?;
         Ok(self.changed(|after| {
             after.spaces.insert(asid, Space::empty(root));
             after.replace(vspace, Cap::VSpace { root, asid: Some(asid) });

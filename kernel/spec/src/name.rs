@@ -7,6 +7,9 @@ use sluice_abi::smmu::{ContextId, StreamId};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Asid(pub u16);
 
+/// No object is here.
+pub(crate) const NO_OBJECT: PhysAddr = PhysAddr(u64::MAX);
+
 /// What a slot of a thread is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ThreadSlot {
@@ -14,8 +17,17 @@ pub enum ThreadSlot {
     CSpace,
     /// Its address space.
     VSpace,
+    /// What replies to it are derived from.
+    Reply,
+    /// The reply it owes.
+    Caller,
     /// The frame of its IPC buffer.
     Buffer,
+}
+
+impl ThreadSlot {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::CSpace, Self::VSpace, Self::Reply, Self::Caller, Self::Buffer];
 }
 
 /// A place for one capability.
@@ -41,13 +53,18 @@ pub enum Slot {
     Handler(StreamId),
     /// Hidden in a context: the address space it translates with.
     Translation(ContextId),
+    /// Hidden in an interrupt: the notification it signals.
+    Interrupt(u32),
 }
 
 impl Slot {
+    /// No slot: where something is that is on its way.
+    pub const NOWHERE: Self = Self::Node { node: NO_OBJECT, index: 0 };
+
     /// Whether no capability pointer leads here.
     #[must_use]
     pub const fn is_hidden(&self) -> bool {
-        matches!(self, Self::Binding(_) | Self::Handler(_) | Self::Translation(_))
+        matches!(self, Self::Binding(_) | Self::Handler(_) | Self::Translation(_) | Self::Interrupt(_))
     }
 }
 
@@ -62,4 +79,6 @@ pub enum ObjectName {
     Stream(StreamId),
     /// A context.
     Context(ContextId),
+    /// The answer to a thread.
+    Reply(PhysAddr),
 }

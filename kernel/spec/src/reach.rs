@@ -46,10 +46,13 @@ impl State {
         self.spaces.get(&asid).filter(|space| space.root == root)
     }
 
-    /// Everything a stream reaches: the pages of its context's address space, or nothing.
+    /// Everything a stream reaches: the pages of its context's address space, or, without one or in quarantine, nothing.
     #[must_use]
     pub fn dma_reach(&self, stream: StreamId) -> BTreeSet<Reached> {
         let Some(Cap::Cb(context)) = self.cap(Slot::Binding(stream)) else { return BTreeSet::new() };
+        if !self.translates(stream) {
+            return BTreeSet::new();
+        }
         self.space_of(context).map(Space::reach).unwrap_or_default()
     }
 }

@@ -4,9 +4,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use sluice_abi::PhysAddr;
-use sluice_abi::smmu::{STREAM_TABLE_SPLIT, StreamId};
+use sluice_abi::smmu::{ContextId, STREAM_TABLE_SPLIT, StreamId};
 
-use crate::{Asid, Cap, Object, ObjectName, Slot, Space};
+use crate::{Asid, Cap, Faults, Interrupts, LatestFault, Object, ObjectName, Slot, Smmu, Space};
 
 /// A capability in its place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -17,17 +17,6 @@ pub struct Held {
     pub parent: Option<Slot>,
     /// Whether copies of it are its children rather than its siblings.
     pub original: bool,
-}
-
-/// An SMMU.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Smmu {
-    /// Streams it can tell apart.
-    pub streams: u64,
-    /// Contexts it has.
-    pub contexts: u32,
-    /// First streams of the tables installed.
-    pub tables: BTreeSet<u32>,
 }
 
 /// Everything there is.
@@ -41,8 +30,16 @@ pub struct State {
     pub pools: BTreeMap<Asid, PhysAddr>,
     /// Address spaces that have a name.
     pub spaces: BTreeMap<Asid, Space>,
+    /// The thread that runs.
+    pub running: Option<PhysAddr>,
+    /// Interrupts.
+    pub interrupts: Interrupts,
     /// SMMUs, by number.
     pub smmus: BTreeMap<u8, Smmu>,
+    /// What is remembered of streams that faulted, or whose faults somebody watches.
+    pub faults: BTreeMap<StreamId, Faults>,
+    /// The latest fault of any stream of a context.
+    pub latest: BTreeMap<ContextId, LatestFault>,
 }
 
 impl State {
@@ -70,7 +67,7 @@ impl State {
         let inside = |slot: &Slot| match slot {
             Slot::Node { node, .. } => *node == object,
             Slot::Thread { thread, .. } => *thread == object,
-            Slot::Binding(_) | Slot::Handler(_) | Slot::Translation(_) => false,
+            Slot::Binding(_) | Slot::Handler(_) | Slot::Translation(_) | Slot::Interrupt(_) => false,
         };
         self.slots.keys().copied().filter(inside).collect()
     }
@@ -78,7 +75,20 @@ impl State {
     /// Whether a table of streams covers it.
     #[must_use]
     pub fn is_covered(&self, stream: StreamId) -> bool {
-        let first = stream.sid & !((1 << STREAM_TABLE_SPLIT) - 1);
-        self.smmus.get(&stream.smmu).is_some_and(|smmu| smmu.tables.contains(&first))
+        self.smmus.get(&stream.smmu).is_some_and(|smmu| smmu.tables.contains(&first_of_table(stream.sid)))
     }
+
+    /// Streams whose hidden slots are in use.
+    pub(crate) fn used_streams(&self) -> BTreeSet<StreamId> {
+        let of = |slot: &Slot| match slot {
+            Slot::Binding(stream) | Slot::Handler(stream) => Some(*stream),
+            Slot::Node { .. } | Slot::Thread { .. } | Slot::Translation(_) | Slot::Interrupt(_) => None,
+        };
+        self.slots.keys().filter_map(of).chain(self.faults.keys().copied()).collect()
+    }
+}
+
+/// The first stream of the table that would cover one.
+pub(crate) const fn first_of_table(sid: u32) -> u32 {
+    sid & !((1 << STREAM_TABLE_SPLIT) - 1)
 }

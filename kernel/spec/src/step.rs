@@ -1,8 +1,19 @@
-//! One step of the machine.
+//! One invocation, once its message is understood.
 
-use sluice_abi::{Error, PhysAddr};
+use alloc::vec::Vec;
 
-use crate::{Cap, Invocation, Slot, State};
+use sluice_abi::PhysAddr;
+
+use crate::{Cap, Invocation, Refused, Slot, State};
+
+/// What an invocation comes to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// The state after it.
+    pub state: State,
+    /// Words of the answer.
+    pub words: Vec<u64>,
+}
 
 /// Why there is no step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -10,36 +21,36 @@ pub enum Refusal {
     /// The caller cannot name a slot it uses.
     OutOfReach(Slot),
     /// The kernel answers with this.
-    Error(Error),
+    Refused(Refused),
 }
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
     }
 }
 
-pub(crate) type Stepped = Result<State, Error>;
+pub(crate) type Stepped = Result<Answer, Refused>;
 
 /// What `invocation` by the thread at `caller` makes of `state`.
 ///
 /// # Errors
 /// [`Refusal`]; the state stays what it was.
-pub fn step(state: &State, caller: PhysAddr, invocation: &Invocation) -> Result<State, Refusal> {
+pub fn step(state: &State, caller: PhysAddr, invocation: &Invocation) -> Result<Answer, Refusal> {
     let nameable = state.nameable(caller);
     let within = |slot: &Slot| matches!(slot, Slot::Node { node, .. } if nameable.contains(node));
-    if let Some(slot) = invocation.named().find(|slot| !within(slot)) {
+    if let Some(slot) = invocation.named().into_iter().find(|slot| !within(slot)) {
         return Err(Refusal::OutOfReach(slot));
     }
-    state.after(invocation).map_err(Refusal::from)
+    state.after(caller, invocation).map_err(Refusal::from)
 }
 
 impl State {
-    /// What an invocation makes of the state, whoever asks; for what several steps make up together.
+    /// What an invocation makes of the state, whatever the caller can name.
     ///
     /// # Errors
     /// What the kernel answers; the state stays what it was.
-    pub fn after(&self, invocation: &Invocation) -> Result<Self, Error> {
+    pub fn after(&self, caller: PhysAddr, invocation: &Invocation) -> Result<Answer, Refused> {
         match *invocation {
             Invocation::Retype { untyped, kind, bits, node, offset, count } => {
                 self.retype(untyped, kind, bits, node, offset, count)
@@ -48,43 +59,88 @@ impl State {
             Invocation::Mint { source, dest, rights, data } => self.copy(source, dest, rights, Some(data)),
             Invocation::Move { source, dest } => self.moved(source, dest, None),
             Invocation::Mutate { source, dest, data } => self.moved(source, dest, Some(data)),
+            Invocation::Rotate { source, source_data, pivot, pivot_data, dest } => {
+                self.rotate((source, source_data), (pivot, pivot_data), dest)
+            }
             Invocation::Delete(slot) => Ok(self.changed(|after| after.delete(slot))),
             Invocation::Revoke(slot) => Ok(self.changed(|after| after.revoke(slot))),
+            Invocation::SaveCaller(dest) => self.save_caller(caller, dest),
+            Invocation::CancelBadgedSends(slot) => self.cancel_badged_sends(slot),
             Invocation::PageMap { frame, vspace, at, rights, execute, cacheable } => {
                 self.map_page(frame, vspace, at, rights, execute, cacheable)
             }
             Invocation::PageUnmap(frame) => self.unmap_frame(frame),
+            Invocation::GetAddress(frame) => self.get_address(frame),
+            Invocation::PageMaintain { frame, start, end } => self.maintain_frame(frame, start, end),
             Invocation::TableMap { table, vspace, at } => self.map_table(table, vspace, at),
             Invocation::TableUnmap(table) => self.unmap_table(table),
+            Invocation::SpaceMaintain { vspace, start, end } => self.maintain_space(vspace, start, end),
             Invocation::MakePool { control, untyped, dest } => self.make_pool(control, untyped, dest),
             Invocation::AssignAsid { pool, vspace } => self.assign_asid(pool, vspace),
+            Invocation::GetIrq { control, intid, edge, dest } => self.get_irq(control, intid, edge, dest),
+            Invocation::AcknowledgeIrq(handler) => self.acknowledge_irq(handler),
+            Invocation::SetIrqNotification { handler, notification } => {
+                self.set_irq_notification(handler, notification)
+            }
+            Invocation::ClearIrq(handler) => self.clear_irq(handler),
+            Invocation::IssueSgi { control, intid, target, dest } => self.issue_sgi(control, intid, target, dest),
+            Invocation::SendSgi(signal) => self.send_sgi(signal),
+            Invocation::SetDomain { control, thread, domain } => self.set_domain(control, thread, domain),
+            Invocation::ConfigureDomains { control, index, domain, ticks } => {
+                self.configure_domains(control, index, domain, ticks)
+            }
+            Invocation::StartDomains { control, index } => self.start_domains(control, index),
             Invocation::GetSid { control, stream, dest } => self.get_sid(control, stream, dest),
+            Invocation::MapStreamTable { control, table, first } => self.map_stream_table(control, table, first),
+            Invocation::GetGlobalFault { control, smmu } => self.get_global_fault(control, smmu),
+            Invocation::GetEventq { control, smmu } => self.get_eventq(control, smmu),
+            Invocation::ClearGlobalFault { control, smmu } | Invocation::InvalidateAll { control, smmu } => {
+                self.of_smmu(control, smmu)
+            }
             Invocation::GetCb { control, smmu, cb, dest } => self.get_cb(control, smmu, cb, dest),
             Invocation::BindCb { sid, cb } => self.bind_cb(sid, cb),
             Invocation::UnbindCb(sid) => self.unbind_cb(sid),
-            Invocation::SetFaultHandler { sid, notification } => self.set_fault_handler(sid, notification),
+            Invocation::SetFaultHandler { sid, notification, budget } => {
+                self.set_fault_handler(sid, notification, budget)
+            }
+            Invocation::GetFault(sid) => self.get_fault(sid),
+            Invocation::ClearFault(sid) => self.clear_fault(sid),
             Invocation::AssignVspace { cb, vspace } => self.assign_vspace(cb, vspace),
             Invocation::UnassignVspace(cb) => self.unassign_vspace(cb),
-            Invocation::Suspend(thread) => self.set_runnable(thread, false),
-            Invocation::Resume(thread) => self.set_runnable(thread, true),
+            Invocation::InvalidateContext(cb) => self.invalidate_context(cb),
+            Invocation::GetContextFault(cb) => self.get_context_fault(cb),
+            Invocation::ClearContextFault(cb) => self.clear_context_fault(cb),
+            Invocation::Configure { thread, space, buffer } => self.configure(thread, space, buffer),
+            Invocation::SetPriorities { thread, authority, max_priority, priority } => {
+                self.set_priorities(thread, authority, max_priority, priority)
+            }
+            Invocation::ReadRegisters { thread, suspend, count } => self.read_registers(caller, thread, suspend, count),
+            Invocation::WriteRegisters { thread, resume, ref values } => {
+                self.write_registers(caller, thread, resume, values)
+            }
+            Invocation::CopyRegisters { thread, source, which } => self.copy_registers(thread, source, which),
+            Invocation::Suspend(thread) => self.suspended(thread),
+            Invocation::Resume(thread) => self.resumed(thread),
             Invocation::BindNotification { thread, notification } => self.bind_notification(thread, notification),
             Invocation::UnbindNotification(thread) => self.unbound(thread),
+            Invocation::SetTlsBase { thread, base } => self.set_tls_base(thread, base),
+            Invocation::SetFlags { thread, clear, set } => self.set_flags(thread, clear, set),
         }
     }
 
-    /// The state after a change of a copy.
-    pub(crate) fn changed(&self, change: impl FnOnce(&mut Self)) -> Self {
-        let mut after = self.clone();
-        change(&mut after);
-        after
+    /// A change of a copy, and an answer without words.
+    pub(crate) fn changed(&self, change: impl FnOnce(&mut Self)) -> Answer {
+        let mut state = self.clone();
+        change(&mut state);
+        Answer { state, words: Vec::new() }
     }
 
     /// The capability invoked.
-    pub(crate) fn invoked(&self, slot: Slot) -> Result<Cap, Error> {
-        self.cap(slot).ok_or(Error::InvalidCapability)
+    pub(crate) fn invoked(&self, slot: Slot) -> Result<Cap, Refused> {
+        self.cap(slot).ok_or(Refused::InvalidCapability(0))
     }
 
-    pub(crate) fn expect_empty(&self, slot: Slot) -> Result<(), Error> {
-        if self.slots.contains_key(&slot) { Err(Error::DeleteFirst) } else { Ok(()) }
+    pub(crate) fn expect_empty(&self, slot: Slot) -> Result<(), Refused> {
+        if self.slots.contains_key(&slot) { Err(Refused::DeleteFirst) } else { Ok(()) }
     }
 }

@@ -183,6 +183,7 @@ impl<H: Hal> Kernel<H> {
             shadow.pending.set(None);
             shadow.dropped.set(0);
             shadow.delivered.set(0);
+            shadow.budget.set(0);
         }
     }
 }

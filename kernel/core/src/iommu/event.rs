@@ -52,7 +52,7 @@ impl<H: Hal> Kernel<H> {
 
     fn deliver_event(&mut self, record: Record) {
         let stream = record.stream;
-        self.trace_event(stream, record.event, record.iova.0);
+        self.trace_event(&record);
         let located = self.locate(stream);
         let handler = located.map(|located| (located, self.cap(located.shadow.slot(Stream::HANDLER))));
         self.note_event(&record);

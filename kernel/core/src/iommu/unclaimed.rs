@@ -2,6 +2,9 @@
 
 use sluice_abi::smmu::{Record, StreamId};
 
+use crate::Kernel;
+use crate::hal::Hal;
+
 /// Unclaimed records kept for each SMMU.
 pub const UNCLAIMED: usize = 16;
 /// Of them, most of one stream: a stream in a storm leaves room for the others.
@@ -35,6 +38,10 @@ impl Unclaimed {
         self.dropped += records;
     }
 
+    fn iter(&self) -> impl Iterator<Item = Record> + '_ {
+        (0..self.count).filter_map(|index| self.records[(self.first + index) % UNCLAIMED])
+    }
+
     pub(super) fn take(&mut self) -> Option<Record> {
         let record = self.records[self.first].take()?;
         self.first = (self.first + 1) % UNCLAIMED;
@@ -44,5 +51,18 @@ impl Unclaimed {
 
     fn kept_of(&self, stream: StreamId) -> usize {
         self.records.iter().flatten().filter(|record| record.stream == stream).count()
+    }
+}
+
+impl<H: Hal> Kernel<H> {
+    /// The records that `SIDControl_GetEventq` has yet to give, oldest first, for checks.
+    pub fn unclaimed(&self, smmu: u8) -> impl Iterator<Item = Record> + '_ {
+        self.smmus.unit(smmu).into_iter().flat_map(|unit| unit.unclaimed.iter())
+    }
+
+    /// How many records came after the last of those and were dropped, for checks.
+    #[must_use]
+    pub fn unclaimed_dropped(&self, smmu: u8) -> u64 {
+        self.smmus.unit(smmu).map_or(0, |unit| unit.unclaimed.dropped)
     }
 }

@@ -35,6 +35,7 @@ impl<H: Hal> Kernel<H> {
             self.set_state(caller, ThreadState::Inactive);
             return;
         }
+        self.trace_owed(caller, receiver, grant);
         self.set_state(caller, ThreadState::BlockedOnReply);
         let reply = Cap::Reply(Reply { caller, master: false, grant });
         self.insert(reply, caller.slot(TcbSlot::Reply as u64), receiver.slot(TcbSlot::Caller as u64));
@@ -52,6 +53,7 @@ impl<H: Hal> Kernel<H> {
     /// Answers the caller of `reply`, whose capability is in `slot`.
     pub(crate) fn reply(&mut self, sender: Handle<Tcb>, reply: Reply, slot: SlotRef) {
         let receiver = reply.caller;
+        self.trace_answered(receiver);
         if self.tcb(receiver).fault.get().is_none() {
             self.transfer(sender, None, 0, reply.grant, receiver);
             self.delete_one(slot);

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use sluice_abi::fault::FaultLabel;
-use sluice_abi::{CPtr, LookupFailure, ObjectType, TIME_SLICE_TICKS};
+use sluice_abi::{CPtr, LookupFailure, ObjectType, PSTATE_FLAGS, PSTATE_USER, TIME_SLICE_TICKS};
 
 use super::{Endpoint, Notification, Vcpu};
 use crate::store::{Handle, Object};
@@ -167,9 +167,6 @@ pub struct FpuContext {
     pub fpcr: Cell<u64>,
 }
 
-/// PSTATE of a thread: EL0t, FIQ masked (debug builds) and SError too (release builds), as seL4 has it.
-pub(crate) const PSTATE_USER: u64 = if cfg!(debug_assertions) { 0x40 } else { 0x140 };
-
 /// What becomes of a PSTATE that a user chose. Without a virtual processor only N, Z, C and V are free; with one everything
 /// is, as long as the mode is EL0t, EL1t or EL1h.
 const fn sanitise_spsr(value: u64, has_vcpu: bool) -> u64 {
@@ -177,7 +174,7 @@ const fn sanitise_spsr(value: u64, has_vcpu: bool) -> u64 {
     const EL0T: u64 = 0;
     const EL1T: u64 = 4;
     const EL1H: u64 = 5;
-    if has_vcpu && matches!(value & MODE, EL0T | EL1T | EL1H) { value } else { value & 0xf000_0000 | PSTATE_USER }
+    if has_vcpu && matches!(value & MODE, EL0T | EL1T | EL1H) { value } else { value & PSTATE_FLAGS | PSTATE_USER }
 }
 
 /// A thread, behind its slots.

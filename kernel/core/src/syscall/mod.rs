@@ -132,7 +132,7 @@ impl<H: Hal> Kernel<H> {
         match self.decode(&request, manner) {
             Err(error) => {
                 if let Some(traced) = traced {
-                    self.trace_call(thread, slot, request.label, traced, Ending::refused(error));
+                    self.trace_call(thread, slot, request.label, traced, Ending::Refused(error));
                 }
                 if manner.call {
                     self.reply_error(thread, error);
@@ -145,8 +145,9 @@ impl<H: Hal> Kernel<H> {
                 if let (Some(traced), true) = (traced, invocation.is_on_kernel_object()) {
                     let ending = match outcome {
                         Outcome::Preempted => Ending::Preempted,
-                        Outcome::Failed(error) => Ending::refused(error),
-                        Outcome::Done | Outcome::Words(..) | Outcome::Registers(..) => Ending::Done,
+                        Outcome::Failed(error) => Ending::Refused(error),
+                        Outcome::Words(words, count) => Ending::Done(words, count),
+                        Outcome::Done | Outcome::Registers(..) => Ending::Done([0; 6], 0),
                     };
                     self.trace_call(thread, slot, request.label, traced, ending);
                 }
@@ -178,6 +179,7 @@ impl<H: Hal> Kernel<H> {
         };
         match cap {
             Cap::Endpoint(endpoint) if endpoint.rights.contains(CapRights::READ) => {
+                self.trace_dropped(thread);
                 self.delete_one(thread.slot(TcbSlot::Caller as u64));
                 self.receive(thread, endpoint, blocking);
             }

@@ -1,65 +1,107 @@
 //! From the kernel's state to the abstract machine's: lists become parents, tables become maps.
 
+mod derivation;
+mod space;
+mod thread;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CapRights, PhysAddr, SLOT_BITS, VirtAddr};
-use sluice_abstract::{Asid, Cap, Held, Mapping, Object, Page, Rights, Slot, Smmu, Space, State, Thread, ThreadSlot};
-use sluice_core::cap::{self as concrete, Links, same_region};
-use sluice_core::object::{
-    AsidPool, Context, Endpoint, Notification, Stream, StreamState, Tcb, TcbSlot, Vcpu, stream_shadow,
+use sluice_abi::smmu::{ContextId, Record, StreamId};
+use sluice_abi::{Iova, PhysAddr, SLOT_BITS};
+use sluice_abstract::{
+    Asid, Cap, Faults, Interrupts, LatestFault, Mapping, Object, Slot, Smmu, State, ThreadSlot, rights,
 };
-use sluice_core::{Handle, Kernel, SlotRef, Store};
-use sluice_paging::{Entry, Format, MemoryType, TableMemory};
+use sluice_core::cap as concrete;
+use sluice_core::object::{
+    AsidPool, Context, Endpoint, Notification, NotificationState, Stream, StreamState, Tcb, TcbSlot, Vcpu,
+    stream_shadow,
+};
+use sluice_core::{Handle, Kernel, Store};
 
-use crate::boot::{CONTEXT_COUNT, CONTEXTS, INTERRUPTS, STREAM_TABLE};
+pub(crate) use thread::buffer_at;
+
+use crate::boot::{CONTEXT_COUNT, CONTEXTS, INTERRUPTS, INTIDS, SMMU_EVENTS, STREAM_TABLE, TIMER};
 use crate::machine::Machine;
 
+/// Streams of one table.
 const STREAMS: u32 = 256;
 
 /// The abstract state of the kernel.
+#[expect(clippy::wildcard_enum_match_arm, reason = "capabilities of other kinds are to no typed memory")]
 pub(crate) fn abstraction(kernel: &Kernel<Machine>) -> State {
     let machine = &kernel.hal;
-    let names = names(machine);
-    let mut state = State { slots: slots(machine, &names), objects: objects(kernel), ..State::default() };
+    let tables = tables(machine);
+    let names = names(machine, &tables);
+    let slots = derivation::slots(machine, &names);
+    let mut state = State { slots, objects: objects(kernel), ..State::default() };
     for held in state.slots.values() {
-        let typed = if let Cap::Frame { base, size, .. } = held.cap {
-            Some((base, Object::Frame(size)))
-        } else if let Cap::PageTable { base, .. } = held.cap {
-            Some((base, Object::PageTable))
-        } else if let Cap::VSpace { root, .. } = held.cap {
-            Some((root, Object::VSpace))
-        } else {
-            None
+        let (at, object) = match held.cap {
+            Cap::Frame { base, size, .. } => (base, Object::Frame(size)),
+            Cap::PageTable { base, .. } => (base, Object::PageTable),
+            Cap::VSpace { root, .. } => (root, Object::VSpace),
+            Cap::StreamTable { base, .. } => (base, Object::StreamTable),
+            Cap::AsidPool { pool, base } => {
+                state.pools.insert(base, pool);
+                continue;
+            }
+            _ => continue,
         };
-        if let Cap::AsidPool { pool, base } = held.cap {
-            state.pools.insert(base, pool);
-        }
-        if let Some((at, object)) = typed {
-            let other = state.objects.insert(at, object);
-            assert!(other.is_none_or(|other| other == object), "{at} is {object:?} and {other:?}");
-        }
+        let other = state.objects.insert(at, object.clone());
+        assert!(other.as_ref().is_none_or(|other| *other == object), "{at} is {object:?} and {other:?}");
     }
     for (base, pool) in &state.pools {
         for index in 0..512u16 {
             if let Some(entry) = machine.get(Handle::<AsidPool>::new(*pool)).entry(index.into()) {
-                state.spaces.insert(Asid(base.0 + index), space(machine, entry.root));
+                state.spaces.insert(Asid(base.0 + index), space::space(machine, entry.root));
             }
         }
     }
-    state.smmus.insert(0, Smmu { streams: 512, contexts: CONTEXT_COUNT, tables: BTreeSet::from([0]) });
-    assert_flags_agree(machine, &state);
+    state.running = kernel.current().map(Handle::at);
+    let interrupts = machine.interrupts.borrow();
+    state.interrupts = Interrupts {
+        last: INTIDS - 1,
+        kept: BTreeSet::from([TIMER, SMMU_EVENTS]),
+        edge: interrupts.edge.clone(),
+        in_service: interrupts.active.clone(),
+    };
+    let smmu = Smmu {
+        tables: tables.keys().copied().collect(),
+        unclaimed: kernel.unclaimed(0).collect(),
+        dropped: kernel.unclaimed_dropped(0),
+        ..Smmu::new(512, CONTEXT_COUNT)
+    };
+    state.smmus.insert(0, smmu);
+    add_faults(machine, &tables, &mut state);
+    assert_flags_agree(machine, &tables, &state);
     state
 }
 
-/// Abstract names of the slots in memory. Reply slots have none: messages are not modelled.
-fn names(machine: &Machine) -> HashMap<PhysAddr, Slot> {
+/// Tables of streams in use, by their first stream.
+fn tables(machine: &Machine) -> BTreeMap<u32, PhysAddr> {
+    let later = machine.objects.slots().filter_map(|(_, slot)| {
+        let concrete::Cap::StreamTable { base, mapped } = slot.cap() else { return None };
+        Some((mapped?.sid, base))
+    });
+    later.chain([(0, STREAM_TABLE)]).collect()
+}
+
+fn shadows(tables: &BTreeMap<u32, PhysAddr>) -> impl Iterator<Item = (StreamId, Handle<Stream>)> + '_ {
+    tables.iter().flat_map(|(first, table)| {
+        (0..STREAMS).map(move |index| (StreamId { smmu: 0, sid: first + index }, stream_shadow(*table, index.into())))
+    })
+}
+
+/// Abstract names of the slots in memory.
+fn names(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>) -> HashMap<PhysAddr, Slot> {
     let mut names = HashMap::new();
     for (start, extent) in machine.objects.extents() {
         let node = PhysAddr(start);
-        if extent.kind == "slots" && node != INTERRUPTS {
+        if extent.kind == "slots" {
             let count = (extent.end - start) >> SLOT_BITS;
-            names.extend((0..count).map(|index| (node.offset(index << SLOT_BITS), Slot::Node { node, index })));
+            names.extend((0..count).map(|index| {
+                let name = if node == INTERRUPTS { Slot::Interrupt(index as u32) } else { Slot::Node { node, index } };
+                (node.offset(index << SLOT_BITS), name)
+            }));
         }
     }
     for (tcb, _) in machine.objects.all::<Tcb>() {
@@ -67,13 +109,14 @@ fn names(machine: &Machine) -> HashMap<PhysAddr, Slot> {
         for (concrete, which) in [
             (TcbSlot::CSpace, ThreadSlot::CSpace),
             (TcbSlot::VSpace, ThreadSlot::VSpace),
+            (TcbSlot::Reply, ThreadSlot::Reply),
+            (TcbSlot::Caller, ThreadSlot::Caller),
             (TcbSlot::Buffer, ThreadSlot::Buffer),
         ] {
             names.insert(tcb.slot(concrete as u64).at(), Slot::Thread { thread, which });
         }
     }
-    for sid in 0..STREAMS {
-        let (shadow, stream) = (stream_shadow(STREAM_TABLE, sid.into()), StreamId { smmu: 0, sid });
+    for (stream, shadow) in shadows(tables) {
         names.insert(shadow.slot(Stream::CONTEXT).at(), Slot::Binding(stream));
         names.insert(shadow.slot(Stream::HANDLER).at(), Slot::Handler(stream));
     }
@@ -85,74 +128,22 @@ fn names(machine: &Machine) -> HashMap<PhysAddr, Slot> {
 
 fn contexts() -> impl Iterator<Item = (ContextId, Handle<Context>)> {
     (0..CONTEXT_COUNT as u16)
-        .map(|cb| (ContextId { smmu: 0, cb }, Handle::new(CONTEXTS.offset(u64::from(cb) * Context::STRIDE))))
+        .map(|cb| (ContextId { smmu: 0, cb }, Handle::new(PhysAddr(CONTEXTS.0 + u64::from(cb) * Context::STRIDE))))
 }
 
-type Found = (SlotRef, concrete::Cap, Links);
-
-/// Follows each list; a slot's parent is the last one before it whose descendants have not ended.
-fn slots(machine: &Machine, names: &HashMap<PhysAddr, Slot>) -> BTreeMap<Slot, Held> {
-    let mut all = BTreeMap::new();
-    let used: Vec<Found> = machine
-        .objects
-        .slots()
-        .filter(|(_, slot)| !slot.is_empty())
-        .map(|(at, slot)| (at, slot.cap(), slot.links()))
-        .collect();
-    for head in used.iter().filter(|(_, _, links)| links.prev.is_none()) {
-        let mut above: Vec<Found> = Vec::new();
-        let mut at = Some(*head);
-        while let Some(found) = at {
-            while above.last().is_some_and(|last| !is_ancestor(last, &found)) {
-                above.pop();
-            }
-            if let (Some(name), Some(cap)) = (names.get(&found.0.at()), capability(&found.1)) {
-                let parent = above.last().and_then(|(parent, ..)| names.get(&parent.at())).copied();
-                let old = all.insert(*name, Held { cap, parent, original: found.2.revocable });
-                assert_eq!(old, None, "{name:?} is in two lists");
-            }
-            above.push(found);
-            at = found.2.next.map(|next| (next, machine.slot(next).cap(), machine.slot(next).links()));
-        }
-    }
-    all
-}
-
-fn is_ancestor((_, above, links): &Found, (_, below, lower): &Found) -> bool {
-    let badges = match (above, below) {
-        (concrete::Cap::Endpoint(above), concrete::Cap::Endpoint(below)) => Some((above.badge, below.badge)),
-        (concrete::Cap::Notification(above), concrete::Cap::Notification(below)) => Some((above.badge, below.badge)),
-        _ => None,
-    };
-    let signals = matches!((above, below), (concrete::Cap::SgiSignal(_), concrete::Cap::SgiSignal(_)));
-    links.revocable
-        && same_region(above, below)
-        && !(signals && lower.first_badged)
-        && badges.is_none_or(|(above, below)| above == 0 || above == below && !lower.first_badged)
-}
-
-fn rights(rights: CapRights) -> Rights {
-    Rights {
-        read: rights.contains(CapRights::READ),
-        write: rights.contains(CapRights::WRITE),
-        grant: rights.contains(CapRights::GRANT),
-        grant_reply: rights.contains(CapRights::GRANT_REPLY),
-    }
-}
-
-fn capability(cap: &concrete::Cap) -> Option<Cap> {
+fn capability(cap: &concrete::Cap) -> Cap {
     let mapped = |mapping: Option<concrete::Mapping>| {
         mapping.map(|mapping| Mapping { asid: Asid(mapping.asid.0), at: mapping.vaddr })
     };
-    Some(match *cap {
+    match *cap {
         concrete::Cap::Untyped(cap) => {
             Cap::Untyped { base: cap.base, bits: cap.bits.into(), device: cap.device, used: cap.used }
         }
         concrete::Cap::Endpoint(cap) => {
-            Cap::Endpoint { object: cap.object.at(), badge: cap.badge, rights: rights(cap.rights) }
+            Cap::Endpoint { object: cap.object.at(), badge: cap.badge, rights: rights(cap.rights.bits()) }
         }
         concrete::Cap::Notification(cap) => {
-            Cap::Notification { object: cap.object.at(), badge: cap.badge, rights: rights(cap.rights) }
+            Cap::Notification { object: cap.object.at(), badge: cap.badge, rights: rights(cap.rights.bits()) }
         }
         concrete::Cap::CNode(cap) => {
             Cap::CNode { base: cap.base, radix: cap.radix.into(), guard: cap.guard, guard_bits: cap.guard_bits.into() }
@@ -161,7 +152,7 @@ fn capability(cap: &concrete::Cap) -> Option<Cap> {
         concrete::Cap::Frame(cap) => Cap::Frame {
             base: cap.base,
             size: cap.size,
-            rights: rights(cap.rights),
+            rights: rights(cap.rights.bits()),
             device: cap.device,
             mapped: mapped(cap.mapped),
         },
@@ -173,28 +164,37 @@ fn capability(cap: &concrete::Cap) -> Option<Cap> {
         concrete::Cap::Sid(stream) => Cap::Sid(stream),
         concrete::Cap::CbControl => Cap::CbControl,
         concrete::Cap::Cb { context, .. } => Cap::Cb(context),
-        concrete::Cap::StreamTable { base, .. } => Cap::StreamTable(base),
+        concrete::Cap::StreamTable { base, mapped } => Cap::StreamTable { base, mapped },
         concrete::Cap::IrqControl => Cap::IrqControl,
         concrete::Cap::IrqHandler(intid) => Cap::IrqHandler(intid),
         concrete::Cap::Domain => Cap::Domain,
         concrete::Cap::Vcpu(vcpu) => Cap::Vcpu(vcpu.at()),
         concrete::Cap::SgiSignal(signal) => Cap::SgiSignal { intid: signal.intid, target: signal.target },
-        concrete::Cap::Reply(_) => return None,
+        concrete::Cap::Reply(reply) => {
+            Cap::Reply { caller: reply.caller.at(), master: reply.master, grant: reply.grant }
+        }
         concrete::Cap::Null | concrete::Cap::Zombie(_) => panic!("{cap:?} between two steps"),
-    })
+    }
 }
 
 fn objects(kernel: &Kernel<Machine>) -> BTreeMap<PhysAddr, Object> {
     let objects = &kernel.hal.objects;
     let mut all = BTreeMap::new();
-    for (at, tcb) in objects.all::<Tcb>() {
-        let notification = tcb.bound_notification.get().map(|bound| bound.at());
-        all.insert(at.at(), Object::Thread(Thread { runnable: tcb.state.get().is_runnable(), notification }));
+    for (at, _) in objects.all::<Tcb>() {
+        all.insert(at.at(), Object::Thread(thread::thread(kernel, at)));
+    }
+    for (at, endpoint) in objects.all::<Endpoint>() {
+        all.insert(at.at(), Object::Endpoint { waiting: thread::queue(kernel, endpoint.queue.head()) });
     }
     all.extend(objects.all::<Vcpu>().map(|(at, _)| (at.at(), Object::Vcpu)));
-    all.extend(objects.all::<Endpoint>().map(|(at, _)| (at.at(), Object::Endpoint)));
     for (at, notification) in objects.all::<Notification>() {
-        all.insert(at.at(), Object::Notification { bound: notification.bound_thread().map(|thread| thread.at()) });
+        let bound = notification.bound_thread().map(Handle::at);
+        let pending = match notification.state() {
+            NotificationState::Active(badge) => Some(badge),
+            NotificationState::Idle | NotificationState::Waiting => None,
+        };
+        let waiting = thread::queue(kernel, notification.queue.head());
+        all.insert(at.at(), Object::Notification { bound, pending, waiting });
     }
     all.extend(objects.all::<AsidPool>().map(|(at, _)| (at.at(), Object::AsidPool)));
     for (start, extent) in objects.extents() {
@@ -205,46 +205,55 @@ fn objects(kernel: &Kernel<Machine>) -> BTreeMap<PhysAddr, Object> {
     all
 }
 
-fn space(machine: &Machine, root: PhysAddr) -> Space {
-    let mut space = Space::empty(root);
-    let mut open = vec![(root, 0u8, 0u64)];
-    while let Some((table, level, start)) = open.pop() {
-        let entries = if level == 0 { 32 } else { 512 };
-        for index in 0..entries {
-            let at = VirtAddr(start + (index << Format::coverage_bits(level)));
-            match Format::STAGE2.decode(level, machine.load(table.offset(8 * index))) {
-                Entry::Invalid => {}
-                Entry::Table(next) => {
-                    space.tables.insert((level, at), next);
-                    open.push((next, level + 1, at.0));
-                }
-                Entry::Leaf(leaf) => {
-                    let rights =
-                        Rights { read: leaf.access.read, write: leaf.access.write, grant: false, grant_reply: false };
-                    let (execute, cacheable) = (leaf.access.execute, leaf.memory == MemoryType::Normal);
-                    let page = Page { frame: leaf.address, size: leaf.size, rights, execute, cacheable };
-                    space.pages.insert(at, page);
-                }
-            }
+fn add_faults(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>, state: &mut State) {
+    for (stream, shadow) in shadows(tables) {
+        let shadow = machine.get(shadow);
+        let oldest = shadow.pending.get().map(|pending| Record {
+            event: pending.event,
+            stream,
+            iova: Iova(pending.iova),
+            ipa: pending.ipa,
+            flags: pending.flags,
+            dropped: 0,
+        });
+        let faults = Faults {
+            budget: shadow.budget.get(),
+            seen: shadow.delivered.get(),
+            oldest,
+            dropped: shadow.dropped.get(),
+            quarantined: shadow.state.get() == StreamState::Quarantined,
+        };
+        if faults != Faults::default() {
+            state.faults.insert(stream, faults);
         }
     }
-    space
+    for (context, handle) in contexts() {
+        let (event, iova) = machine.get(handle).last_event.get();
+        if event != 0 {
+            state.latest.insert(context, LatestFault { event, iova });
+        }
+    }
 }
 
 /// What the kernel remembers beside the capabilities says the same as they do.
-fn assert_flags_agree(machine: &Machine, state: &State) {
+fn assert_flags_agree(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>, state: &State) {
     let exists = |wanted: Cap| state.slots.values().any(|held| held.cap == wanted);
-    for sid in crate::watch::STREAMS {
-        let stream = StreamId { smmu: 0, sid };
-        let shadow = machine.get(stream_shadow(STREAM_TABLE, sid.into()));
+    for (stream, shadow) in shadows(tables).filter(|(stream, _)| crate::watch::STREAMS.contains(&stream.sid)) {
+        let shadow = machine.get(shadow);
         assert_eq!(shadow.issued.get(), exists(Cap::Sid(stream)), "{stream} is issued");
+        let quarantined = state.faults.get(&stream).is_some_and(|faults| faults.quarantined);
         let Some(Cap::Cb(context)) = state.cap(Slot::Binding(stream)) else {
             assert_eq!(shadow.state.get(), StreamState::Abort, "{stream} is not bound");
             continue;
         };
-        assert_eq!(shadow.state.get() == StreamState::Bound, state.space_of(context).is_some(), "{stream} is bound");
+        let bound = shadow.state.get() == StreamState::Bound;
+        assert_eq!(bound, state.space_of(context).is_some() && !quarantined, "{stream} is bound");
     }
     for (context, handle) in contexts() {
         assert_eq!(machine.get(handle).issued.get(), exists(Cap::Cb(context)), "{context:?} is issued");
+    }
+    let interrupts = machine.interrupts.borrow();
+    for intid in 0..INTIDS {
+        assert_eq!(interrupts.enabled.contains(&intid), state.is_enabled(intid), "interrupt {intid} is enabled");
     }
 }

@@ -3,7 +3,7 @@
 use sluice_abi::smmu::StreamId;
 use sluice_abi::{PAGE_SIZE, PhysAddr};
 use sluice_core::boot::{BootMemory, Range, Ranges, RootImage};
-use sluice_core::{Kernel, KernelMemory, SmmuAtBoot};
+use sluice_core::{InterruptUse, Kernel, KernelMemory, SmmuAtBoot};
 use sluice_smmu::{Features, Memory, Smmu, memory_needed};
 
 use crate::machine::{Machine, SMMU};
@@ -12,7 +12,12 @@ use crate::machine::{Machine, SMMU};
 pub(crate) const KERNEL: u64 = 0x4000_0000;
 /// Slots of the interrupts.
 pub(crate) const INTERRUPTS: PhysAddr = PhysAddr(KERNEL);
-const INTIDS: u32 = 32;
+/// How many interrupts there are.
+pub(crate) const INTIDS: u32 = 40;
+/// The kernel's tick.
+pub(crate) const TIMER: u32 = 30;
+/// The SMMU's interrupt.
+pub(crate) const SMMU_EVENTS: u32 = 31;
 const EMPTY_ROOT: PhysAddr = PhysAddr(KERNEL + 0x1_0000);
 /// Contexts of the SMMU.
 pub(crate) const CONTEXTS: PhysAddr = PhysAddr(KERNEL + 0x2_0000);
@@ -26,8 +31,8 @@ const EVENTS: PhysAddr = PhysAddr(KERNEL + 0x6_0000);
 pub(crate) const STREAM_TABLE: PhysAddr = PhysAddr(KERNEL + 0x10_0000);
 const IMAGE: RootImage =
     RootImage { at: PhysAddr(0x4100_0000), pages: 1, vaddr: 0x40_0000, entry: 0x40_0100, cnode_bits: 7 };
-/// What is left for objects lies at the start of this: one Untyped of 64 KiB first.
-const FREE: Range = Range { start: 0x4040_0000, end: 0x4042_0000 };
+/// What is left for objects lies at the start of this: one Untyped of 128 KiB first.
+const FREE: Range = Range { start: 0x4040_0000, end: 0x4044_0000 };
 /// Memory that is none: a page of a device.
 const DEVICE: Range = Range { start: 0x0900_0000, end: 0x0900_1000 };
 /// First slot of the root CNode that nobody uses at boot.
@@ -47,6 +52,8 @@ pub(crate) fn kernel() -> Kernel<Machine> {
     let (mut free, mut devices) = (Ranges::new(), Ranges::new());
     free.add(FREE).expect("one range");
     devices.add(DEVICE).expect("one range");
+    kernel.reserve_interrupt(TIMER, InterruptUse::Timer, false);
+    kernel.reserve_interrupt(SMMU_EVENTS, InterruptUse::Smmu(0), true);
     kernel.boot_root_task(IMAGE, BootMemory { free, devices }, &[]).expect("a root task");
     kernel
 }

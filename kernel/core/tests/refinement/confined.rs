@@ -4,11 +4,10 @@ use std::collections::{HashSet, VecDeque};
 
 use sluice_abi::bootinfo::slot;
 use sluice_abi::smmu::StreamId;
-use sluice_abi::{Label, ObjectType, PhysAddr, VirtAddr};
-use sluice_abstract::{Cap, Invocation, Rights, Slot, State, step, trespasses};
+use sluice_abi::{ObjectType, PhysAddr, Syscall, VirtAddr};
+use sluice_abstract::{Answer, Cap, Invocation, NewBuffer, NewSpace, Rights, Slot, step, trespasses};
 
-use crate::abstraction::abstraction;
-use crate::call::{Message, call};
+use crate::input::{Act, Say};
 use crate::scope::{free, retype};
 use crate::system::{System, report};
 
@@ -79,31 +78,22 @@ impl Confined {
         system.done(&Invocation::Mint { source, dest: give(own::CNODE), rights: Rights::ALL, data: GUARD });
         let given = [at(&system, 1), at(&system, 0), at(&system, 2)];
         start(&mut system, given);
-        assert_eq!(system.pass_on().at(), thread, "the other thread runs");
+        assert_eq!(system.state.running, Some(thread), "the other thread runs");
         system.looking = true;
         Self { system, thread, node }
-    }
-
-    /// The thread after this path of its own, and the path's last state.
-    fn after(path: &[Invocation]) -> Self {
-        let mut confined = Self::new();
-        path.iter().for_each(|invocation| confined.system.repeat(invocation));
-        confined
     }
 }
 
 /// Gives the thread its CSpace, the root's VSpace, and a buffer, and lets it run beside the root thread.
 fn start(system: &mut System, [thread, cnode, buffer]: [Slot; 3]) {
-    let index = |slot| if let Slot::Node { index, .. } = slot { index } else { unreachable!("in the root CNode") };
-    let mut tell = |label, caps: &[u64], words: &[u64]| {
-        let message = Message::new(index(thread), label, caps, words);
-        assert_eq!(call(&mut system.kernel, &message), None, "{label:?}");
-    };
-    let caps = [index(cnode), slot::INIT_VSPACE, index(buffer)];
-    tell(Label::TcbConfigure, &caps, &[0, GUARD, 0, 0x7f_0000]);
-    tell(Label::TcbSetSchedParams, &[slot::INIT_TCB], &[255, 255]);
-    tell(Label::TcbResume, &[], &[]);
-    system.state = abstraction(&system.kernel);
+    let fixed = |index| Slot::Node { node: system.node, index };
+    let (vspace, authority) = (fixed(slot::INIT_VSPACE), fixed(slot::INIT_TCB));
+    let space = Some(NewSpace { handler: 0, cspace: cnode, cspace_data: GUARD, vspace, vspace_data: 0 });
+    let buffer = Some(NewBuffer { address: 0x7f_0000, frame: buffer });
+    system.done(&Invocation::Configure { thread, space, buffer });
+    system.done(&Invocation::SetPriorities { thread, authority, max_priority: Some(255), priority: Some(255) });
+    system.done(&Invocation::Resume(thread));
+    system.happens(&Act::Say(Say::new(Syscall::Yield, 0, 0)));
 }
 
 fn alphabet(node: PhysAddr) -> Vec<Invocation> {
@@ -128,11 +118,11 @@ fn alphabet(node: PhysAddr) -> Vec<Invocation> {
     all.push(Invocation::UnassignVspace(at(own::CB)));
     all.push(Invocation::BindCb { sid: at(own::SID), cb: at(own::CB) });
     all.push(Invocation::UnbindCb(at(own::SID)));
-    all.push(Invocation::SetFaultHandler { sid: at(own::SID), notification: Some(at(own::NOTIFICATION)) });
+    all.push(Invocation::SetFaultHandler { sid: at(own::SID), notification: Some(at(own::NOTIFICATION)), budget: 1 });
     all
 }
 
-/// `System::invoke` fails on a change without authority.
+/// `System::act` fails on a change without authority.
 #[test]
 fn a_confined_thread_changes_only_what_its_authority_allows() {
     const DEPTH: usize = 2;
@@ -140,20 +130,19 @@ fn a_confined_thread_changes_only_what_its_authority_allows() {
     assert_eq!(start.system.state.authority(start.thread).len(), 7);
     assert!(start.system.state.authority(start.system.root.at()).len() > 30);
     let mut seen = HashSet::from([start.system.state.clone()]);
-    let mut open = VecDeque::from([Vec::new()]);
+    let mut open = VecDeque::from([(start.system.inputs, start.system.state, 0)]);
     let mut steps = 0;
-    while let Some(path) = open.pop_front() {
-        let mut confined = Confined::after(&path);
-        for invocation in alphabet(confined.node) {
-            let accepted = step(&confined.system.state, confined.thread, &invocation).is_ok();
-            if confined.system.invoke(&invocation).is_none() || !accepted {
+    while let Some((inputs, state, length)) = open.pop_front() {
+        let mut system = System::after(&inputs, &state);
+        for invocation in alphabet(start.node) {
+            if !system.act(&invocation.into()).is_some_and(|outcome| outcome.changed) {
                 continue;
             }
             steps += 1;
-            if seen.insert(confined.system.state.clone()) && path.len() + 1 < DEPTH {
-                open.push_back([path.as_slice(), &[invocation]].concat());
+            if seen.insert(system.state.clone()) && length + 1 < DEPTH {
+                open.push_back((system.inputs, system.state, length + 1));
             }
-            confined = Confined::after(&path);
+            system = System::after(&inputs, &state);
         }
     }
     report(&format!("a confined thread: all sequences to length {DEPTH}: {} states, {steps} steps", seen.len()));
@@ -167,7 +156,7 @@ fn what_others_do_is_beyond_its_authority() {
     let (state, root) = (&confined.system.state, confined.system.root.at());
     let fixed = |index| Slot::Node { node: confined.system.node, index };
     let beyond = |invocation: &Invocation| {
-        let after: State = step(state, root, invocation).expect("possible for the root thread");
+        let Answer { state: after, .. } = step(state, root, invocation).expect("possible for the root thread");
         assert!(trespasses(state, root, &after).is_empty(), "{invocation:?} is within the root's authority");
         !trespasses(state, confined.thread, &after).is_empty()
     };

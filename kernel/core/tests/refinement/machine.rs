@@ -1,6 +1,7 @@
 //! A machine of the host: the SMMU's model is its memory and its bus, and somebody looks after every store.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{PhysAddr, VirtAddr};
@@ -49,6 +50,24 @@ pub(crate) struct Machine {
     /// Stores and register writes so far.
     pub(crate) writes: Cell<u64>,
     pub(crate) sabotage: Cell<Sabotage>,
+    pub(crate) interrupts: RefCell<Interrupts>,
+    /// Looks for interrupts until one is pending, if any comes.
+    pub(crate) interrupt_after: Cell<Option<u32>>,
+}
+
+/// The interrupt controller.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Interrupts {
+    pub(crate) enabled: BTreeSet<u32>,
+    pub(crate) edge: BTreeSet<u32>,
+    pub(crate) active: BTreeSet<u32>,
+}
+
+impl Interrupts {
+    fn put(set: &mut BTreeSet<u32>, intid: u32, within: bool) {
+        set.retain(|other| *other != intid);
+        set.extend(within.then_some(intid));
+    }
 }
 
 impl Machine {
@@ -60,6 +79,8 @@ impl Machine {
             watch: RefCell::new(None),
             writes: Cell::new(0),
             sabotage: Cell::default(),
+            interrupts: RefCell::default(),
+            interrupt_after: Cell::default(),
         }
     }
 
@@ -205,11 +226,19 @@ impl Hal for Machine {
     fn save_fpu(&self, _to: &FpuContext) {}
     fn load_fpu(&self, _from: &FpuContext) {}
     fn interrupt_pending(&self) -> bool {
-        false
+        let left = self.interrupt_after.get();
+        self.interrupt_after.set(left.map(|left| left.saturating_sub(1)));
+        left == Some(0)
     }
-    fn set_interrupt_enabled(&self, _intid: u32, _enabled: bool) {}
-    fn set_interrupt_edge(&self, _intid: u32, _edge: bool) {}
-    fn acknowledge_interrupt(&self, _intid: u32) {}
+    fn set_interrupt_enabled(&self, intid: u32, enabled: bool) {
+        Interrupts::put(&mut self.interrupts.borrow_mut().enabled, intid, enabled);
+    }
+    fn set_interrupt_edge(&self, intid: u32, edge: bool) {
+        Interrupts::put(&mut self.interrupts.borrow_mut().edge, intid, edge);
+    }
+    fn acknowledge_interrupt(&self, intid: u32) {
+        Interrupts::put(&mut self.interrupts.borrow_mut().active, intid, false);
+    }
     fn rearm_timer(&self) {}
     fn put_byte(&self, _byte: u8) {}
     fn power_off(&self) {}

@@ -1,16 +1,17 @@
 //! The kernel and its abstract machine, step by step, on a machine whose SMMU and CPU are models.
 //!
-//! Every invocation is made twice: by `sluice_abstract::step` on sets and maps, and by the kernel on objects, lists and
-//! tables. Afterwards the abstraction of the kernel's state must be the abstract machine's state; in between, after each
+//! Everything that happens is done twice: to the abstract machine, on sets and maps, and to the kernel, on objects, lists
+//! and tables. Afterwards the abstraction of the kernel's state must be the abstract machine's state; in between, after each
 //! store and each register write, no device and no CPU may reach what neither the state before nor the state after lets
 //! it reach.
 
 mod abstraction;
 mod boot;
-mod call;
 mod confined;
 mod exhaustive;
+mod input;
 mod machine;
+mod message;
 mod random;
 mod scope;
 mod seeded;

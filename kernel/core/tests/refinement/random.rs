@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::scope::{CAPABILITIES, MEMORY, STREAMS, Scope};
+use crate::scope::{CAPABILITIES, DEVICES, IPC, MEMORY, STREAMS, Scope};
 use crate::system::System;
 
 /// Invocations of one sequence.
@@ -11,9 +11,9 @@ const LENGTH: usize = 60;
 fn run(scope: &Scope, choices: &[usize]) {
     let mut system: System = scope.start(false);
     for choice in choices {
-        let alphabet = (scope.alphabet)(system.node, &system.state);
-        // What there is no message for is skipped.
-        let _ = system.invoke(&alphabet[choice % alphabet.len()]);
+        let alphabet = (scope.alphabet)(&system);
+        // What is not possible is skipped.
+        let _ = system.act(&alphabet[choice % alphabet.len()]);
     }
 }
 
@@ -37,6 +37,16 @@ proptest! {
     #[test]
     fn memory_agrees_in_long_sequences(choices in choices()) {
         run(&MEMORY, &choices);
+    }
+
+    #[test]
+    fn devices_agree_in_long_sequences(choices in choices()) {
+        run(&DEVICES, &choices);
+    }
+
+    #[test]
+    fn ipc_agrees_in_long_sequences(choices in choices()) {
+        run(&IPC, &choices);
     }
 
     #[test]

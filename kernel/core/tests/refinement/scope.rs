@@ -1,6 +1,8 @@
 //! Small worlds: what is there at the start, and what is tried in every state.
 
 mod capabilities;
+mod devices;
+mod ipc;
 mod memory;
 mod streams;
 
@@ -9,9 +11,12 @@ use sluice_abi::PhysAddr;
 use sluice_abstract::{Invocation, Object, Slot, State};
 
 use crate::boot::FREE_SLOT;
+use crate::input::Act;
 use crate::system::System;
 
 pub(crate) use capabilities::CAPABILITIES;
+pub(crate) use devices::DEVICES;
+pub(crate) use ipc::IPC;
 pub(crate) use memory::MEMORY;
 pub(crate) use streams::STREAMS;
 
@@ -21,7 +26,7 @@ pub(crate) struct Scope {
     /// Makes what is there at the start.
     pub(crate) prepare: fn(&mut System),
     /// What is tried in a state.
-    pub(crate) alphabet: fn(PhysAddr, &State) -> Vec<Invocation>,
+    pub(crate) alphabet: fn(&System) -> Vec<Act>,
 }
 
 /// The `index`-th slot of a node that is free at the start.
@@ -38,6 +43,10 @@ pub(crate) fn retype(untyped: Slot, kind: ObjectType, bits: u32, dest: Slot) -> 
 fn inner_nodes(root: PhysAddr, state: &State) -> Vec<PhysAddr> {
     let nodes = state.objects.iter().filter(|(_, object)| matches!(object, Object::CNode { .. }));
     nodes.map(|(at, _)| *at).filter(|at| *at != root).collect()
+}
+
+fn acts(invocations: Vec<Invocation>) -> Vec<Act> {
+    invocations.into_iter().map(Act::Invoke).collect()
 }
 
 impl Scope {

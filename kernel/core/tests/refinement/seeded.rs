@@ -70,7 +70,7 @@ fn an_expectation_that_is_wrong_is_noticed() {
         let invocation = invocation(&system);
         tamper(&mut system.state);
         complaint(|| {
-            let _ = system.invoke(&invocation);
+            let _ = system.act(&invocation.into());
         })
     };
     let revoke = |system: &System| Invocation::Revoke(find(system, |cap| matches!(cap, Cap::Untyped { bits: 15, .. })));
@@ -132,14 +132,14 @@ fn invariants_notice_states_that_cannot_be() {
     assert_breaks(
         |state| {
             let (at, object) = state.objects.pop_first().expect("an object");
-            state.objects.insert(at, object);
+            state.objects.insert(at, object.clone());
             state.objects.insert(at.offset(16), object);
         },
         "no_two_objects_overlap",
     );
     assert_breaks(
         |state| {
-            state.objects.insert(sluice_abi::PhysAddr(0), sluice_abstract::Object::Endpoint);
+            state.objects.insert(sluice_abi::PhysAddr(0), sluice_abstract::Object::ENDPOINT);
         },
         "no_object_without_a_capability",
     );

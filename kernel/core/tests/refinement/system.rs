@@ -1,25 +1,37 @@
 //! Both machines side by side.
 
-use sluice_abi::{Error, PhysAddr};
-use sluice_abstract::{Cap, Invocation, Refusal, Slot, State, invariant, step, trespasses};
+use sluice_abi::{MessageInfo, PhysAddr, Register, ipc_buffer};
+use sluice_abstract::{Cap, Happening, Invocation, Slot, State, invariant, trespasses};
 use sluice_core::object::Tcb;
 use sluice_core::{Handle, Kernel};
 
 use crate::abstraction::abstraction;
 use crate::boot;
-use crate::call::{Caller, call};
+use crate::input::{Act, Input, buffer_word, forget, forget_abstractly};
 use crate::machine::Machine;
+use crate::message::Caller;
 use crate::watch::{STREAMS, Watch, dma};
 
 /// How much was looked at.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Effort {
-    /// Invocations carried out by both.
+    /// Acts that changed something, in both machines.
     pub(crate) accepted: u64,
-    /// Invocations refused by both.
+    /// Acts that changed nothing but what the thread was told.
     pub(crate) refused: u64,
     /// Looks at what devices and CPU reach, one after each store, register write and TLB invalidation.
     pub(crate) looks: u64,
+}
+
+/// What came of an act.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Outcome {
+    /// Label of what the thread was told, 0 for no error.
+    pub(crate) label: u64,
+    /// What it was told beside that.
+    pub(crate) words: Vec<u64>,
+    /// Whether the state is another one.
+    pub(crate) changed: bool,
 }
 
 /// The kernel, and its state as the abstract machine sees it.
@@ -29,6 +41,8 @@ pub(crate) struct System {
     pub(crate) root: Handle<Tcb>,
     pub(crate) node: PhysAddr,
     pub(crate) effort: Effort,
+    /// Everything done to the kernel so far.
+    pub(crate) inputs: Vec<Input>,
     /// Whether [`done`](Self::done) looks.
     pub(crate) looking: bool,
 }
@@ -36,11 +50,30 @@ pub(crate) struct System {
 impl System {
     pub(crate) fn boot() -> Self {
         let kernel = boot::kernel();
+        forget(&kernel);
         let state = abstraction(&kernel);
         let root = kernel.current().expect("a root thread");
         let node = *state.nameable(root.at()).first().expect("a root CNode");
         assert_eq!(invariant::broken(&state), None, "after boot");
-        Self { kernel, state, root, node, effort: Effort::default(), looking: true }
+        Self { kernel, state, root, node, effort: Effort::default(), inputs: vec![], looking: true }
+    }
+
+    /// A system to which all this was done, and what the abstract machine made of it, without looking.
+    pub(crate) fn after(inputs: &[Input], state: &State) -> Self {
+        let mut kernel = boot::kernel();
+        forget(&kernel);
+        let root = kernel.current().expect("a root thread");
+        for input in inputs {
+            input.put(&mut kernel);
+            forget(&kernel);
+        }
+        let Some(Cap::CNode { base: node, .. }) =
+            state.cap(Slot::Thread { thread: root.at(), which: sluice_abstract::ThreadSlot::CSpace })
+        else {
+            panic!("the root thread has lost its CSpace")
+        };
+        let (state, inputs) = (state.clone(), inputs.to_vec());
+        Self { kernel, state, root, node, effort: Effort::default(), inputs, looking: true }
     }
 
     /// The slot of the root CNode with the largest Untyped, of ordinary memory or of a device.
@@ -53,97 +86,140 @@ impl System {
         largest.expect("an Untyped").1
     }
 
-    /// An invocation that was looked at before and succeeded, without looking again.
-    pub(crate) fn repeat(&mut self, invocation: &Invocation) {
-        let thread = self.kernel.current().expect("a running thread");
-        let message = Caller { state: &self.state, thread }.message(invocation).expect("a message, as before");
-        let after = step(&self.state, thread.at(), invocation).expect("possible, as before");
-        assert_eq!(call(&mut self.kernel, &message), None, "{invocation:?} was possible before");
-        self.state = after;
+    /// What is done when this is tried; nothing when the running thread cannot, or nothing can come.
+    pub(crate) fn input(&self, act: &Act) -> Option<Input> {
+        let running = self.state.running;
+        Some(match act {
+            Act::Invoke(invocation) => Input::Say(Caller { state: &self.state, thread: running? }.message(invocation)?),
+            Act::Say(say) => running.map(|_| Input::Say(say.clone()))?,
+            Act::Fault(fault) => running.map(|_| Input::Fault(*fault))?,
+            Act::Interrupt(intid) => {
+                let comes = self.state.is_enabled(*intid) && !self.state.interrupts.in_service.contains(intid);
+                comes.then_some(Input::Interrupt(*intid))?
+            }
+            Act::Access { stream, iova, write } => Input::Access { sid: stream.sid, iova: *iova, write: *write },
+            Act::Tick => Input::Tick,
+        })
     }
 
-    /// Lets the next thread of the same priority run.
-    pub(crate) fn pass_on(&mut self) -> Handle<Tcb> {
-        let thread = self.kernel.current().expect("a running thread");
-        let context = &self.kernel.tcb(thread).context;
-        context.x[7].set(sluice_abi::Syscall::Yield.word());
-        context.pc.set(0x40_0104);
-        self.kernel.enter_syscall();
-        self.kernel.current().expect("a running thread")
-    }
-
-    /// The current thread's invocation, by both machines. None when there is no message for it.
+    /// Does this to both machines.
     ///
     /// # Panics
     /// When they disagree, when an invariant does not hold, or when somebody reaches too much on the way.
-    pub(crate) fn invoke(&mut self, invocation: &Invocation) -> Option<Result<(), Error>> {
-        let thread = self.kernel.current().expect("a running thread");
-        let message = Caller { state: &self.state, thread }.message(invocation)?;
-        let expected = match step(&self.state, thread.at(), invocation) {
-            Ok(after) => Ok(after),
-            Err(Refusal::Error(error)) => Err(error),
-            Err(Refusal::OutOfReach(slot)) => panic!("{invocation:?}: {slot:?} has a pointer but is out of reach"),
-        };
-        let goal = expected.as_ref().unwrap_or(&self.state);
-        *self.kernel.hal.watch.borrow_mut() = Some(Watch::between(&self.state, goal));
+    pub(crate) fn act(&mut self, act: &Act) -> Option<Outcome> {
+        let input = self.input(act)?;
+        let actor = self.state.running;
+        let mut before = self.state.clone();
+        let event = input.event(&mut before);
+        let mut expected = before.after_event(&event);
+        *self.kernel.hal.watch.borrow_mut() = Some(Watch::between(&before, &expected.state));
         let writes = self.kernel.hal.writes.get();
-        let answer = call(&mut self.kernel, &message);
+        input.put(&mut self.kernel);
         let watch = self.kernel.hal.watch.take().expect("the watch set above");
         watch.look(&self.kernel.hal.model, &self.kernel.hal.tlb);
         self.effort.looks += watch.looks();
-        assert_eq!(answer, expected.as_ref().err().copied(), "{invocation:?} in {message:?}");
-        let now = abstraction(&self.kernel);
-        assert_same(invocation, goal, &now);
-        match expected {
-            Ok(after) => {
-                self.effort.accepted += 1;
-                assert_eq!(invariant::broken(&after), None, "after {invocation:?}");
-                let trespasses = trespasses(&self.state, thread.at(), &after);
-                assert!(trespasses.is_empty(), "{invocation:?} changes {trespasses:?}");
-                self.state = after;
-                self.assert_hardware_is_exact(invocation);
-                Some(Ok(()))
+
+        let runs = self.kernel.current().map(Handle::at);
+        let may_run = expected.state.may_run(input.turn());
+        let allowed = runs.map_or(may_run.is_empty(), |runs| may_run.contains(&runs));
+        assert!(allowed, "{runs:?} runs after {act:?}, and not one of {may_run:?}");
+        expected.state.run(runs);
+        assert_same(act, &expected.state, &abstraction(&self.kernel));
+        self.assert_delivered(act, &expected);
+        let outcome = Self::outcome(actor, &expected);
+
+        forget(&self.kernel);
+        let mut after = expected.state;
+        forget_abstractly(&mut after);
+        let changed = after != self.state;
+        if changed {
+            self.effort.accepted += 1;
+            assert_eq!(invariant::broken(&after), None, "after {act:?}");
+            let actor = actor.filter(|_| matches!(input, Input::Say(_) | Input::Fault(_)));
+            let trespasses = actor.map_or_else(Vec::new, |actor| trespasses(&self.state, actor, &after));
+            assert!(trespasses.is_empty(), "{act:?} changes {trespasses:?}");
+            self.state = after;
+            self.inputs.push(input);
+            self.assert_hardware_is_exact(act);
+        } else {
+            self.effort.refused += 1;
+            if outcome.label != 0 {
+                assert_eq!(self.kernel.hal.writes.get(), writes, "{act:?}, refused, wrote");
             }
-            Err(error) => {
-                self.effort.refused += 1;
-                assert_eq!(self.kernel.hal.writes.get(), writes, "{invocation:?}, refused, wrote");
-                Some(Err(error))
+        }
+        Some(Outcome { changed, ..outcome })
+    }
+
+    fn outcome(actor: Option<PhysAddr>, expected: &Happening) -> Outcome {
+        let told = actor.and_then(|actor| Some((expected.state.thread(actor)?, expected.words.get(&actor)?)));
+        let Some((thread, words)) = told else { return Outcome { label: 0, words: vec![], changed: false } };
+        let label = MessageInfo::from_word(thread.registers.get(Register::X(1))).label();
+        Outcome { label, words: words.clone(), changed: false }
+    }
+
+    /// What there was no room for in registers is in the buffers of those who were told.
+    fn assert_delivered(&self, act: &Act, expected: &Happening) {
+        for (thread, words) in &expected.words {
+            for (index, word) in words.iter().enumerate().skip(MessageInfo::REGISTERS) {
+                let found = buffer_word(&self.kernel, *thread, ipc_buffer::message(index));
+                assert_eq!(found, *word, "word {index} that {thread} was told after {act:?}");
             }
+        }
+        for ((thread, index), badge) in &expected.badges {
+            let found = buffer_word(&self.kernel, *thread, ipc_buffer::cap_or_badge(*index));
+            assert_eq!(found, *badge, "badge {index} that {thread} was told after {act:?}");
         }
     }
 
     /// What must succeed.
     #[track_caller]
     pub(crate) fn done(&mut self, invocation: &Invocation) {
-        if !self.looking {
-            return self.repeat(invocation);
+        self.happens(&invocation.clone().into());
+    }
+
+    /// What must happen, and without an error.
+    #[track_caller]
+    pub(crate) fn happens(&mut self, act: &Act) {
+        if self.looking {
+            let outcome = self.act(act);
+            assert_eq!(outcome.map(|outcome| outcome.label), Some(0), "{act:?}");
+            return;
         }
-        assert_eq!(self.invoke(invocation), Some(Ok(())), "{invocation:?}");
+        let input = self.input(act).unwrap_or_else(|| panic!("{act:?} is not possible"));
+        let event = input.event(&mut self.state);
+        let mut after = self.state.after_event(&event);
+        assert_eq!(Self::outcome(self.state.running, &after).label, 0, "{act:?}");
+        input.put(&mut self.kernel);
+        after.state.run(self.kernel.current().map(Handle::at));
+        forget(&self.kernel);
+        forget_abstractly(&mut after.state);
+        self.state = after.state;
+        self.inputs.push(input);
     }
 
     /// Devices reach exactly what the state says; the CPU has nothing cached that it does not say.
-    fn assert_hardware_is_exact(&self, invocation: &Invocation) {
+    fn assert_hardware_is_exact(&self, act: &Act) {
         let machine = &self.kernel.hal;
         for sid in STREAMS {
             let allowed = self.state.dma_reach(sluice_abi::smmu::StreamId { smmu: 0, sid });
-            assert_eq!(dma(&machine.model, sid), allowed, "reach of stream {sid} after {invocation:?}");
+            assert_eq!(dma(&machine.model, sid), allowed, "reach of stream {sid} after {act:?}");
         }
         for (root, reached) in machine.tlb.reach() {
             let space = self.state.spaces.values().find(|space| space.root == root);
             let allowed = space.map(sluice_abstract::Space::reach).unwrap_or_default();
-            assert!(reached.is_subset(&allowed), "the CPU's TLB after {invocation:?}: {reached:x?}");
+            assert!(reached.is_subset(&allowed), "the CPU's TLB after {act:?}: {reached:x?}");
         }
     }
 }
 
 #[track_caller]
-fn assert_same(invocation: &Invocation, expected: &State, found: &State) {
+fn assert_same(act: &Act, expected: &State, found: &State) {
     for slot in expected.slots.keys().chain(found.slots.keys()) {
-        assert_eq!(expected.slots.get(slot), found.slots.get(slot), "{slot:?} after {invocation:?}");
+        assert_eq!(expected.slots.get(slot), found.slots.get(slot), "{slot:?} after {act:?}");
     }
-    assert_eq!(expected.objects, found.objects, "objects after {invocation:?}");
-    assert_eq!(expected.spaces, found.spaces, "spaces after {invocation:?}");
-    assert_eq!(expected, found, "after {invocation:?}");
+    assert_eq!(expected.objects, found.objects, "objects after {act:?}");
+    assert_eq!(expected.spaces, found.spaces, "spaces after {act:?}");
+    assert_eq!(expected, found, "after {act:?}");
 }
 
 impl Effort {

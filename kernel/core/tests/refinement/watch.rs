@@ -10,7 +10,7 @@ use sluice_paging::{Format, Leaf, TableMemory, mappings};
 use sluice_smmu_model::{Model, Reach};
 
 /// Streams that are looked at.
-pub(crate) const STREAMS: [u32; 2] = [8, 16];
+pub(crate) const STREAMS: [u32; 3] = [8, 16, 264];
 
 /// What is allowed from one state to the next: a page that one of them allows, with the rights it allows.
 pub(crate) struct Watch {

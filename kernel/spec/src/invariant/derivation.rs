@@ -29,10 +29,11 @@ pub fn descendants_are_inside_their_ancestors(state: &State) -> bool {
             (Cap::Untyped { base, bits, .. }, cap) => cap.memory().is_some_and(|(child, child_bits)| {
                 base <= child && child.0 + (1 << child_bits) <= base.0 + (1 << bits)
             }),
-            (Cap::SidControl, Cap::Sid(_)) | (Cap::CbControl, Cap::Cb(_)) | (Cap::IrqControl, Cap::IrqHandler(_)) => {
-                true
-            }
+            (Cap::SidControl, Cap::Sid(_))
+            | (Cap::CbControl, Cap::Cb(_))
+            | (Cap::IrqControl, Cap::IrqHandler(_) | Cap::SgiSignal { .. }) => true,
             (Cap::AsidControl, Cap::AsidControl) | (Cap::Domain, Cap::Domain) => true,
+            (Cap::SgiSignal { .. }, cap) => cap == parent,
             (parent, cap) => {
                 let badges_agree = parent.badge().is_none_or(|badge| badge == 0 || Some(badge) == cap.badge());
                 parent.object().is_some() && parent.object() == cap.object() && badges_agree

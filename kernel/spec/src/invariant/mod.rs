@@ -4,6 +4,7 @@ mod derivation;
 mod mappings;
 mod objects;
 mod streams;
+mod threads;
 
 pub use derivation::{derivation_is_a_forest, descendants_are_inside_their_ancestors};
 pub use mappings::{
@@ -14,6 +15,11 @@ pub use objects::{
     untyped_children_are_apart_and_inside,
 };
 pub use streams::{bindings_are_of_the_right_kind, dma_is_confined, streams_without_a_binding_reach_nothing};
+
+pub use threads::{
+    bound_both_ways, interrupts_in_service_have_a_handler, replies_are_owed, signals_do_not_wait, the_highest_runs,
+    waiting_threads_are_in_their_queue,
+};
 
 use crate::State;
 
@@ -27,7 +33,7 @@ pub struct Invariant {
 }
 
 /// All of them.
-pub const ALL: [Invariant; 13] = [
+pub const ALL: [Invariant; 19] = [
     Invariant { name: "derivation_is_a_forest", holds: derivation_is_a_forest },
     Invariant { name: "descendants_are_inside_their_ancestors", holds: descendants_are_inside_their_ancestors },
     Invariant { name: "untyped_children_are_apart_and_inside", holds: untyped_children_are_apart_and_inside },
@@ -41,6 +47,12 @@ pub const ALL: [Invariant; 13] = [
     Invariant { name: "bindings_are_of_the_right_kind", holds: bindings_are_of_the_right_kind },
     Invariant { name: "streams_without_a_binding_reach_nothing", holds: streams_without_a_binding_reach_nothing },
     Invariant { name: "dma_is_confined", holds: dma_is_confined },
+    Invariant { name: "waiting_threads_are_in_their_queue", holds: waiting_threads_are_in_their_queue },
+    Invariant { name: "signals_do_not_wait", holds: signals_do_not_wait },
+    Invariant { name: "bound_both_ways", holds: bound_both_ways },
+    Invariant { name: "replies_are_owed", holds: replies_are_owed },
+    Invariant { name: "the_highest_runs", holds: the_highest_runs },
+    Invariant { name: "interrupts_in_service_have_a_handler", holds: interrupts_in_service_have_a_handler },
 ];
 
 /// The first invariant that does not hold.

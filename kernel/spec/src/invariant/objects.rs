@@ -45,7 +45,10 @@ pub fn no_capability_without_its_object(state: &State) -> bool {
         let housed = match slot {
             crate::Slot::Node { node, .. } => state.objects.contains_key(node),
             crate::Slot::Thread { thread, .. } => state.objects.contains_key(thread),
-            crate::Slot::Binding(_) | crate::Slot::Handler(_) | crate::Slot::Translation(_) => true,
+            crate::Slot::Binding(_)
+            | crate::Slot::Handler(_)
+            | crate::Slot::Translation(_)
+            | crate::Slot::Interrupt(_) => true,
         };
         named && housed
     })

@@ -8,6 +8,7 @@ use crate::{Cap, Mapping, Slot, State};
 pub fn bindings_are_of_the_right_kind(state: &State) -> bool {
     state.slots.iter().all(|(slot, held)| match (slot, held.cap) {
         (Slot::Binding(stream), cap) => matches!(cap, Cap::Cb(context) if context.smmu == stream.smmu),
+        (Slot::Interrupt(_), cap) => matches!(cap, Cap::Notification { rights, .. } if rights.write),
         (Slot::Handler(_), cap) => matches!(cap, Cap::Notification { rights, .. } if rights == crate::Rights::WRITE),
         (Slot::Translation(context), _) => state.space_of(*context).is_some(),
         (Slot::Node { .. } | Slot::Thread { .. }, _) => true,
@@ -20,7 +21,7 @@ pub fn streams_without_a_binding_reach_nothing(state: &State) -> bool {
     state.slots.keys().all(|slot| match slot {
         Slot::Binding(stream) | Slot::Handler(stream) => state.slots.values().any(|held| held.cap == Cap::Sid(*stream)),
         Slot::Translation(context) => state.slots.values().any(|held| held.cap == Cap::Cb(*context)),
-        Slot::Node { .. } | Slot::Thread { .. } => true,
+        Slot::Node { .. } | Slot::Thread { .. } | Slot::Interrupt(_) => true,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Threads.
 
-use sluice_abi::Register;
+use sluice_abi::{FPU_DISABLED, Register};
 
 use super::super::decode::Request;
 use super::super::invocation::{Derived, NewBuffer, NewSpace, TcbInvocation};
@@ -8,7 +8,6 @@ use super::super::reply::Outcome;
 use crate::Kernel;
 use crate::cap::{Cap, same_object};
 use crate::error::Preempted;
-use crate::fpu::FPU_DISABLED;
 use crate::hal::Hal;
 use crate::object::{Tcb, TcbSlot};
 use crate::store::{Handle, SlotRef};

@@ -1,9 +1,10 @@
 //! Capabilities of every plain kind in three slots and in a CNode of two.
 
-use sluice_abi::{ObjectType, PhysAddr};
-use sluice_abstract::{Invocation, Rights, Slot, State};
+use sluice_abi::ObjectType;
+use sluice_abstract::{Invocation, Rights, Slot};
 
-use super::{Scope, free, inner_nodes, retype};
+use super::{Scope, acts, free, inner_nodes, retype};
+use crate::input::Act;
 use crate::system::System;
 
 pub(crate) const CAPABILITIES: Scope = Scope { name: "capabilities", prepare, alphabet };
@@ -13,7 +14,8 @@ fn prepare(system: &mut System) {
     system.done(&retype(system.untyped(false), ObjectType::Untyped, 13, untyped));
 }
 
-fn alphabet(node: PhysAddr, state: &State) -> Vec<Invocation> {
+fn alphabet(system: &System) -> Vec<Act> {
+    let (node, state) = (system.node, &system.state);
     let untyped = free(node, 0);
     let slots = [free(node, 1), free(node, 2), free(node, 3)];
     let mut all = Vec::new();
@@ -55,5 +57,5 @@ fn alphabet(node: PhysAddr, state: &State) -> Vec<Invocation> {
     all.push(Invocation::UnbindNotification(slots[0]));
     all.push(Invocation::Resume(slots[0]));
     all.push(Invocation::Suspend(slots[0]));
-    all
+    acts(all)
 }

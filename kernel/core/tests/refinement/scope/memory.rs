@@ -2,10 +2,11 @@
 
 use sluice_abi::bootinfo::slot;
 use sluice_abi::smmu::StreamId;
-use sluice_abi::{ObjectType, PhysAddr, VirtAddr};
-use sluice_abstract::{Invocation, Rights, Slot, State};
+use sluice_abi::{ObjectType, VirtAddr};
+use sluice_abstract::{Invocation, Rights, Slot};
 
-use super::{Scope, free, retype};
+use super::{Scope, acts, free, retype};
+use crate::input::Act;
 use crate::system::System;
 
 pub(crate) const MEMORY: Scope = Scope { name: "memory", prepare, alphabet };
@@ -43,7 +44,8 @@ fn prepare(system: &mut System) {
     system.done(&Invocation::TableMap { table: at(TABLE), vspace: at(SPACE), at: PAGES[0] });
 }
 
-fn alphabet(node: PhysAddr, _state: &State) -> Vec<Invocation> {
+fn alphabet(system: &System) -> Vec<Act> {
+    let node = system.node;
     let at = |index| free(node, index);
     let fixed = |index| Slot::Node { node, index };
     let spaces = [fixed(slot::INIT_VSPACE), at(SPACE)];
@@ -84,5 +86,5 @@ fn alphabet(node: PhysAddr, _state: &State) -> Vec<Invocation> {
     all.push(retype(at(UNTYPED), ObjectType::VSpace, 0, at(SPACE)));
     all.push(retype(at(UNTYPED), ObjectType::PageTable, 0, at(TABLE)));
     all.push(Invocation::AssignAsid { pool: fixed(slot::INIT_ASID_POOL), vspace: at(SPACE) });
-    all
+    acts(all)
 }

@@ -3,9 +3,10 @@
 use sluice_abi::bootinfo::slot;
 use sluice_abi::smmu::StreamId;
 use sluice_abi::{ObjectType, PhysAddr, VirtAddr};
-use sluice_abstract::{Invocation, Rights, Slot, State};
+use sluice_abstract::{Invocation, Rights, Slot};
 
-use super::{Scope, free, retype};
+use super::{Scope, acts, free, retype};
+use crate::input::Act;
 use crate::system::System;
 
 pub(crate) const STREAMS: Scope = Scope { name: "streams", prepare, alphabet };
@@ -54,11 +55,12 @@ fn map(node: PhysAddr, frame: usize, page: VirtAddr) -> Invocation {
 
 /// Two that can be had, one that no table covers, one that the SMMU cannot tell, and one of an SMMU that is not there.
 fn streams() -> [StreamId; 5] {
-    let [first, second] = crate::watch::STREAMS.map(|sid| StreamId { smmu: 0, sid });
+    let [first, second, _] = crate::watch::STREAMS.map(|sid| StreamId { smmu: 0, sid });
     [first, second, StreamId { smmu: 0, sid: 300 }, StreamId { smmu: 0, sid: 512 }, StreamId { smmu: 1, sid: 8 }]
 }
 
-fn alphabet(node: PhysAddr, _state: &State) -> Vec<Invocation> {
+fn alphabet(system: &System) -> Vec<Act> {
+    let node = system.node;
     let at = |index| free(node, index);
     let fixed = |index| Slot::Node { node, index };
     let (sid_control, cb_control) = (fixed(slot::SID_CONTROL), fixed(slot::CB_CONTROL));
@@ -77,7 +79,7 @@ fn alphabet(node: PhysAddr, _state: &State) -> Vec<Invocation> {
     }
     all.extend(SIDS.map(|sid| Invocation::UnbindCb(at(sid))));
     for notification in [Some(at(NOTIFICATION)), Some(at(SPARE)), None] {
-        all.push(Invocation::SetFaultHandler { sid: at(SIDS[0]), notification });
+        all.push(Invocation::SetFaultHandler { sid: at(SIDS[0]), notification, budget: 0 });
     }
     for source in [SIDS[0], CBS[0], SPACES[0], NOTIFICATION, POOL] {
         all.push(Invocation::Copy { source: at(source), dest: at(SPARE), rights: Rights::ALL });
@@ -92,5 +94,5 @@ fn alphabet(node: PhysAddr, _state: &State) -> Vec<Invocation> {
     all.push(map(node, 1, VirtAddr(PAGE.0 + 0x1000)));
     all.push(Invocation::PageUnmap(at(FRAMES[0])));
     all.push(Invocation::TableUnmap(at(5)));
-    all
+    acts(all)
 }

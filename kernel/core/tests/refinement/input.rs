@@ -1,0 +1,211 @@
+//! What is done to the kernel: what a thread says, a fault, an interrupt, an access of a device.
+
+use sluice_abi::smmu::{Record, StreamId, event};
+use sluice_abi::{Iova, MessageInfo, PhysAddr, Register, Syscall, VirtAddr, ipc_buffer};
+use sluice_abstract::{Buffer, Cap, Event, Fault, Invocation, ReceivePath, Slot, State, Turn};
+use sluice_core::Kernel;
+use sluice_core::object::Fault as ConcreteFault;
+use sluice_paging::TableMemory;
+
+use crate::abstraction::buffer_at;
+use crate::boot::{SMMU_EVENTS, TIMER};
+use crate::machine::Machine;
+
+/// Where a thread goes on after whatever it does.
+const NEXT: u64 = 0x40_0104;
+
+/// A system call with everything that goes along.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Say {
+    pub(crate) number: u64,
+    pub(crate) cptr: u64,
+    pub(crate) label: u64,
+    pub(crate) words: Vec<u64>,
+    pub(crate) caps: Vec<u64>,
+    pub(crate) receive: ReceivePath,
+}
+
+impl Say {
+    pub(crate) fn new(call: Syscall, cptr: u64, label: u64) -> Self {
+        let (words, caps) = (vec![], vec![]);
+        Self { number: call.word(), cptr, label, words, caps, receive: ReceivePath::default() }
+    }
+
+    fn info(&self) -> u64 {
+        MessageInfo::new(self.label, 0, self.caps.len() as u64, self.words.len() as u64).word()
+    }
+
+    fn registers(&self) -> impl Iterator<Item = (u8, u64)> + '_ {
+        let words = self.words.iter().copied().take(MessageInfo::REGISTERS);
+        [(0, self.cptr), (1, self.info()), (7, self.number)].into_iter().chain((2..).zip(words))
+    }
+
+    fn buffer(&self) -> Buffer {
+        let words = self.words.iter().skip(MessageInfo::REGISTERS).copied().collect();
+        let mut buffer = Buffer { words, caps: self.caps.clone(), receive: self.receive };
+        for trimmed in [&mut buffer.words, &mut buffer.caps] {
+            trimmed.truncate(trimmed.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1));
+        }
+        buffer
+    }
+}
+
+/// What is tried in a state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Act {
+    /// The running thread asks the kernel for this, if it has the capability pointers to.
+    Invoke(Invocation),
+    /// The running thread says this.
+    Say(Say),
+    /// The running thread cannot go on.
+    Fault(Fault),
+    /// An interrupt comes, if it can.
+    Interrupt(u32),
+    /// A device reads or writes, and its SMMU reports what it has to.
+    Access { stream: StreamId, iova: Iova, write: bool },
+    /// Time passes.
+    Tick,
+}
+
+impl From<Invocation> for Act {
+    fn from(invocation: Invocation) -> Self {
+        Self::Invoke(invocation)
+    }
+}
+
+/// What is done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Input {
+    Say(Say),
+    Fault(Fault),
+    Interrupt(u32),
+    Access { sid: u32, iova: Iova, write: bool },
+    Tick,
+}
+
+impl Input {
+    /// What happens in the abstract machine, where the running thread's registers are prepared for it.
+    pub(crate) fn event(&self, state: &mut State) -> Event {
+        match self {
+            Self::Say(say) => {
+                let running = state.running.expect("a running thread");
+                let readable = matches!(
+                    state.cap(Slot::Thread { thread: running, which: sluice_abstract::ThreadSlot::Buffer }),
+                    Some(Cap::Frame { .. })
+                );
+                let thread = state.thread_mut(running).expect("a running thread");
+                for (number, value) in say.registers() {
+                    thread.registers.set(Register::X(number), value);
+                }
+                Event::SystemCall(if readable { say.buffer() } else { Buffer::default() })
+            }
+            Self::Fault(fault) => Event::Fault(*fault),
+            Self::Interrupt(intid) => Event::Interrupt(*intid),
+            Self::Access { sid, iova, write } => {
+                Event::Reports(reported(state, *sid, *iova, *write).into_iter().collect())
+            }
+            Self::Tick => Event::Tick,
+        }
+    }
+
+    /// What becomes of the running thread's turn.
+    pub(crate) fn turn(&self) -> Turn {
+        match self {
+            Self::Say(say) if say.number == Syscall::Yield.word() => Turn::Given,
+            Self::Tick => Turn::Open,
+            Self::Say(_) | Self::Fault(_) | Self::Interrupt(_) | Self::Access { .. } => Turn::Kept,
+        }
+    }
+
+    /// Does it to the kernel.
+    pub(crate) fn put(&self, kernel: &mut Kernel<Machine>) {
+        match self {
+            Self::Say(say) => {
+                speak(kernel, say);
+                kernel.enter_syscall();
+            }
+            Self::Fault(fault) => kernel.enter_fault(match *fault {
+                Fault::Capability { .. } | Fault::UnknownSystemCall(_) => panic!("{fault:?} comes from a system call"),
+                Fault::Exception(number) => ConcreteFault::User { number, code: 0 },
+                Fault::Page { address, syndrome, instruction } => ConcreteFault::Vm { address, syndrome, instruction },
+            }),
+            Self::Interrupt(intid) => {
+                kernel.hal.interrupts.borrow_mut().active.insert(*intid);
+                kernel.enter_interrupt(*intid);
+            }
+            Self::Access { sid, iova, write } => {
+                // Where it led, or that it aborted, is compared as reach after every step.
+                let _ = kernel.hal.model.access(*sid, *iova, *write);
+                kernel.enter_interrupt(SMMU_EVENTS);
+            }
+            Self::Tick => kernel.enter_interrupt(TIMER),
+        }
+    }
+}
+
+fn speak(kernel: &Kernel<Machine>, say: &Say) {
+    let thread = kernel.current().expect("a running thread");
+    if let Some(at) = buffer_at(kernel, thread) {
+        let store = |offset, value| kernel.hal.model.store(at.offset(offset), value);
+        for index in 0..MessageInfo::MAX_LENGTH as usize {
+            let beyond = index >= MessageInfo::REGISTERS;
+            store(ipc_buffer::message(index), say.words.get(index).copied().filter(|_| beyond).unwrap_or(0));
+        }
+        for index in 0..MessageInfo::MAX_EXTRA_CAPS as usize {
+            store(ipc_buffer::cap_or_badge(index), say.caps.get(index).copied().unwrap_or(0));
+        }
+        let ReceivePath { root, index, depth } = say.receive;
+        store(ipc_buffer::RECEIVE_CNODE, root);
+        store(ipc_buffer::RECEIVE_INDEX, index);
+        store(ipc_buffer::RECEIVE_DEPTH, depth);
+    }
+    for (number, value) in say.registers() {
+        kernel.tcb(thread).context.x[usize::from(number)].set(value);
+    }
+}
+
+/// The running thread has looked at what it was told and forgets it, and goes on where all threads do.
+pub(crate) fn forget(kernel: &Kernel<Machine>) {
+    if let Some(thread) = kernel.current() {
+        let context = &kernel.tcb(thread).context;
+        context.x.iter().for_each(|register| register.set(0));
+        context.pc.set(NEXT);
+        context.restart_pc.set(NEXT);
+    }
+}
+
+/// As [`forget`], in the abstract machine.
+pub(crate) fn forget_abstractly(state: &mut State) {
+    if let Some(thread) = state.running.and_then(|thread| state.thread_mut(thread)) {
+        (0..31).for_each(|number| thread.registers.set(Register::X(number), 0));
+        thread.next = NEXT;
+        thread.registers.set(Register::Pc, NEXT);
+    }
+}
+
+/// What an SMMU has to report of an access.
+fn reported(state: &State, sid: u32, iova: Iova, write: bool) -> Option<Record> {
+    let stream = StreamId { smmu: 0, sid };
+    if !state.is_covered(stream) {
+        return Some(Record { event: event::C_BAD_STREAMID, stream, iova: Iova(0), ipa: 0, flags: 0, dropped: 0 });
+    }
+    let Some(Cap::Cb(context)) = state.cap(Slot::Binding(stream)) else { return None };
+    let space = state.space_of(context)?;
+    if state.faults.get(&stream).is_some_and(|faults| faults.quarantined) {
+        return None;
+    }
+    let event = match space.page_at(VirtAddr(iova.0)) {
+        None => event::F_TRANSLATION,
+        Some((_, page)) if if write { page.rights.write } else { page.rights.read } => return None,
+        Some(_) => event::F_PERMISSION,
+    };
+    let read = if write { 0 } else { Record::READ };
+    let flags = read | Record::STAGE2 | 2 << Record::CLASS_SHIFT;
+    Some(Record { event, stream, iova, ipa: iova.0 & !0xfff, flags, dropped: 0 })
+}
+
+/// A word of somebody's buffer.
+pub(crate) fn buffer_word(kernel: &Kernel<Machine>, thread: PhysAddr, offset: u64) -> u64 {
+    let at = buffer_at(kernel, sluice_core::Handle::new(thread)).expect("a buffer");
+    kernel.hal.load(at.offset(offset))
+}
