@@ -1,9 +1,11 @@
 //! The checks, by what they are about.
 
 mod boot;
+mod cnode;
 pub(crate) mod debug;
 mod ipc;
 mod syscall;
+mod tcb;
 mod untyped;
 
 use super::world::{Outcome, World};
@@ -35,4 +37,5 @@ pub(crate) struct Topic {
 }
 
 /// Every check there is, in the order they are made.
-pub(crate) const ALL: &[Topic] = &[boot::TOPIC, debug::TOPIC, syscall::TOPIC, ipc::TOPIC, untyped::TOPIC];
+pub(crate) const ALL: &[Topic] =
+    &[boot::TOPIC, debug::TOPIC, syscall::TOPIC, ipc::TOPIC, untyped::TOPIC, cnode::TOPIC, tcb::TOPIC];
