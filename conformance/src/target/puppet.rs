@@ -40,11 +40,77 @@ global_asm!(
     "mov x7, #-7",
     "svc #0",
     "b puppet_park",
+    ".global puppet_load",
+    "puppet_load:",
+    "ldr x2, [x1]",
+    "b puppet_report",
+    ".global puppet_store",
+    "puppet_store:",
+    "str x2, [x1]",
+    "b puppet_report",
+    ".global puppet_undefined",
+    "puppet_undefined:",
+    "udf #0",
+    "b puppet_report",
+    ".global puppet_breakpoint",
+    "puppet_breakpoint:",
+    "brk #7",
+    "b puppet_report",
+    ".global puppet_privileged",
+    "puppet_privileged:",
+    "mrs x2, sctlr_el1",
+    "b puppet_report",
+    ".global puppet_hypervisor_call",
+    "puppet_hypervisor_call:",
+    "hvc #0",
+    "b puppet_report",
 );
 
 unsafe extern "C" {
     /// A system call, then `puppet_report`: stores `x0`..`x30` and the flags at `sp`, counts, and gives way for ever.
     fn puppet_syscall();
+    /// Stores the registers as [`puppet_syscall`] does after its call.
+    fn puppet_report();
+    /// Loads `x2` from `x1`, then [`puppet_report`].
+    fn puppet_load();
+    /// Stores `x2` to `x1`, then [`puppet_report`].
+    fn puppet_store();
+    /// An undefined instruction, then [`puppet_report`].
+    fn puppet_undefined();
+    /// A breakpoint, then [`puppet_report`].
+    fn puppet_breakpoint();
+    /// Reads a register that EL0 must not, then [`puppet_report`].
+    fn puppet_privileged();
+    /// A hypervisor call, then [`puppet_report`].
+    fn puppet_hypervisor_call();
+}
+
+/// Something a puppet does, other than a system call, before it reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Act {
+    Report,
+    Load,
+    Store,
+    Undefined,
+    Breakpoint,
+    Privileged,
+    HypervisorCall,
+}
+
+impl Act {
+    /// Address of its instruction.
+    pub(crate) fn at(self) -> u64 {
+        let code = match self {
+            Self::Report => puppet_report as *const (),
+            Self::Load => puppet_load as *const (),
+            Self::Store => puppet_store as *const (),
+            Self::Undefined => puppet_undefined as *const (),
+            Self::Breakpoint => puppet_breakpoint as *const (),
+            Self::Privileged => puppet_privileged as *const (),
+            Self::HypervisorCall => puppet_hypervisor_call as *const (),
+        };
+        code as u64
+    }
 }
 
 /// Where a puppet makes its system call.

@@ -3,6 +3,7 @@
 mod boot;
 mod cnode;
 pub(crate) mod debug;
+mod fault;
 mod ipc;
 mod syscall;
 mod tcb;
@@ -38,4 +39,4 @@ pub(crate) struct Topic {
 
 /// Every check there is, in the order they are made.
 pub(crate) const ALL: &[Topic] =
-    &[boot::TOPIC, debug::TOPIC, syscall::TOPIC, ipc::TOPIC, untyped::TOPIC, cnode::TOPIC, tcb::TOPIC];
+    &[boot::TOPIC, debug::TOPIC, syscall::TOPIC, ipc::TOPIC, untyped::TOPIC, cnode::TOPIC, tcb::TOPIC, fault::TOPIC];
