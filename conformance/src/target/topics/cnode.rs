@@ -371,6 +371,7 @@ fn one_slot_refusals(world: &mut World) -> Outcome {
 }
 
 /// What each failure of a lookup says, along a chain of CNodes with guards.
+#[expect(clippy::unusual_byte_groupings, reason = "the groups are guard and index of each CNode on the way")]
 fn lookup_words(world: &mut World) -> Outcome {
     let [outer, inner] = [world.make(ObjectType::CNode, 3)?, world.make(ObjectType::CNode, 4)?];
     let endpoint = world.make(ObjectType::Endpoint, 0)?;
