@@ -28,6 +28,9 @@ pub(crate) const DEPTH: u64 = 64;
 pub(crate) const EMPTY: u64 = 7;
 /// Pages of objects and threads that a check makes are mapped here, all below one page table.
 pub(crate) const WINDOW: u64 = 0x10_0000_0000;
+/// Addresses at which a check makes page tables of its own: nothing is below the root there.
+pub(crate) const WILDERNESS: u64 = 0x100_0000_0000;
+
 /// log2 of the bytes a check can make objects of.
 const ARENA_BITS: u8 = 26;
 /// log2 of the bytes for what lives as long as the program.

@@ -1,10 +1,12 @@
 //! The checks, by what they are about.
 
+mod asid;
 mod boot;
 mod cnode;
 pub(crate) mod debug;
 mod fault;
 mod ipc;
+mod memory;
 mod syscall;
 mod tcb;
 mod untyped;
@@ -38,5 +40,15 @@ pub(crate) struct Topic {
 }
 
 /// Every check there is, in the order they are made.
-pub(crate) const ALL: &[Topic] =
-    &[boot::TOPIC, debug::TOPIC, syscall::TOPIC, ipc::TOPIC, untyped::TOPIC, cnode::TOPIC, tcb::TOPIC, fault::TOPIC];
+pub(crate) const ALL: &[Topic] = &[
+    boot::TOPIC,
+    debug::TOPIC,
+    syscall::TOPIC,
+    ipc::TOPIC,
+    untyped::TOPIC,
+    cnode::TOPIC,
+    tcb::TOPIC,
+    fault::TOPIC,
+    memory::TOPIC,
+    asid::TOPIC,
+];

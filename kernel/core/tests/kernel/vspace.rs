@@ -264,6 +264,16 @@ fn cache_maintenance_stays_inside_what_is_mapped() {
         system.done(vspace, on_vspace, &[], &[AT + 0x40, AT + 0xc0]);
         assert_eq!(system.machine().take_log(), [expected]);
     }
+    // The labels of one kind are not the other's.
+    for (page, space) in [
+        (Label::PageCleanData, Label::VSpaceCleanData),
+        (Label::PageInvalidateData, Label::VSpaceInvalidateData),
+        (Label::PageCleanInvalidateData, Label::VSpaceCleanInvalidateData),
+        (Label::PageUnifyInstruction, Label::VSpaceUnifyInstruction),
+    ] {
+        assert_eq!(system.call(frame, space, &[], &[0, 64]), illegal(), "{space:?} of a frame");
+        assert_eq!(system.call(vspace, page, &[], &[AT, AT + 64]), illegal(), "{page:?} of a VSpace");
+    }
     let on_space = |system: &mut System, start, end| system.call(vspace, Label::VSpaceCleanData, &[], &[start, end]);
     assert_eq!(on_space(&mut system, AT, AT), invalid_argument(1));
     assert_eq!(on_space(&mut system, AT, 1 << 44), illegal());

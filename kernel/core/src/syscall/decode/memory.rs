@@ -30,7 +30,7 @@ impl<H: Hal> Kernel<H> {
             Label::PageMap => self.decode_map(request, frame)?,
             Label::PageUnmap => MemoryInvocation::UnmapFrame { slot: request.slot, frame },
             Label::PageGetAddress => MemoryInvocation::GetAddress(frame.base),
-            label => self.decode_frame_maintenance(request, cache_operation(label)?, frame)?,
+            label => self.decode_frame_maintenance(request, page_operation(label)?, frame)?,
         };
         Ok(Invocation::Memory(invocation))
     }
@@ -123,7 +123,7 @@ impl<H: Hal> Kernel<H> {
     }
 
     pub(super) fn decode_vspace(&self, request: &Request, label: Option<Label>, vspace: VSpace) -> Decoded {
-        let operation = cache_operation(label.ok_or(SyscallError::IllegalOperation)?)?;
+        let operation = vspace_operation(label.ok_or(SyscallError::IllegalOperation)?)?;
         Self::expect(request, 2, 0)?;
         let (start, end) = (self.word(request, 0), self.word(request, 1));
         if end <= start {
@@ -201,14 +201,20 @@ fn leaf(frame: &Frame, rights: CapRights, attributes: VmAttributes) -> Leaf {
     Leaf { address: frame.base, size: frame.size, access, memory }
 }
 
-fn cache_operation(label: Label) -> Decoded<CacheOp> {
+fn page_operation(label: Label) -> Decoded<CacheOp> {
     match label {
-        Label::PageCleanData | Label::VSpaceCleanData => Ok(CacheOp::Clean),
-        Label::PageInvalidateData
-        | Label::PageCleanInvalidateData
-        | Label::VSpaceInvalidateData
-        | Label::VSpaceCleanInvalidateData => Ok(CacheOp::CleanInvalidate),
-        Label::PageUnifyInstruction | Label::VSpaceUnifyInstruction => Ok(CacheOp::Unify),
+        Label::PageCleanData => Ok(CacheOp::Clean),
+        Label::PageInvalidateData | Label::PageCleanInvalidateData => Ok(CacheOp::CleanInvalidate),
+        Label::PageUnifyInstruction => Ok(CacheOp::Unify),
+        _ => Err(SyscallError::IllegalOperation),
+    }
+}
+
+fn vspace_operation(label: Label) -> Decoded<CacheOp> {
+    match label {
+        Label::VSpaceCleanData => Ok(CacheOp::Clean),
+        Label::VSpaceInvalidateData | Label::VSpaceCleanInvalidateData => Ok(CacheOp::CleanInvalidate),
+        Label::VSpaceUnifyInstruction => Ok(CacheOp::Unify),
         _ => Err(SyscallError::IllegalOperation),
     }
 }
