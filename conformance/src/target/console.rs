@@ -8,9 +8,12 @@ use sluice_conformance_task::Verdict;
 use super::memory::{load32, store32};
 use super::world::{Outcome, World};
 
-/// Data and flag registers of a PL011 (DDI 0183, 3.3.1 and 3.3.3).
+/// Registers of a PL011 (DDI 0183, 3.3): data, flags, interrupt mask.
 const DATA: u64 = 0x00;
 const FLAGS: u64 = 0x18;
+const INTERRUPT_MASK: u64 = 0x38;
+/// Interrupt: there is room to transmit.
+const TRANSMIT: u32 = 1 << 5;
 const TRANSMIT_FULL: u32 = 1 << 5;
 
 /// Where the UART is mapped; 0 until it is.
@@ -34,6 +37,11 @@ pub(crate) fn open(world: &mut World) -> Outcome {
     let address = world.map_registers(registers)?;
     UART.store(address, Ordering::Relaxed);
     Ok(())
+}
+
+/// Lets the UART's interrupt line follow its transmitter, which has always room after a line, or holds it low.
+pub(crate) fn raise_interrupt(raised: bool) {
+    store32(UART.load(Ordering::Relaxed) + INTERRUPT_MASK, if raised { TRANSMIT } else { 0 });
 }
 
 /// Prints a line, if there is a console.

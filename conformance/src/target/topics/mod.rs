@@ -5,6 +5,7 @@ mod boot;
 mod cnode;
 pub(crate) mod debug;
 mod fault;
+mod interrupt;
 mod ipc;
 mod memory;
 mod syscall;
@@ -51,4 +52,5 @@ pub(crate) const ALL: &[Topic] = &[
     fault::TOPIC,
     memory::TOPIC,
     asid::TOPIC,
+    interrupt::TOPIC,
 ];
