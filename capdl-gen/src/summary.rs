@@ -50,6 +50,9 @@ fn show_component(f: &mut fmt::Formatter<'_>, component: &Component, system: &Sy
     for grant in &component.untyped {
         writeln!(f, "    untyped {}: {:#x} bytes", grant.name, 1u64 << grant.size_bits)?;
     }
+    if component.asid_pool {
+        writeln!(f, "    ASID pool")?;
+    }
     for device in &component.devices {
         show_device(f, device, system)?;
     }

@@ -6,8 +6,8 @@
 use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{CPtr, CapRights, ObjectType, Register, VirtAddr, VmAttributes, bootinfo};
 use sluice_sys::{
-    AsidPool, CNode, Cb, CbControl, Configuration, Failure, Frame, IrqControl, IrqHandler, Notification, PageTable,
-    Resume, Sid, SidControl, Slot, Tcb, Trigger, Untyped, UserContext, VSpace,
+    AsidControl, AsidPool, CNode, Cb, CbControl, Configuration, Failure, Frame, IrqControl, IrqHandler, Notification,
+    PageTable, Resume, Sid, SidControl, Slot, Tcb, Trigger, Untyped, UserContext, VSpace,
 };
 
 /// Addresses at which the root task maps frames to fill and configuration space; its image lies far below.
@@ -92,6 +92,13 @@ pub enum Invocation {
     Move {
         /// Source.
         from: u64,
+        /// Destination.
+        to: Slot,
+    },
+    /// `ASIDControl_MakePool`.
+    MakePool {
+        /// An Untyped of 4 KiB.
+        memory: u64,
         /// Destination.
         to: Slot,
     },
@@ -255,6 +262,7 @@ impl Invocation {
             Self::Copy { .. } => "copy a capability",
             Self::Mint { .. } => "mint a capability",
             Self::Move { .. } => "move a capability",
+            Self::MakePool { .. } => "make an ASID pool",
             Self::AssignAsid { .. } => "assign an ASID",
             Self::MapTable { .. } => "map a page table",
             Self::MapFrame { .. } => "map a frame",
@@ -289,6 +297,9 @@ impl Invocation {
             Self::Copy { from, to, rights } => to.copy_from(root.slot(from), rights),
             Self::Mint { from, to, rights, badge } => to.mint_from(root.slot(from), rights, badge),
             Self::Move { from, to } => to.move_from(root.slot(from)),
+            Self::MakePool { memory, to } => {
+                AsidControl::from(bootinfo::slot::ASID_CONTROL).make_pool(Untyped::from(memory), to)
+            }
             Self::AssignAsid { vspace } => AsidPool::from(bootinfo::slot::INIT_ASID_POOL).assign(VSpace::from(vspace)),
             Self::MapTable { table, vspace, at } => {
                 PageTable::from(table).map(VSpace::from(vspace), at, VmAttributes::DEFAULT)

@@ -87,6 +87,8 @@ pub struct Component {
     pub devices: Vec<Device>,
     /// Untyped memory of its own.
     pub untyped: Vec<UntypedGrant>,
+    /// Whether it gets an ASID pool, to make address spaces of its own.
+    pub asid_pool: bool,
 }
 
 /// A region in a component's VSpace.

@@ -44,6 +44,7 @@ pub fn derive(spec: &Spec, platform: &Platform) -> Result<System, Problems> {
             maps: memory::maps(component, spec, &mut problems),
             devices,
             untyped: untyped(component, &mut problems),
+            asid_pool: component.asid_pool,
         });
     }
     conflict::check(&claims, platform, &mut problems);

@@ -40,6 +40,8 @@ pub struct Component {
     pub devices: Vec<Device>,
     /// Untyped memory it is given.
     pub untyped: Vec<Untyped>,
+    /// Whether it can make address spaces of its own.
+    pub asid_pool: bool,
     /// Streams given by number.
     pub streams: Vec<RawStream>,
 }
@@ -91,6 +93,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
     let must_finish = table.optional("must_finish", problems, value::boolean);
     let maps = read_list(&mut table, "map", problems, read_map);
     let untyped = read_list(&mut table, "untyped", problems, read_untyped);
+    let asid_pool = table.optional("asid_pool", problems, value::boolean);
     let streams = read_list(&mut table, "smmu_sids", problems, read_stream);
     let devices = super::read_all(&mut table, "device", problems, device::read);
     if let Some((span, _)) = table.get("timer") {
@@ -108,6 +111,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
         maps,
         devices,
         untyped,
+        asid_pool: asid_pool.is_some_and(|flag| flag.value),
         streams,
     })
 }

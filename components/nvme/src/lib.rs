@@ -24,6 +24,8 @@ pub mod identify;
 pub mod ids;
 pub mod job;
 pub mod layout;
+#[cfg(target_os = "none")]
+pub mod machine;
 pub mod pattern;
 pub mod prp;
 pub mod queue;

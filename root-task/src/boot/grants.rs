@@ -52,6 +52,10 @@ pub(super) fn put<K: Kernel>(
             Grant::Space { device } => Invocation::Move { from: translation(device)?.space, to },
             // They were moved when they were mapped.
             Grant::Frames { .. } => continue,
+            Grant::AsidPool => {
+                let memory = builder.objects(who, ObjectType::Untyped, sluice_abi::PAGE_BITS, 1)?;
+                Invocation::MakePool { memory, to }
+            }
             Grant::Untyped { size_bits } => {
                 let from = builder.objects(who, ObjectType::Untyped, u32::from(size_bits), 1)?;
                 Invocation::Move { from, to }

@@ -36,6 +36,9 @@ pub(super) fn lines(
     for untyped in &plan.manifest.untyped {
         things.push(format!("untyped {} {}", untyped.name, bytes(1 << untyped.size_bits)));
     }
+    if plan.manifest.asid_pool.is_some() {
+        things.push("ASID pool".into());
+    }
     for server in &plan.manifest.servers {
         things.push(format!("channel {} as server of {}", server.name, server.clients.len()));
     }

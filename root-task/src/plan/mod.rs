@@ -70,6 +70,8 @@ pub enum Grant {
         /// Position in the device's DMA mappings.
         mapping: usize,
     },
+    /// A new ASID pool.
+    AsidPool,
     /// Untyped memory.
     Untyped {
         /// log2 of its bytes.
@@ -157,6 +159,7 @@ impl Plan {
             size_bits: grant.size_bits,
         });
         let untyped = untyped.collect();
+        let asid_pool = component.asid_pool.then(|| grants.add(Grant::AsidPool, 1));
 
         let mut args = component.args.clone();
         args.extend(circumstances.extra_args.iter().cloned());
@@ -172,6 +175,7 @@ impl Plan {
             servers,
             signals: signals.iter().map(|(name, badge)| Signal { name: name.into(), badge }).collect(),
             untyped,
+            asid_pool,
         };
         Ok(Self { manifest, grants: grants.list, registers, fault_badges })
     }

@@ -43,6 +43,7 @@ fn component(name: &str) -> Component {
         maps: vec![],
         devices: vec![],
         untyped: vec![],
+        asid_pool: false,
     }
 }
 
@@ -83,6 +84,7 @@ fn slots_are_consecutive_and_have_one_use() {
             | Grant::Stream { .. }
             | Grant::Context { .. }
             | Grant::Space { .. }
+            | Grant::AsidPool
             | Grant::Untyped { .. } => 1,
         };
     }

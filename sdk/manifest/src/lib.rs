@@ -112,6 +112,8 @@ pub struct Manifest {
     pub signals: Vec<Signal>,
     /// Untyped memory of its own.
     pub untyped: Vec<Untyped>,
+    /// Capability of an ASID pool of its own.
+    pub asid_pool: Option<u64>,
 }
 
 /// Access to memory.

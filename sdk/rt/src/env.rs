@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use sluice_abi::{CapRights, PAGE_SIZE, VirtAddr, VmAttributes};
 use sluice_manifest::{Manifest, layout, slot};
-use sluice_sys::{Endpoint, Frame, Untyped, VSpace};
+use sluice_sys::{AsidPool, Endpoint, Frame, Untyped, VSpace};
 
 use crate::{Device, Memory, Missing, RtError, Server, Signal, Slots, Tables};
 
@@ -99,6 +99,15 @@ impl Env {
     pub fn untyped(&self, name: &str) -> Result<UntypedGrant, Missing> {
         named("untyped", name, &self.manifest.untyped, |untyped| &untyped.name)
             .map(|untyped| UntypedGrant { cap: Untyped::from(untyped.cap), size_bits: untyped.size_bits })
+    }
+
+    /// Its ASID pool, for address spaces that it makes itself.
+    ///
+    /// # Errors
+    /// When the spec does not say `asid_pool = true`.
+    pub fn asid_pool(&self) -> Result<AsidPool, Missing> {
+        let pool = self.manifest.asid_pool.ok_or_else(|| Missing::new("ASID pool of", &self.manifest.name, []))?;
+        Ok(AsidPool::from(pool))
     }
 
     /// Free slots of its CNode.

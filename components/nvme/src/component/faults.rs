@@ -3,11 +3,12 @@
 use sluice_abi::Iova;
 use sluice_abi::smmu::{Record, event};
 use sluice_nvme::hardware::Clock as _;
+use sluice_nvme::machine::Counter;
 use sluice_nvme::prp::PAGE_BITS;
 use sluice_rt::sys::{Failure, Sid};
 use sluice_rt::{Device, Signal, check};
 
-use super::hardware::{Counter, Problem};
+use super::hardware::Problem;
 
 /// Longest time from the end of a command to its record.
 const RECORD_MS: u64 = 1_000;

@@ -4,13 +4,11 @@
 use alloc::format;
 use core::fmt;
 
-use aarch64_cpu::asm::barrier;
-use sluice_abi::Iova;
-use sluice_nvme::hardware::{Clock, Dma, Interrupt, Registers};
+use sluice_nvme::hardware::Dma;
+use sluice_nvme::machine::{Bar, Counter, Line, Shared};
 use sluice_nvme::stream::Buffer;
 use sluice_nvme::{Controller, Error};
-use sluice_rt::sys::yield_now;
-use sluice_rt::{DmaView, Env, RtError, time};
+use sluice_rt::{Env, RtError};
 
 use super::faults::Faults;
 
@@ -52,83 +50,6 @@ impl Disk {
         let buffer = Shared(region("buffer")?);
         let plan = Buffer::plan(&controller, buffer.iova(), buffer.size(), DEPTH)?;
         Ok(Self { controller, buffer, plan, interrupt: Line(device.interrupt()?), faults: Faults::of(&device)? })
-    }
-}
-
-/// The registers.
-pub(crate) struct Bar(sluice_rt::Registers);
-
-impl Registers for Bar {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read(&self, offset: u64) -> u32 {
-        self.0.read32(offset as usize)
-    }
-
-    fn write(&self, offset: u64, value: u32) {
-        self.0.write32(offset as usize, value);
-    }
-}
-
-/// Memory shared with the controller.
-pub(crate) struct Shared(DmaView);
-
-impl Dma for Shared {
-    fn size(&self) -> u64 {
-        self.0.memory.len() as u64
-    }
-
-    fn iova(&self) -> Iova {
-        self.0.iova
-    }
-
-    fn load(&self, offset: u64) -> u64 {
-        self.0.memory.read64(offset as usize)
-    }
-
-    fn store(&self, offset: u64, value: u64) {
-        self.0.memory.write64(offset as usize, value);
-    }
-
-    fn publish(&self) {
-        barrier::dmb(barrier::OSHST);
-    }
-
-    fn observe(&self) {
-        barrier::dmb(barrier::OSHLD);
-    }
-}
-
-/// The interrupt line.
-pub(crate) struct Line(sluice_rt::Interrupt);
-
-impl Interrupt for Line {
-    fn wait(&mut self) {
-        self.0.wait();
-    }
-
-    fn rearm(&mut self) {
-        if let Err(error) = self.0.ack() {
-            // Without its interrupt the driver would wait for ever.
-            panic!("{error}");
-        }
-    }
-}
-
-/// The counter that every component may read.
-#[derive(Clone, Copy)]
-pub(crate) struct Counter;
-
-impl Clock for Counter {
-    fn now_ms(&self) -> u64 {
-        // A frequency of 0 means that firmware set none; waits then end early, but they end.
-        (u128::from(time::ticks()) * 1000 / u128::from(time::ticks_per_second().max(1))) as u64
-    }
-
-    fn relax(&self) {
-        yield_now();
     }
 }
 

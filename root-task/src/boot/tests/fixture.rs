@@ -66,6 +66,7 @@ pub(super) fn component(name: &str, priority: u8) -> Component {
         maps: vec![],
         devices: vec![],
         untyped: vec![],
+        asid_pool: false,
     }
 }
 
@@ -90,6 +91,7 @@ pub(super) fn system() -> System {
     let read_only = DmaMap { region: 1, iova: 0x20_0000, perms: RO };
     rogue.devices = vec![device("edu", 1, (0x1234, 0x11e8), 36, vec![read_only])];
     rogue.untyped = vec![UntypedGrant { name: "victim".into(), size_bits: 16 }];
+    rogue.asid_pool = true;
     let region = |name: &str, size| Region { name: name.into(), size, frame_bits: 12 };
     System {
         platform: "qemu-virt".into(),

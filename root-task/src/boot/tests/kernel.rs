@@ -29,6 +29,7 @@ pub(super) enum Cap {
     Stream(StreamId),
     Context(ContextId),
     Interrupt(u32),
+    AsidPool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,7 +127,8 @@ impl Fake {
             | Cap::Frame { .. }
             | Cap::Stream(_)
             | Cap::Context(_)
-            | Cap::Interrupt(_) => Err(Failure::InvalidCapability { number: 0 }),
+            | Cap::Interrupt(_)
+            | Cap::AsidPool => Err(Failure::InvalidCapability { number: 0 }),
         }
     }
 
@@ -140,7 +142,8 @@ impl Fake {
             | Cap::Frame { .. }
             | Cap::Stream(_)
             | Cap::Context(_)
-            | Cap::Interrupt(_) => Err(Failure::InvalidCapability { number: 1 }),
+            | Cap::Interrupt(_)
+            | Cap::AsidPool => Err(Failure::InvalidCapability { number: 1 }),
         }
     }
 
@@ -220,7 +223,12 @@ impl Fake {
                 Cap::Object { object, base, rights: held & rights, badge }
             }
             Cap::Frame { base, bits, .. } => Cap::Frame { base, bits, mapping: None },
-            Cap::Object { .. } | Cap::Untyped { .. } | Cap::Stream(_) | Cap::Context(_) | Cap::Interrupt(_) => {
+            Cap::Object { .. }
+            | Cap::Untyped { .. }
+            | Cap::Stream(_)
+            | Cap::Context(_)
+            | Cap::Interrupt(_)
+            | Cap::AsidPool => {
                 return Err(Failure::IllegalOperation);
             }
         };
@@ -266,6 +274,11 @@ impl Kernel for Fake {
                 let (at, cap) = (self.place(to)?, self.get(from)?);
                 self.put(at, cap)?;
                 self.slots.remove(&(ROOT, from));
+            }
+            Invocation::MakePool { memory, to } => {
+                assert!(matches!(self.get(memory)?, Cap::Untyped { size_bits: sluice_abi::PAGE_BITS, .. }));
+                let at = self.place(to)?;
+                self.put(at, Cap::AsidPool)?;
             }
             Invocation::AssignAsid { vspace } => {
                 let base = self.object(vspace, ObjectType::VSpace)?;

@@ -144,8 +144,9 @@ fn every_capability_is_the_one_the_manifest_names_and_there_is_no_other() {
         assert_eq!(*mapping, Some((space, 0x20_0000 + page * 0x1000)));
     }
     assert!(matches!(cap(&fake, ROGUE, rogue.untyped[0].cap), Some(Cap::Untyped { size_bits: 16, .. })));
+    assert_eq!(rogue.asid_pool.and_then(|pool| cap(&fake, ROGUE, pool)), Some(&Cap::AsidPool));
     let driver = manifest(&fake, DRIVER);
-    assert!(driver.devices[0].manage.is_none());
+    assert!(driver.devices[0].manage.is_none() && driver.asid_pool.is_none());
     let Some(Cap::Object { rights, .. }) = cap(&fake, DRIVER, driver.servers[0].endpoint) else { panic!("none") };
     assert!(!rights.contains(CapRights::WRITE));
 }
@@ -210,6 +211,7 @@ fn what_was_handed_out_is_printed() {
     said("driver  gets dma ring rw 32K for disk at 0x100000");
     said("console gets device uart dt /pl011@9000000 irq 33 level reg0 0x9000000+0x1000");
     said("rogue   gets untyped victim 64K");
+    said("rogue   gets ASID pool");
     said("rogue   gets channel vault to driver");
     assert!(!lines.iter().any(|line| line.contains("WARNING")));
 }
