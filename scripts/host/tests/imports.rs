@@ -33,6 +33,11 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
             &["kernel/abi", "kernel/platform", "capdl-gen/spec", "sdk/manifest", "sdk/sys", "sdk/rt", "sdk/dma"]
         }
         "bench" => &["kernel/abi", "kernel/platform", "sdk/sys"],
+        // Devices that have a driver of their own already.
+        "components/fire" => {
+            let drivers = &["components/edu", "components/nvme"];
+            return Some(SDK.iter().chain(drivers).copied().collect());
+        }
         _ if folder.starts_with("components/") => {
             return Some(SDK.iter().chain(&["components/canary"]).copied().collect());
         }

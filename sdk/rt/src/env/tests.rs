@@ -42,6 +42,7 @@ fn env() -> Env {
         servers: vec![manifest::Server { name: "vault".into(), endpoint: 21, clients: vec![(1, "edu".into())] }],
         signals: vec![manifest::Signal { name: "disk_irq".into(), badge: 0b10 }],
         untyped: vec![manifest::Untyped { name: "spare".into(), cap: 22, size_bits: 16 }],
+        asid_pool: Some(60),
     })
 }
 
