@@ -87,9 +87,13 @@ impl<'a> Arena<'a> {
         Ok(self.exerciser.open()?)
     }
 
+    /// Takes everything away that a round has left, and waits until the kernel has collected the records of it: a stream
+    /// that has made many is kept from its memory for a while.
     fn clean_up(&self) -> Result<(), Trouble> {
-        self.disk.close()?;
-        self.exerciser.close()?;
+        let wings = [&self.disk, &self.exerciser];
+        wings.iter().try_for_each(|wing| wing.close())?;
+        self.engine.pause()?;
+        wings.iter().try_for_each(|wing| wing.forget_records())?;
         let spaces = CNode::from(slot::CNODE).slot(self.spaces.cptr().0);
         spaces.revoke().map_err(RtError::refused("revoke the address spaces"))?;
         Ok(self.field.lose()?)
@@ -124,9 +128,7 @@ impl<'a> Arena<'a> {
     ) -> Result<u64, Trouble> {
         self.prepare()?;
         self.field.fill(Canary(2 * number));
-        sluice_rt::println!("round {number} {loss:?} open");
         let mut disk = Disk::open(self.bar, &self.queue, FIELD)?;
-        sluice_rt::println!("opened");
         let late = plan.once_in(LATE);
         if late {
             self.engine.start(FIELD.offset(plan.below(PAGES as u64) * PAGE_SIZE));

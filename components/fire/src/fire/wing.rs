@@ -109,6 +109,11 @@ impl Wing {
         for place in &self.frames {
             place.delete().map_err(RtError::refused("delete a page's capability"))?;
         }
+        Ok(())
+    }
+
+    /// Lets the stream start anew, whatever it has been blocked for.
+    pub(super) fn forget_records(&self) -> Result<(), RtError> {
         self.sid.clear_fault().map_err(RtError::refused("clear a stream's faults"))
     }
 }
