@@ -37,8 +37,10 @@ mod hcr {
 
 /// MDCR_EL2 (DDI 0487, D24.3.17): debug registers, profiling and trace filtering trap; the monitors add theirs.
 const DEBUG_TRAPS: u64 = 1 << 9 | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 19;
-/// CNTHCTL_EL2: EL1 may read the physical counter (EL1PCTEN); the physical timer traps.
+/// CNTHCTL_EL2 (DDI 0487, D24.10.2): the physical counter can be read (EL1PCTEN); the physical timer traps.
 const COUNTER_ONLY: u64 = 1;
+/// The physical timer can be used too (EL1PCEN).
+const COUNTER_AND_TIMER: u64 = COUNTER_ONLY | 1 << 1;
 /// ICC_SRE_EL1: the system-register interface, without bypass.
 const SYSTEM_REGISTERS: u64 = 7;
 
@@ -63,7 +65,7 @@ macro_rules! write {
 /// Keeps from EL1 what is not exchanged between guests, and has it see this core as it is.
 pub(crate) fn configure() {
     write!("mdcr_el2", DEBUG_TRAPS | monitors::traps());
-    write!("cnthctl_el2", COUNTER_ONLY);
+    write!("cnthctl_el2", COUNTER_AND_TIMER);
     write!("hstr_el2", 0);
     write!("vpidr_el2", read!("midr_el1"));
     write!("icc_sre_el1", SYSTEM_REGISTERS);
@@ -98,6 +100,8 @@ macro_rules! family {
 impl GuestMachine for Machine {
     #[inline]
     fn set_guest_mode(&self, guest: bool) {
+        // A guest's own timer is the virtual one; the physical timer belongs to a native thread.
+        write!("cnthctl_el2", if guest { COUNTER_ONLY } else { COUNTER_AND_TIMER });
         write!("hcr_el2", if guest { hcr::GUEST } else { hcr::NATIVE });
     }
 

@@ -28,11 +28,12 @@ use crate::store::Handle;
 /// guest mode is left: the timer is off before its offset goes.
 ///
 /// SCTLR_EL1: EL0 may clean caches, read CTR and wait; RES1 elsewhere. CPACR_EL1: EL1's own floating-point trap must not
-/// come before EL2's. CNTKCTL_EL1: EL0 may read the virtual counter, not use the timers. CNTV_CTL_EL0: no interrupt.
+/// come before EL2's. CNTKCTL_EL1: EL0 may read both counters and use the
+/// physical timer (EL0PCTEN, EL0VCTEN, EL0PTEN), not the virtual one. CNTV_CTL_EL0: no interrupt.
 const NATIVE: [(VcpuRegister, u64); 5] = [
     (VcpuRegister::Sctlr, 0x34d5_c800),
     (VcpuRegister::Cpacr, 3 << 20),
-    (VcpuRegister::CntkctlEl1, 1 << 1),
+    (VcpuRegister::CntkctlEl1, 1 | 1 << 1 | 1 << 9),
     (VcpuRegister::CntvCtl, 0),
     (VcpuRegister::CntvOff, 0),
 ];

@@ -165,7 +165,7 @@ fn registers_are_read_and_written_wherever_they_are() {
     assert_eq!(system.machine().guest.register(VcpuRegister::CntkctlEl1), 0x22);
     // Its monitor asks: one is in the hardware still, the other in memory.
     system.kernel.enter_exception(0x5e00_0000);
-    assert_eq!(system.machine().guest.register(VcpuRegister::CntkctlEl1), 2, "not the guest's any more");
+    assert_eq!(system.machine().guest.register(VcpuRegister::CntkctlEl1), 0x203, "not the guest's any more");
     assert_eq!(read(&mut system, guest.vcpu, TTBR0), 0x12);
     assert_eq!(read(&mut system, guest.vcpu, CNTKCTL), 0x22);
     write(&mut system, guest.vcpu, TTBR0, 0x13);

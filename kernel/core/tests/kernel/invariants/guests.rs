@@ -33,7 +33,7 @@ pub(super) fn native_threads_run_natively(view: &View<'_>) {
     let native = [
         (VcpuRegister::Sctlr, 0x34d5_c800),
         (VcpuRegister::Cpacr, 0x30_0000),
-        (VcpuRegister::CntkctlEl1, 2),
+        (VcpuRegister::CntkctlEl1, 0x203),
         (VcpuRegister::CntvCtl, 0),
         (VcpuRegister::CntvOff, 0),
     ];
