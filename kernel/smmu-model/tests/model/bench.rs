@@ -1,4 +1,4 @@
-//! An SMMU brought up by hand, on any bus: a linear stream table of 256 entries, and no driver.
+//! An SMMU brought up by hand, on any bus, without a driver: a stream table of 256 entries, linear or in two levels.
 
 use std::cell::Cell;
 
@@ -10,12 +10,21 @@ use crate::encode::{SteFields, command};
 
 pub(crate) const BASE: PhysAddr = PhysAddr(0x0905_0000);
 const STRTAB: u64 = 0x4500_0000;
+/// The second-level table, when there is one.
+const ENTRIES: u64 = 0x4510_0000;
 const CMDQ: u64 = 0x4600_0000;
 const EVTQ: u64 = 0x4700_0000;
 const STREAM_BITS: u32 = 8;
 const QUEUE_BITS: u32 = 7;
 /// Index and wrap bit.
 const POINTER: u32 = (2 << QUEUE_BITS) - 1;
+
+/// Levels of a stream table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Levels {
+    One,
+    Two,
+}
 
 pub(crate) struct Bench<'b, B: Bus> {
     pub(crate) bus: &'b B,
@@ -25,13 +34,22 @@ pub(crate) struct Bench<'b, B: Bus> {
 impl<'b, B: Bus> Bench<'b, B> {
     /// Enables everything, with every stream in abort.
     pub(crate) fn start(bus: &'b B) -> Self {
+        Self::start_with(bus, Levels::One)
+    }
+
+    pub(crate) fn start_with(bus: &'b B, levels: Levels) -> Self {
         let bench = Self { bus, producer: Cell::new(0) };
+        let write = |register: u64, value: u32| bus.write32(BASE.offset(register), value);
+        write(offset::CR2, CR2::RECINVSID.val(1).value + CR2::PTM.val(1).value);
+        let format = match levels {
+            Levels::One => STRTAB_BASE_CFG::FMT::Linear,
+            Levels::Two => STRTAB_BASE_CFG::FMT::TwoLevel + STRTAB_BASE_CFG::SPLIT.val(STREAM_BITS),
+        };
+        write(offset::STRTAB_BASE_CFG, (STRTAB_BASE_CFG::LOG2SIZE.val(STREAM_BITS) + format).value);
+        bench.store_words(STRTAB, &[ENTRIES | u64::from(STREAM_BITS + 1)]);
         for sid in 0..1 << STREAM_BITS {
             bench.store_entry(sid, &[1, 0, 0, 0, 0, 0, 0, 0]);
         }
-        let write = |register: u64, value: u32| bus.write32(BASE.offset(register), value);
-        write(offset::CR2, CR2::RECINVSID.val(1).value + CR2::PTM.val(1).value);
-        write(offset::STRTAB_BASE_CFG, STRTAB_BASE_CFG::LOG2SIZE.val(STREAM_BITS).value);
         bus.write64(BASE.offset(offset::STRTAB_BASE), STRTAB);
         let queue = |at: u64| QUEUE_BASE::ADDR.val(at >> 5).value | u64::from(QUEUE_BITS);
         bus.write64(BASE.offset(offset::CMDQ_BASE), queue(CMDQ));
@@ -65,7 +83,9 @@ impl<'b, B: Bus> Bench<'b, B> {
 
     /// Writes the words of an entry, and says nothing to the SMMU.
     pub(crate) fn store_entry(&self, sid: u32, words: &[u64; 8]) {
-        self.store_words(STRTAB + 64 * u64::from(sid), words);
+        let levels = STRTAB_BASE_CFG::FMT.read(self.bus.read32(BASE.offset(offset::STRTAB_BASE_CFG)));
+        let first = if levels == 0 { STRTAB } else { ENTRIES };
+        self.store_words(first + 64 * u64::from(sid), words);
     }
 
     pub(crate) fn configure(&self, sid: u32, entry: &SteFields) {

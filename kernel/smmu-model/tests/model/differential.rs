@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 use sluice_smmu_model::Identity;
 
+use crate::bench::Levels;
 use crate::case::cases;
 use crate::compare::{Comparison, Pair};
 use crate::deviations::DEVIATIONS;
@@ -16,6 +17,7 @@ use crate::sequence::{Tally, sequences};
 /// Cases of each test, unless `PROPTEST_CASES` says otherwise.
 const CONFIGURATIONS: u32 = 1500;
 const SEQUENCES: u32 = 300;
+const COMMANDS: u32 = 2000;
 
 /// A failing case is shrunk and printed, and its seed is kept beside this file to start from next time.
 fn config(cases: u32, name: &'static str) -> ProptestConfig {
@@ -34,24 +36,28 @@ struct Kind {
     identity: Identity,
     /// Bit 0: stage 1. Bit 1: stage 2.
     stages: u64,
+    levels: Levels,
 }
 
-const BOTH: Kind = Kind { name: "both stages", machine: BOTH_STAGES, identity: Identity::QEMU, stages: 3 };
+const BOTH: Kind =
+    Kind { name: "both stages", machine: BOTH_STAGES, identity: Identity::QEMU, stages: 3, levels: Levels::One };
 const STAGE1: Kind = Kind {
     name: "stage 1",
     machine: "-M virt-9.0,virtualization=on,gic-version=3,iommu=smmuv3 -global arm-smmuv3.stage=1",
     identity: Identity { idr0: Identity::QEMU.idr0 & !1, ..Identity::QEMU },
     stages: 1,
+    levels: Levels::Two,
 };
 const STAGE2: Kind = Kind {
     name: "stage 2",
     machine: "-M virt-9.0,virtualization=on,gic-version=3,iommu=smmuv3 -global arm-smmuv3.stage=2",
     identity: Identity { idr0: Identity::QEMU.idr0 & !2, ..Identity::QEMU },
     stages: 2,
+    levels: Levels::Two,
 };
 
 fn configurations_agree(kind: &Kind) {
-    let pair = Pair::start(Qemu::start(kind.machine), kind.identity);
+    let pair = Pair::start(Qemu::start(kind.machine), kind.identity, kind.levels);
     let explained = RefCell::new(BTreeMap::<_, u64>::new());
     let (accesses, reached, recorded) = (Cell::new(0u64), Cell::new(0u64), Cell::new(0u64));
     let mut runner = TestRunner::new(config(CONFIGURATIONS, kind.name));
@@ -84,7 +90,7 @@ fn configurations_agree(kind: &Kind) {
 }
 
 fn sequences_agree(kind: &Kind) {
-    let pair = Pair::start(Qemu::start(kind.machine), kind.identity);
+    let pair = Pair::start(Qemu::start(kind.machine), kind.identity, kind.levels);
     let total = Cell::new(Tally::default());
     let mut runner = TestRunner::new(config(SEQUENCES, kind.name));
     let result = runner.run(&sequences(kind.stages), |(translation, steps)| {
@@ -107,6 +113,34 @@ fn sequences_agree(kind: &Kind) {
         kind.name,
     );
     assert!(stale > accesses / 100, "no invalidation was ever missing");
+}
+
+/// Any command there is or is not, with any words.
+fn commands() -> impl Strategy<Value = [u64; 2]> {
+    let known = prop_oneof![1..=0x06u64, 0x10..=0x13u64, 0x18..=0x23u64, 0x28..=0x30u64, 0x40..=0x46u64];
+    let op = prop_oneof![8 => known, 1 => 0..0x100u64];
+    (op, any::<u64>(), any::<u64>()).prop_map(|(op, low, high)| [low & !0xff | op, high])
+}
+
+fn commands_agree(kind: &Kind) {
+    let pair = Pair::start(Qemu::start(kind.machine), kind.identity, kind.levels);
+    let refused = Cell::new(0u64);
+    let mut runner = TestRunner::new(config(COMMANDS, kind.name));
+    let result = runner.run(&commands(), |words| {
+        let taken = pair.run_any(words).map_err(TestCaseError::fail)?;
+        refused.set(refused.get() + u64::from(!taken));
+        Ok(())
+    });
+    if let Err(error) = result {
+        stop(error);
+    }
+    println!("scope: SMMU model and QEMU, {}: random commands, {} refused", kind.name, refused.get());
+    assert!(refused.get() > 0, "commands are too much alike");
+}
+
+#[test]
+fn commands_agree_with_every_kind() {
+    [BOTH, STAGE1, STAGE2].iter().for_each(commands_agree);
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod deviations;
 mod differential;
 mod driver;
 mod encode;
+mod faults;
 mod machine;
+mod rights;
 mod sequence;
 mod stages;

@@ -127,13 +127,15 @@ pub(crate) struct Tally {
 struct Player<'p> {
     pair: &'p Pair,
     kind: u64,
+    /// A page that serves every ASID was mapped.
+    global: bool,
     tally: Tally,
 }
 
 impl Pair {
     /// Plays a sequence; the error says where QEMU did what is not permitted.
     pub(crate) fn play(&self, kind: u64, steps: &[Step]) -> Result<Tally, String> {
-        let mut player = Player { pair: self, kind, tally: Tally::default() };
+        let mut player = Player { pair: self, kind, global: false, tally: Tally::default() };
         player.set_up();
         for (number, step) in steps.iter().enumerate() {
             player.step(step).map_err(|error| format!("step {number}, {step:x?}: {error}"))?;
@@ -213,17 +215,28 @@ impl Player<'_> {
 
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match *step {
-            Step::Stage1 { page, to, write, global } => self.stage1(page, to, write, global),
+            Step::Stage1 { page, to, write, global } => {
+                self.global |= global && to.is_some();
+                self.stage1(page, to, write, global);
+            }
             Step::Stage2 { page, to, write } => self.stage2(page, to, write),
             Step::Link { stage2, half, linked } => self.link(stage2, half, linked),
             Step::Descriptor { asid, valid } => self.descriptor(asid, valid),
             // One in eight is abort.
             Step::Entry { vmid, kind } => self.entry(vmid, if kind == 0 { config::ABORT } else { self.kind }),
-            Step::Command(words) => self.pair.run_any(words)?,
+            Step::Command(words) => {
+                self.pair.run_any(self.without_global_pages(words))?;
+            }
             Step::Access { page, write } => return self.access(page, write),
         }
         self.pair.model.speculate(SID);
         Ok(())
+    }
+
+    /// QEMU tags pages that serve every ASID with the one that used them, and an invalidation by another misses them.
+    fn without_global_pages(&self, [low, high]: [u64; 2]) -> [u64; 2] {
+        let by_asid = self.global && low & 0xff == opcode::TLBI_NH_VA;
+        [if by_asid { low & !0xff | opcode::TLBI_NH_VAA } else { low }, high]
     }
 
     fn access(&mut self, page: usize, write: bool) -> Result<(), String> {
