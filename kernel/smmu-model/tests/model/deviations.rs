@@ -130,7 +130,9 @@ fn tables_by_their_first_address(built: &Built, difference: &Difference) -> bool
     let word = built.words[&(RAM_AT + CD_AT)];
     let high = difference.access.address >> 55 & 1 == 1;
     let small = if high { CD0::TG1.read(word) == 2 } else { CD0::TG0.read(word) == 0 };
-    has(built, config::NESTED) && !small && (class(&difference.expected) == 1 || class(&difference.seen) == 1)
+    let unrecorded = silent(&difference.expected) && !STE2::S2R.is_set(built.entry[2]);
+    let on_table = class(&difference.expected) == 1 || class(&difference.seen) == 1 || unrecorded;
+    has(built, config::NESTED) && !small && on_table
 }
 
 /// An entry whose stage-2 input size exceeds its own output size is refused; the limit is the SMMU's size (5.2, S2T0SZ).
