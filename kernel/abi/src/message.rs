@@ -28,6 +28,15 @@ impl MessageInfo {
         Self(word & !0x7f | length)
     }
 
+    /// The word a user passed, if its message words all travel in registers and no capabilities come along; with the
+    /// bits cleared that mean nothing from a sender.
+    #[must_use]
+    pub const fn short(word: u64) -> Option<Self> {
+        const LENGTH_AND_CAPS: u64 = MessageInfo::new(0, 0, 3, 0x7f).word();
+        const UNWRAPPED: u64 = MessageInfo::new(0, 7, 0, 0).word();
+        if word & LENGTH_AND_CAPS <= Self::REGISTERS as u64 { Some(Self(word & !UNWRAPPED)) } else { None }
+    }
+
     /// The packed word.
     #[must_use]
     pub const fn word(self) -> u64 {
@@ -56,5 +65,21 @@ impl MessageInfo {
     #[must_use]
     pub const fn caps_unwrapped(self) -> u64 {
         self.0 >> 9 & 7
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_messages_have_their_words_in_registers() {
+        for length in 0..0x80 {
+            for caps in 0..4 {
+                let word = MessageInfo::new(0x1234, 5, caps, length).word();
+                let expected = (length <= 4 && caps == 0).then(|| MessageInfo::new(0x1234, 0, 0, length));
+                assert_eq!(MessageInfo::short(word), expected);
+            }
+        }
     }
 }

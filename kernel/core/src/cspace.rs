@@ -3,7 +3,7 @@
 use sluice_abi::{CPtr, LookupFailure, WORD_BITS};
 
 use crate::Kernel;
-use crate::cap::Cap;
+use crate::cap::{CNode, Cap};
 use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::object::{Tcb, TcbSlot};
@@ -15,27 +15,24 @@ struct Resolved {
     bits_left: u32,
 }
 
-const fn low_bits(count: u32) -> u64 {
-    if count >= u64::BITS { u64::MAX } else { (1 << count) - 1 }
+/// The first `count` (below 64) bits of `word`, as a number.
+const fn first_bits(word: u64, count: u32) -> u64 {
+    word >> 1 >> (u64::BITS - 1 - count)
 }
 
 impl<H: Hal> Kernel<H> {
-    fn resolve(&self, root: Cap, pointer: u64, depth: u32) -> Result<Resolved, LookupFailure> {
+    #[inline]
+    fn resolve(&self, root: CNode, pointer: u64, depth: u32) -> Result<Resolved, LookupFailure> {
         let mut node = root;
         let mut bits_left = depth;
-        let Cap::CNode(_) = root else { return Err(LookupFailure::InvalidRoot) };
-        let mut reached = None;
-        while let Cap::CNode(cnode) = node {
-            let (radix, guard_bits) = (u32::from(cnode.radix), u32::from(cnode.guard_bits));
-            let guard = if guard_bits == 0 || guard_bits > bits_left {
-                0
-            } else {
-                pointer >> (bits_left - guard_bits) & low_bits(guard_bits)
-            };
-            if guard_bits > bits_left || guard != cnode.guard {
+        // The bits left are the first ones of this word.
+        let mut rest = pointer << (WORD_BITS - depth);
+        loop {
+            let (radix, guard_bits) = (u32::from(node.radix), u32::from(node.guard_bits));
+            if guard_bits > bits_left || first_bits(rest, guard_bits) != node.guard {
                 return Err(LookupFailure::GuardMismatch {
                     bits_left: bits_left.into(),
-                    guard_found: cnode.guard,
+                    guard_found: node.guard,
                     guard_bits: guard_bits.into(),
                 });
             }
@@ -43,22 +40,35 @@ impl<H: Hal> Kernel<H> {
             if resolved > bits_left {
                 return Err(LookupFailure::DepthMismatch { bits_left: bits_left.into(), bits_found: resolved.into() });
             }
+            rest <<= guard_bits;
             bits_left -= resolved;
-            let index = if radix == 0 { 0 } else { pointer >> bits_left & low_bits(radix) };
-            let slot = SlotRef::new(cnode.base).nth(index);
-            reached = Some(slot);
+            let slot = SlotRef::new(node.base).nth(first_bits(rest, radix));
             if bits_left == 0 || resolved == 0 {
-                break;
+                return Ok(Resolved { slot, bits_left });
             }
-            node = self.cap(slot);
+            match self.read(slot) {
+                Some(next) => node = next,
+                None => return Ok(Resolved { slot, bits_left }),
+            }
+            rest <<= radix;
         }
-        reached.map(|slot| Resolved { slot, bits_left }).ok_or(LookupFailure::InvalidRoot)
     }
 
     /// The slot a thread's capability pointer names; bits left over at a capability that is no CNode are ignored.
     pub(crate) fn lookup_slot(&self, thread: Handle<Tcb>, pointer: CPtr) -> Result<SlotRef, LookupFailure> {
-        let root = self.cap(thread.slot(TcbSlot::CSpace as u64));
+        let root = self.read(thread.slot(TcbSlot::CSpace as u64)).ok_or(LookupFailure::InvalidRoot)?;
         self.resolve(root, pointer.0, WORD_BITS).map(|resolved| resolved.slot)
+    }
+
+    /// As [`Kernel::lookup_slot`], if the first CNode has the slot and it holds no further CNode; else nothing, or a slot
+    /// with a CNode's capability.
+    #[inline(always)]
+    pub(crate) fn lookup_near(&self, thread: Handle<Tcb>, pointer: CPtr) -> Option<SlotRef> {
+        let node: CNode = self.read(thread.slot(TcbSlot::CSpace as u64))?;
+        let (radix, guard_bits) = (u32::from(node.radix), u32::from(node.guard_bits));
+        debug_assert!(radix > 0 && radix + guard_bits <= WORD_BITS);
+        let index = first_bits(pointer.0 << guard_bits, radix);
+        (first_bits(pointer.0, guard_bits) == node.guard).then(|| SlotRef::new(node.base).nth(index))
     }
 
     /// The slot an argument of an invocation names: `depth` bits of `index`, all of which must be used.
@@ -70,7 +80,7 @@ impl<H: Hal> Kernel<H> {
         depth: u64,
     ) -> Result<SlotRef, SyscallError> {
         let failed = |failure| SyscallError::FailedLookup { source, failure };
-        let Cap::CNode(_) = root else { return Err(failed(LookupFailure::InvalidRoot)) };
+        let Cap::CNode(root) = root else { return Err(failed(LookupFailure::InvalidRoot)) };
         let depth = u32::try_from(depth).ok().filter(|depth| (1..=WORD_BITS).contains(depth));
         let depth = depth.ok_or(SyscallError::Range { min: 1, max: WORD_BITS.into() })?;
         let Resolved { slot, bits_left } = self.resolve(root, index, depth).map_err(failed)?;

@@ -77,8 +77,14 @@ impl<H: Hal> Kernel<H> {
     }
 
     fn link_after(&mut self, before: SlotRef, dest: SlotRef, cap: Cap, revocable: bool) {
-        let next = self.slot(before).links().next;
         self.slot(dest).set_cap(cap);
+        self.link(before, dest, revocable);
+    }
+
+    /// Gives `dest`, which has its capability, its place behind `before`.
+    #[inline(always)]
+    pub(crate) fn link(&mut self, before: SlotRef, dest: SlotRef, revocable: bool) {
+        let next = self.slot(before).links().next;
         self.slot(dest).set_links(Links { prev: Some(before), next, revocable, first_badged: revocable });
         self.slot(before).set_next(Some(dest));
         if let Some(next) = next {
@@ -111,6 +117,7 @@ impl<H: Hal> Kernel<H> {
     }
 
     /// Empties a slot whose capability has been finalised.
+    #[inline(always)]
     pub(crate) fn unlink(&mut self, slot: SlotRef) {
         let links = self.slot(slot).links();
         if let Some(prev) = links.prev {
@@ -122,7 +129,7 @@ impl<H: Hal> Kernel<H> {
             after.first_badged |= links.first_badged;
             self.slot(next).set_links(after);
         }
-        self.slot(slot).set_cap(Cap::Null);
+        self.slot(slot).clear();
         self.slot(slot).set_links(Links::default());
     }
 

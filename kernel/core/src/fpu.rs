@@ -42,8 +42,11 @@ impl<H: Hal> Kernel<H> {
     }
 
     /// Lets the thread that runs next use the registers without a trap if they are its own.
+    #[inline(always)]
     pub(crate) fn guard_fpu(&mut self, next: Handle<Tcb>) {
-        let open = self.fpu.owner == Some(next);
+        // Nobody's registers are open to nobody.
+        let Some(owner) = self.fpu.owner else { return };
+        let open = owner == next;
         if open != self.fpu.open {
             self.hal.open_fpu(open);
             self.fpu.open = open;

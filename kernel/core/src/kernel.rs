@@ -2,7 +2,7 @@
 
 use sluice_abi::PhysAddr;
 
-use crate::cap::{Cap, Slot};
+use crate::cap::{Cap, Packed, Slot};
 use crate::domain::DomainSchedule;
 use crate::fpu::Fpu;
 use crate::hal::Hal;
@@ -82,6 +82,12 @@ impl<H: Hal> Kernel<H> {
 
     pub(crate) fn slot(&self, slot: SlotRef) -> &Slot {
         self.hal.slot(slot)
+    }
+
+    /// The capability in `slot`, if it is of one kind.
+    #[inline(always)]
+    pub(crate) fn read<T: Packed>(&self, slot: SlotRef) -> Option<T> {
+        self.hal.slot(slot).read()
     }
 
     pub(crate) fn cap(&self, slot: SlotRef) -> Cap {

@@ -36,6 +36,11 @@ impl Scheduler {
         Self { queues: [(None, None); PRIORITIES], ready: [0; PRIORITIES / 64], decision: Decision::Choose }
     }
 
+    /// Whether no ready thread has a higher priority.
+    pub(crate) fn is_highest(&self, priority: u8) -> bool {
+        self.highest().is_none_or(|highest| usize::from(priority) >= highest)
+    }
+
     fn highest(&self) -> Option<usize> {
         let word = (0..self.ready.len()).rev().find(|word| self.ready[*word] != 0)?;
         Some(word * 64 + 63 - self.ready[word].leading_zeros() as usize)
@@ -181,7 +186,7 @@ impl<H: Hal> Kernel<H> {
             self.enqueue(was);
         }
         let priority = self.tcb(candidate).priority.get();
-        let beats_queues = self.sched.highest().is_none_or(|highest| usize::from(priority) >= highest);
+        let beats_queues = self.sched.is_highest(priority);
         let current_priority = was.map(|was| self.tcb(was).priority.get());
         if !beats_queues {
             self.enqueue(candidate);
@@ -207,15 +212,31 @@ impl<H: Hal> Kernel<H> {
     }
 
     fn switch_to(&mut self, thread: Handle<Tcb>) {
+        self.dequeue(thread);
+        self.run(thread);
+    }
+
+    /// Makes `thread`, which is in no queue of the scheduler, the current one.
+    #[inline(always)]
+    pub(crate) fn run(&mut self, thread: Handle<Tcb>) {
+        if self.tcb(thread).vcpu.get().is_some() || self.is_in_guest() {
+            self.exchange_guest(thread);
+        } else {
+            self.load_vspace_of(thread);
+        }
+        self.guard_fpu(thread);
+        self.current = Some(thread);
+    }
+
+    /// Where the thread before, or `thread`, has a virtual processor.
+    #[cold]
+    fn exchange_guest(&mut self, thread: Handle<Tcb>) {
         let vcpu = self.tcb(thread).vcpu.get();
         self.leave_guest_unless(vcpu);
         self.load_vspace_of(thread);
         if let Some(vcpu) = vcpu {
             self.enter_guest(vcpu);
         }
-        self.guard_fpu(thread);
-        self.dequeue(thread);
-        self.current = Some(thread);
     }
 
     /// One tick has passed.

@@ -44,16 +44,18 @@ impl<T> Handle<T> {
     /// Where the object's memory starts.
     #[must_use]
     pub const fn at(self) -> PhysAddr {
-        PhysAddr(self.tagged.get() & !1)
+        // Not a mask: a subtraction disappears into the offset of whatever is accessed.
+        PhysAddr(self.tagged.get() - 1)
     }
 }
 
 impl<T: Object> Handle<T> {
     /// The `index`-th capability slot inside the object.
     #[must_use]
-    pub const fn slot(self, index: u64) -> SlotRef {
+    pub fn slot(self, index: u64) -> SlotRef {
         debug_assert!(index < T::SLOTS);
-        SlotRef::new(PhysAddr(self.at().0 + (index << SLOT_BITS)))
+        // Objects with slots are aligned to more than their slots take: nothing carries.
+        SlotRef(self.tagged | (index << SLOT_BITS))
     }
 }
 
@@ -97,7 +99,17 @@ impl SlotRef {
     /// Where the slot is.
     #[must_use]
     pub const fn at(self) -> PhysAddr {
-        PhysAddr(self.0.get() & !1)
+        PhysAddr(self.0.get() - 1)
+    }
+
+    /// The reference in a word that [`SlotRef::word`] made, flags taken off: its bits 4:1 are 0.
+    pub(crate) fn from_word(word: u64) -> Option<Self> {
+        NonZeroU64::new(word).map(Self)
+    }
+
+    /// One word: 0 for none, else an odd one.
+    pub(crate) fn word(slot: Option<Self>) -> u64 {
+        slot.map_or(0, |slot| slot.0.get())
     }
 
     /// The `index`-th slot of a CNode that starts here.

@@ -7,7 +7,7 @@ use sluice_abi::{ASID_POOL_COUNT_BITS, ASID_POOL_INDEX_BITS, FrameSize, PAGE_BIT
 use sluice_paging::{Entry, Format, Found, lookup};
 
 use crate::Kernel;
-use crate::cap::{Asid, Cap, Frame, Mapping, PageTable, VSpace};
+use crate::cap::{Asid, Frame, Mapping, PageTable, VSpace};
 use crate::hal::Hal;
 use crate::iommu::Extent;
 use crate::object::{AsidEntry, AsidPool, Context, Tcb, TcbSlot};
@@ -171,8 +171,22 @@ impl<H: Hal> Kernel<H> {
     }
 
     /// Makes the CPU use a thread's VSpace, or the empty one if it has none.
+    #[inline(always)]
     pub(crate) fn load_vspace_of(&mut self, thread: Handle<Tcb>) {
-        if let Cap::VSpace(VSpace { root, asid: Some(asid), .. }) = self.cap(thread.slot(TcbSlot::VSpace as u64))
+        if let Some(VSpace { root, asid: Some(asid), .. }) = self.read(thread.slot(TcbSlot::VSpace as u64))
+            && let Some(AsidEntry { root: found, vmid: Some(vmid), .. }) = self.spaces.entry(&self.hal, asid)
+            && found == root
+        {
+            self.hal.load_vspace(root, vmid);
+        } else {
+            self.load_untagged_vspace_of(thread);
+        }
+    }
+
+    /// As [`Kernel::load_vspace_of`], when the VSpace has no tag yet or there is none.
+    #[cold]
+    fn load_untagged_vspace_of(&mut self, thread: Handle<Tcb>) {
+        if let Some(VSpace { root, asid: Some(asid), .. }) = self.read(thread.slot(TcbSlot::VSpace as u64))
             && let Some(entry) = self.spaces.entry(&self.hal, asid)
             && entry.root == root
         {

@@ -57,10 +57,9 @@ pub(crate) fn synchronise() {
     barrier::isb(barrier::SY);
 }
 
-/// Uses `root` for EL0 from the next exception return.
+/// Uses `root` for EL0 from the next exception return, which synchronises the context.
 pub(crate) fn set_stage2(root: PhysAddr, vmid: u8) {
     VTTBR_EL2.set(u64::from(vmid) << 48 | root.0);
-    barrier::isb(barrier::SY);
 }
 
 /// Says which table is empty: a page of zeroes.

@@ -1,13 +1,15 @@
 //! The machine as the kernel's [`Hal`].
 
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::boot::Ranges;
 use sluice_core::cap::Slot;
-use sluice_core::object::{FpuContext, UserContext};
+use sluice_core::object::{FpuContext, Tcb, UserContext};
 use sluice_core::{CacheOp, Hal, Handle, Kernel, Object, SlotRef, Store};
 use sluice_paging::TableMemory;
 use sluice_smmu::Bus;
-use spin::Mutex;
 
 use crate::gic::Gic;
 use crate::timer::Timer;
@@ -25,20 +27,33 @@ pub(crate) struct Machine {
     pub(crate) tracing: bool,
 }
 
-/// The one kernel. The lock is never contended: one core, interrupts masked.
-static KERNEL: Mutex<Option<Kernel<Machine>>> = Mutex::new(None);
+struct TheKernel(UnsafeCell<MaybeUninit<Kernel<Machine>>>);
 
-/// Runs `act` with the kernel, which boot has installed.
-pub(crate) fn with_kernel<R>(act: impl FnOnce(&mut Kernel<Machine>) -> R) -> R {
-    match KERNEL.lock().as_mut() {
-        Some(kernel) => act(kernel),
-        None => panic!("an exception before the kernel was made"),
-    }
+// SAFETY: one core uses it, and nothing interrupts its use: EL2 runs with interrupts masked, and an exception of EL2 itself
+// ends in `crate::panic`, which does not touch it.
+unsafe impl Sync for TheKernel {}
+
+static KERNEL: TheKernel = TheKernel(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// The kernel.
+///
+/// # Safety
+/// Boot has installed it, and no reference to it lives: to be called once in each exception of a thread, in which the
+/// reference ends.
+#[inline(always)]
+pub(crate) unsafe fn the_kernel() -> &'static mut Kernel<Machine> {
+    // SAFETY: the caller's promise, and nobody else looks meanwhile (`Sync` above).
+    let kernel: &mut MaybeUninit<Kernel<Machine>> = unsafe { &mut *KERNEL.0.get() };
+    // SAFETY: the caller's promise: it is installed.
+    unsafe { kernel.assume_init_mut() }
 }
 
-/// Makes `kernel` the one kernel.
-pub(crate) fn install(kernel: Kernel<Machine>) {
-    *KERNEL.lock() = Some(kernel);
+/// Makes `kernel` the one kernel. Boot does so once.
+pub(crate) fn install(kernel: Kernel<Machine>) -> &'static mut Kernel<Machine> {
+    // SAFETY: no thread has run, so no exception can have used what is there; boot, which gets the reference, ends before
+    // the first does.
+    let place: &'static mut MaybeUninit<Kernel<Machine>> = unsafe { &mut *KERNEL.0.get() };
+    place.write(kernel)
 }
 
 /// Handles interrupts until none is pending.
@@ -49,13 +64,23 @@ pub(crate) fn take_interrupts(kernel: &mut Kernel<Machine>) {
 }
 
 /// The registers of the thread to run; waits while there is none.
+#[inline(always)]
 pub(crate) fn next_context(kernel: &mut Kernel<Machine>) -> *const UserContext {
+    let current = match kernel.current() {
+        Some(current) => current,
+        None => wait_for_thread(kernel),
+    };
+    &raw const kernel.tcb(current).context
+}
+
+#[cold]
+fn wait_for_thread(kernel: &mut Kernel<Machine>) -> Handle<Tcb> {
     loop {
-        if let Some(current) = kernel.current() {
-            return &raw const kernel.tcb(current).context;
-        }
         cpu::wait();
         take_interrupts(kernel);
+        if let Some(current) = kernel.current() {
+            return current;
+        }
     }
 }
 

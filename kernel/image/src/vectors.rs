@@ -2,13 +2,14 @@
 //!
 //! While a thread runs, SP_EL2 points at its [`UserContext`], so that its registers can be saved without a free one.
 
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use aarch64_cpu::registers::{ESR_EL2, FAR_EL2, Readable};
+use sluice_core::Kernel;
 use sluice_core::object::UserContext;
 
-use crate::machine::with_kernel;
+use crate::machine::{Machine, next_context, take_interrupts, the_kernel};
 
 global_asm!(
     r#"
@@ -30,28 +31,7 @@ global_asm!(
     b       save_user
 .endm
 
-.balign 0x800
-.global vectors
-vectors:
-    unexpected
-    unexpected
-    unexpected
-    unexpected
-    unexpected
-    unexpected
-    unexpected
-    unexpected
-    from_user sluice_synchronous
-    from_user sluice_interrupt
-    unexpected
-    from_user sluice_system_error
-    // From AArch32: EL0 of a guest.
-    from_user sluice_synchronous
-    from_user sluice_interrupt
-    unexpected
-    from_user sluice_system_error
-
-save_user:
+.macro save_rest
     stp     x4, x5, [sp, #32]
     stp     x6, x7, [sp, #48]
     stp     x8, x9, [sp, #64]
@@ -75,6 +55,47 @@ save_user:
     stp     x1, x2, [sp, #{tpidr}]
     ldr     x1, =__stack_top
     mov     sp, x1
+.endm
+// System calls are told apart first, and their handler does not return here: it ends in resume_user.
+.macro from_user_synchronous
+    .balign 0x80
+    stp     x0, x1, [sp, #0]
+    stp     x2, x3, [sp, #16]
+    mrs     x0, esr_el2
+    ubfx    x0, x0, #26, #6
+    cmp     x0, #{svc}
+    b.eq    save_caller
+    ldr     x0, =sluice_synchronous
+    b       save_user
+.endm
+
+.balign 0x800
+.global vectors
+vectors:
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    unexpected
+    from_user_synchronous
+    from_user sluice_interrupt
+    unexpected
+    from_user sluice_system_error
+    // From AArch32: EL0 of a guest.
+    from_user sluice_synchronous
+    from_user sluice_interrupt
+    unexpected
+    from_user sluice_system_error
+
+save_caller:
+    save_rest
+    b       sluice_system_call
+
+save_user:
+    save_rest
     blr     x0
 
 // x0 = the context of the thread that runs next.
@@ -108,6 +129,7 @@ resume_user:
 "#,
     pc = const offset_of!(UserContext, pc),
     tpidr = const offset_of!(UserContext, tpidr),
+    svc = const class::SVC64,
 );
 
 const _: () = {
@@ -126,40 +148,59 @@ mod class {
     pub(super) const DATA_ABORT: u64 = 0x24;
 }
 
-/// A synchronous exception of a thread.
+/// A system call of a thread. Not returning spares saving the registers that a caller would want back.
+#[unsafe(no_mangle)]
+extern "C" fn sluice_system_call() -> ! {
+    // SAFETY: a thread ran, so boot is over; this is the only use of the kernel in the exception.
+    let kernel = unsafe { the_kernel() };
+    if !kernel.enter_common_syscall() {
+        enter_any_syscall(kernel);
+    }
+    let context = next_context(kernel);
+    // SAFETY: `resume_user` takes a context's address in x0 and never comes back; nothing on this stack is needed.
+    unsafe { asm!("b resume_user", in("x0") context, options(noreturn)) }
+}
+
+/// Apart, so that common cases need not set aside what this uses.
+#[inline(never)]
+fn enter_any_syscall(kernel: &mut Kernel<Machine>) {
+    kernel.enter_any_syscall();
+}
+
+/// A synchronous exception of a thread other than `svc`.
 #[unsafe(no_mangle)]
 extern "C" fn sluice_synchronous() -> *const UserContext {
     let syndrome = ESR_EL2.get();
     let address = FAR_EL2.get();
-    with_kernel(|kernel| {
-        match ESR_EL2.read(ESR_EL2::EC) {
-            class::SVC64 | class::HVC64 => kernel.enter_syscall(),
-            class::FLOATING_POINT => kernel.enter_fpu_trap(syndrome),
-            class::INSTRUCTION_ABORT => kernel.enter_abort(syndrome, address, true),
-            class::DATA_ABORT => kernel.enter_abort(syndrome, address, false),
-            _ => kernel.enter_exception(syndrome),
-        }
-        crate::machine::next_context(kernel)
-    })
+    // SAFETY: as for system calls.
+    let kernel = unsafe { the_kernel() };
+    match ESR_EL2.read(ESR_EL2::EC) {
+        class::HVC64 => kernel.enter_syscall(),
+        class::FLOATING_POINT => kernel.enter_fpu_trap(syndrome),
+        class::INSTRUCTION_ABORT => kernel.enter_abort(syndrome, address, true),
+        class::DATA_ABORT => kernel.enter_abort(syndrome, address, false),
+        _ => kernel.enter_exception(syndrome),
+    }
+    next_context(kernel)
 }
 
 /// An asynchronous external abort (SError) while a thread ran: a device register it wrote answered with an error.
 #[unsafe(no_mangle)]
 extern "C" fn sluice_system_error() -> *const UserContext {
     let syndrome = ESR_EL2.get();
-    with_kernel(|kernel| {
-        kernel.enter_exception(syndrome);
-        crate::machine::next_context(kernel)
-    })
+    // SAFETY: as for system calls.
+    let kernel = unsafe { the_kernel() };
+    kernel.enter_exception(syndrome);
+    next_context(kernel)
 }
 
 /// An interrupt while a thread ran.
 #[unsafe(no_mangle)]
 extern "C" fn sluice_interrupt() -> *const UserContext {
-    with_kernel(|kernel| {
-        crate::machine::take_interrupts(kernel);
-        crate::machine::next_context(kernel)
-    })
+    // SAFETY: as for system calls.
+    let kernel = unsafe { the_kernel() };
+    take_interrupts(kernel);
+    next_context(kernel)
 }
 
 /// An exception of the kernel itself.

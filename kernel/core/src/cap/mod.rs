@@ -3,11 +3,13 @@
 mod derive;
 mod pack;
 pub mod raw;
+mod read;
 mod region;
 mod slot;
 
 pub(crate) use derive::frame_rights;
 pub use derive::{Derivation, derivation, mask_rights, update_data};
+pub use read::Packed;
 pub use region::{is_revocable, same_object, same_region};
 pub use slot::{Links, Slot};
 

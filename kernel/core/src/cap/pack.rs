@@ -1,31 +1,19 @@
 //! Between [`Cap`] and its two words.
 
+use sluice_abi::PhysAddr;
 use sluice_abi::cap::CapTag;
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CapRights, FrameSize, PhysAddr, VirtAddr};
 
 use super::raw::{self, RawCap};
+use super::read::{Packed, mapping, mapping_words};
 use super::{
-    Asid, CNode, Cap, EndpointCap, Frame, Mapping, NotificationCap, PageTable, Reply, SgiSignal, Untyped, VSpace,
-    Zombie, ZombieKind,
+    Asid, CNode, Cap, EndpointCap, Frame, NotificationCap, PageTable, Reply, SgiSignal, Untyped, VSpace, Zombie,
+    ZombieKind,
 };
 use crate::store::Handle;
 
 const fn address(at: PhysAddr) -> u64 {
     raw::ADDRESS.put(at.0 >> 4)
-}
-
-fn mapping_words(mapped: Option<Mapping>) -> (u64, u64) {
-    mapped.map_or((0, 0), |Mapping { asid, vaddr }| {
-        (raw::MAPPED.put(1), raw::MAPPED_PAGE.put(vaddr.0 >> 12) | raw::ASID.put(asid.0.into()))
-    })
-}
-
-fn mapping(cap: RawCap) -> Option<Mapping> {
-    (raw::MAPPED.get(cap[0]) != 0).then(|| Mapping {
-        asid: Asid(raw::ASID.get(cap[1]) as u16),
-        vaddr: VirtAddr(raw::MAPPED_PAGE.get(cap[1]) << 12),
-    })
 }
 
 fn stream_words(stream: StreamId) -> u64 {
@@ -36,16 +24,12 @@ fn stream(word: u64) -> StreamId {
     StreamId { smmu: raw::SMMU.get(word) as u8, sid: raw::SID.get(word) as u32 }
 }
 
-fn context_words(context: ContextId) -> u64 {
+pub(super) fn context_words(context: ContextId) -> u64 {
     raw::SMMU.put(context.smmu.into()) | raw::CB.put(context.cb.into())
 }
 
-fn context(word: u64) -> ContextId {
+pub(super) fn context(word: u64) -> ContextId {
     ContextId { smmu: raw::SMMU.get(word) as u8, cb: raw::CB.get(word) as u16 }
-}
-
-fn rights(word: u64) -> CapRights {
-    CapRights::from_bits_truncate(raw::RIGHTS.get(word))
 }
 
 impl Cap {
@@ -56,21 +40,11 @@ impl Cap {
             Self::Null | Self::IrqControl | Self::Domain | Self::AsidControl | Self::SidControl | Self::CbControl => {
                 (0, 0)
             }
-            Self::Untyped(Untyped { base, bits, device, used }) => {
-                (address(base) | raw::UNTYPED_BITS.put(bits.into()) | raw::UNTYPED_DEVICE.put(device.into()), used)
-            }
-            Self::Endpoint(EndpointCap { object, badge, rights }) => {
-                (address(object.at()) | raw::RIGHTS.put(rights.bits()), badge)
-            }
-            Self::Notification(NotificationCap { object, badge, rights }) => {
-                (address(object.at()) | raw::RIGHTS.put(rights.bits()), badge)
-            }
-            Self::Reply(Reply { caller, master, grant }) => {
-                (address(caller.at()) | raw::REPLY_MASTER.put(master.into()) | raw::REPLY_GRANT.put(grant.into()), 0)
-            }
-            Self::CNode(CNode { base, radix, guard, guard_bits }) => {
-                (address(base) | raw::RADIX.put(radix.into()) | raw::GUARD_BITS.put(guard_bits.into()), guard)
-            }
+            Self::Untyped(untyped) => return untyped.words(),
+            Self::Endpoint(cap) => return cap.words(),
+            Self::Notification(cap) => return cap.words(),
+            Self::Reply(reply) => return reply.words(),
+            Self::CNode(cnode) => return cnode.words(),
             Self::Thread(thread) => (address(thread.at()), 0),
             Self::IrqHandler(intid) => (0, intid.into()),
             Self::Zombie(Zombie { base, kind, remaining }) => {
@@ -80,26 +54,12 @@ impl Cap {
                 };
                 (address(base) | kind, remaining)
             }
-            Self::Frame(Frame { base, size, rights, device, mapped }) => {
-                let size = match size {
-                    FrameSize::Small => 0,
-                    FrameSize::Large => 1,
-                    FrameSize::Huge => 2,
-                };
-                let (flag, second) = mapping_words(mapped);
-                let fields = raw::FRAME_SIZE.put(size) | raw::FRAME_DEVICE.put(device.into());
-                (address(base) | fields | raw::RIGHTS.put(rights.bits()) | flag, second)
-            }
+            Self::Frame(frame) => return frame.words(),
             Self::PageTable(PageTable { base, mapped }) => {
                 let (flag, second) = mapping_words(mapped);
                 (address(base) | flag, second)
             }
-            Self::VSpace(VSpace { root, asid, bound }) => {
-                let mapped = asid.map_or(0, |_| raw::MAPPED.put(1));
-                let asid = asid.map_or(0, |asid| raw::ASID.put(asid.0.into()));
-                let flag = bound.map_or(0, |_| raw::BOUND.put(1));
-                (address(root) | mapped | flag, asid | bound.map_or(0, context_words))
-            }
+            Self::VSpace(vspace) => return vspace.words(),
             Self::AsidPool { pool, base } => (address(pool.at()), raw::ASID.put(base.0.into())),
             Self::Sid(stream) => (0, stream_words(stream)),
             Self::Cb { context, bound } => {
@@ -124,29 +84,11 @@ impl Cap {
         let base = raw::address(cap);
         let tag = |tag: CapTag| tag as u64;
         match raw::tag(cap) {
-            t if t == tag(CapTag::Untyped) => Self::Untyped(Untyped {
-                base,
-                bits: raw::UNTYPED_BITS.get(cap[0]) as u8,
-                device: raw::UNTYPED_DEVICE.get(cap[0]) != 0,
-                used: cap[1],
-            }),
-            t if t == tag(CapTag::Endpoint) => {
-                Self::Endpoint(EndpointCap { object: Handle::new(base), badge: cap[1], rights: rights(cap[0]) })
-            }
-            t if t == tag(CapTag::Notification) => {
-                Self::Notification(NotificationCap { object: Handle::new(base), badge: cap[1], rights: rights(cap[0]) })
-            }
-            t if t == tag(CapTag::Reply) => Self::Reply(Reply {
-                caller: Handle::new(base),
-                master: raw::REPLY_MASTER.get(cap[0]) != 0,
-                grant: raw::REPLY_GRANT.get(cap[0]) != 0,
-            }),
-            t if t == tag(CapTag::CNode) => Self::CNode(CNode {
-                base,
-                radix: raw::RADIX.get(cap[0]) as u8,
-                guard: cap[1],
-                guard_bits: raw::GUARD_BITS.get(cap[0]) as u8,
-            }),
+            t if t == tag(CapTag::Untyped) => Self::Untyped(Untyped::of(cap)),
+            t if t == tag(CapTag::Endpoint) => Self::Endpoint(EndpointCap::of(cap)),
+            t if t == tag(CapTag::Notification) => Self::Notification(NotificationCap::of(cap)),
+            t if t == tag(CapTag::Reply) => Self::Reply(Reply::of(cap)),
+            t if t == tag(CapTag::CNode) => Self::CNode(CNode::of(cap)),
             t if t == tag(CapTag::Thread) => Self::Thread(Handle::new(base)),
             t if t == tag(CapTag::IrqControl) => Self::IrqControl,
             t if t == tag(CapTag::IrqHandler) => Self::IrqHandler(cap[1] as u32),
@@ -158,23 +100,9 @@ impl Cap {
                 Self::Zombie(Zombie { base, kind, remaining: cap[1] })
             }
             t if t == tag(CapTag::Domain) => Self::Domain,
-            t if t == tag(CapTag::Frame) => Self::Frame(Frame {
-                base,
-                size: match raw::FRAME_SIZE.get(cap[0]) {
-                    0 => FrameSize::Small,
-                    1 => FrameSize::Large,
-                    _ => FrameSize::Huge,
-                },
-                rights: rights(cap[0]),
-                device: raw::FRAME_DEVICE.get(cap[0]) != 0,
-                mapped: mapping(cap),
-            }),
+            t if t == tag(CapTag::Frame) => Self::Frame(Frame::of(cap)),
             t if t == tag(CapTag::PageTable) => Self::PageTable(PageTable { base, mapped: mapping(cap) }),
-            t if t == tag(CapTag::VSpace) => Self::VSpace(VSpace {
-                root: base,
-                asid: (raw::MAPPED.get(cap[0]) != 0).then(|| Asid(raw::ASID.get(cap[1]) as u16)),
-                bound: (raw::BOUND.get(cap[0]) != 0).then(|| context(cap[1])),
-            }),
+            t if t == tag(CapTag::VSpace) => Self::VSpace(VSpace::of(cap)),
             t if t == tag(CapTag::AsidControl) => Self::AsidControl,
             t if t == tag(CapTag::AsidPool) => {
                 Self::AsidPool { pool: Handle::new(base), base: Asid(raw::ASID.get(cap[1]) as u16) }

@@ -7,6 +7,7 @@ use core::cell::Cell;
 
 use super::Cap;
 use super::raw::{NULL, RawCap};
+use super::read::Packed;
 use crate::store::SlotRef;
 
 /// A slot's neighbours in the derivation list and its two bits.
@@ -30,18 +31,10 @@ pub struct Slot {
     next: Cell<u64>,
 }
 
-const PRESENT: u64 = 1;
+// Beside a reference, whose bits 4:1 are 0, in the word of the slot after.
 const REVOCABLE: u64 = 2;
 const FIRST_BADGED: u64 = 4;
-const ADDRESS: u64 = !0x1f;
-
-fn link(slot: Option<SlotRef>) -> u64 {
-    slot.map_or(0, |slot| slot.at().0 | PRESENT)
-}
-
-fn target(word: u64) -> Option<SlotRef> {
-    (word & PRESENT != 0).then(|| SlotRef::new(sluice_abi::PhysAddr(word & ADDRESS)))
-}
+const FLAGS: u64 = REVOCABLE | FIRST_BADGED;
 
 impl Slot {
     /// An empty slot.
@@ -62,6 +55,13 @@ impl Slot {
         self.cap.get()
     }
 
+    /// The capability, if it is of one kind.
+    #[inline(always)]
+    #[must_use]
+    pub fn read<T: Packed>(&self) -> Option<T> {
+        T::read(self.cap.get())
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -73,13 +73,25 @@ impl Slot {
         self.cap.set(cap.pack());
     }
 
+    /// Replaces the capability by one of a kind that is known where this is called.
+    #[inline(always)]
+    pub fn write<T: Packed>(&self, cap: T) {
+        self.cap.set(cap.words());
+    }
+
+    /// Takes the capability away.
+    pub fn clear(&self) {
+        self.cap.set(NULL);
+    }
+
     /// The slot's place in the derivation tree.
+    #[inline]
     #[must_use]
     pub fn links(&self) -> Links {
         let (prev, next) = (self.prev.get(), self.next.get());
         Links {
-            prev: target(prev),
-            next: target(next),
+            prev: SlotRef::from_word(prev),
+            next: SlotRef::from_word(next & !FLAGS),
             revocable: next & REVOCABLE != 0,
             first_badged: next & FIRST_BADGED != 0,
         }
@@ -87,19 +99,19 @@ impl Slot {
 
     /// Replaces the slot's place in the derivation tree.
     pub fn set_links(&self, links: Links) {
-        self.prev.set(link(links.prev));
+        self.prev.set(SlotRef::word(links.prev));
         let bits = if links.revocable { REVOCABLE } else { 0 } | if links.first_badged { FIRST_BADGED } else { 0 };
-        self.next.set(link(links.next) | bits);
+        self.next.set(SlotRef::word(links.next) | bits);
     }
 
     /// Replaces the slot before.
     pub fn set_prev(&self, prev: Option<SlotRef>) {
-        self.prev.set(link(prev));
+        self.prev.set(SlotRef::word(prev));
     }
 
     /// Replaces the slot after.
     pub fn set_next(&self, next: Option<SlotRef>) {
-        self.next.set(link(next) | self.next.get() & (REVOCABLE | FIRST_BADGED));
+        self.next.set(SlotRef::word(next) | self.next.get() & FLAGS);
     }
 }
 

@@ -4,7 +4,7 @@
 use sluice_abi::{CPtr, CapRights, PhysAddr, ipc_buffer};
 
 use crate::Kernel;
-use crate::cap::Cap;
+use crate::cap::Frame;
 use crate::hal::Hal;
 use crate::object::{Tcb, TcbSlot};
 use crate::store::Handle;
@@ -50,7 +50,7 @@ impl IpcBuffer {
 impl<H: Hal> Kernel<H> {
     /// A thread's buffer, if its frame is ordinary memory it may read (and write, to `receive`).
     pub(crate) fn ipc_buffer(&self, thread: Handle<Tcb>, receive: bool) -> Option<IpcBuffer> {
-        let Cap::Frame(frame) = self.cap(thread.slot(TcbSlot::Buffer as u64)) else { return None };
+        let frame: Frame = self.read(thread.slot(TcbSlot::Buffer as u64))?;
         let needed = if receive { CapRights::READ | CapRights::WRITE } else { CapRights::READ };
         if frame.device || !frame.rights.contains(needed) {
             return None;

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod cancel;
+mod fast;
 mod fault;
 mod receive;
 mod send;

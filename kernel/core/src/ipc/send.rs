@@ -75,9 +75,7 @@ impl<H: Hal> Kernel<H> {
     /// Answers whoever called `sender` last, if anybody still waits.
     pub(crate) fn reply_to_caller(&mut self, sender: Handle<Tcb>) {
         let slot = sender.slot(TcbSlot::Caller as u64);
-        if let Cap::Reply(reply) = self.cap(slot)
-            && !reply.master
-        {
+        if let Some(reply) = self.read(slot).filter(|reply: &Reply| !reply.master) {
             self.reply(sender, reply, slot);
         }
     }

@@ -36,6 +36,17 @@ impl Queue {
         }
     }
 
+    /// Takes out the thread that waits longest, which is `thread`.
+    pub fn remove_first(&self, store: &impl Store, thread: Handle<Tcb>) {
+        debug_assert!(self.head.get() == Some(thread));
+        let next = store.get(thread).queue_next.take();
+        self.head.set(next);
+        match next {
+            Some(next) => store.get(next).queue_prev.set(None),
+            None => self.tail.set(None),
+        }
+    }
+
     /// Takes a thread out, wherever it stands.
     pub fn remove(&self, store: &impl Store, thread: Handle<Tcb>) {
         let tcb = store.get(thread);

@@ -156,6 +156,13 @@ pub struct UserContext {
     pub tpidrro: Cell<u64>,
 }
 
+impl UserContext {
+    /// After a system call: it starts over at the instruction that made it.
+    pub(crate) fn set_restart(&self) {
+        self.restart_pc.set(self.pc.get().wrapping_sub(4));
+    }
+}
+
 /// Floating-point registers of a thread; the image saves to and loads from exactly this layout.
 #[repr(C, align(16))]
 pub struct FpuContext {

@@ -33,9 +33,16 @@ struct Manner {
 impl<H: Hal> Kernel<H> {
     /// Handles the system call of the current thread, whose registers are saved, with `x7` as its number.
     pub fn enter_syscall(&mut self) {
+        if !self.enter_common_syscall() {
+            self.enter_any_syscall();
+        }
+    }
+
+    /// As [`Kernel::enter_syscall`], without a look for common cases, which changes nothing but the time it takes.
+    pub fn enter_any_syscall(&mut self) {
         if let Some(thread) = self.current {
             let context = &self.tcb(thread).context;
-            context.restart_pc.set(context.pc.get().wrapping_sub(4));
+            context.set_restart();
             let number = context.x[7].get();
             match Syscall::from_word(number) {
                 Some(call) if Self::has(call) => self.handle_syscall(thread, call),

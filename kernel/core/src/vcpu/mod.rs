@@ -101,6 +101,11 @@ impl<H: Hal> Kernel<H> {
         self.hal.set_guest_mode(false);
     }
 
+    /// Whether the machine is set up for a virtual processor.
+    pub(crate) fn is_in_guest(&self) -> bool {
+        self.vcpus.running.is_some()
+    }
+
     /// Leaves guest mode unless it is `next` that runs on.
     pub(crate) fn leave_guest_unless(&mut self, next: Option<Handle<Vcpu>>) {
         match self.vcpus.running {

@@ -2,6 +2,7 @@
 
 mod boot;
 mod cnode;
+mod common;
 mod deletion;
 mod derivation;
 mod domain;

@@ -16,7 +16,7 @@ use sluice_core::{InterruptUse, Kernel, KernelMemory};
 use sluice_platform::{Console, Machine as Description, ValidBlob, cut_slack, option, remove_nops, validate};
 
 use crate::gic::Gic;
-use crate::machine::{Machine, install, next_context, with_kernel};
+use crate::machine::{Machine, install, next_context};
 use crate::mmu::{Kind, Tables};
 use crate::panic::stop;
 use crate::timer::Timer;
@@ -71,24 +71,22 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
     cpu::set_empty_root(kernel_memory.empty_root);
     let tracing = cfg!(debug_assertions) && option(machine.bootargs, "sluice.trace") == Some("semihosting");
     let hal = Machine { gic, timer: Timer::new(), ram, canary, tracing };
-    install(Kernel::new(hal, kernel_memory));
-    with_kernel(|kernel| {
-        let confined = option(machine.bootargs, "sluice.smmu") != Some(OFF);
-        devices::start_smmus(kernel, &machine, &mut memory.free, confined);
-        let timer = &machine.timer.hypervisor;
-        kernel.reserve_interrupt(timer.intid, InterruptUse::Timer, false);
-        let maintenance = machine.gic.maintenance.map(|interrupt| interrupt.intid);
-        kernel.start_virtualization(machine.timer.virtual_timer.intid, maintenance);
-        let canary_chunk = canary.map(|canary| canary.chunk());
-        let extras = [
-            Extra { id: EXTRA_FDT, bytes: blob.bytes() },
-            Extra { id: EXTRA_DEBUG_CANARY, bytes: canary_chunk.as_ref().map_or(&[], |chunk| chunk) },
-        ];
-        let count = if canary.is_some() { 2 } else { 1 };
-        or_stop(kernel.boot_root_task(root_image, memory, &extras[..count]));
-        kernel.hal.timer.rearm();
-        next_context(kernel)
-    })
+    let kernel = install(Kernel::new(hal, kernel_memory));
+    let confined = option(machine.bootargs, "sluice.smmu") != Some(OFF);
+    devices::start_smmus(kernel, &machine, &mut memory.free, confined);
+    let timer = &machine.timer.hypervisor;
+    kernel.reserve_interrupt(timer.intid, InterruptUse::Timer, false);
+    let maintenance = machine.gic.maintenance.map(|interrupt| interrupt.intid);
+    kernel.start_virtualization(machine.timer.virtual_timer.intid, maintenance);
+    let canary_chunk = canary.map(|canary| canary.chunk());
+    let extras = [
+        Extra { id: EXTRA_FDT, bytes: blob.bytes() },
+        Extra { id: EXTRA_DEBUG_CANARY, bytes: canary_chunk.as_ref().map_or(&[], |chunk| chunk) },
+    ];
+    let count = if canary.is_some() { 2 } else { 1 };
+    or_stop(kernel.boot_root_task(root_image, memory, &extras[..count]));
+    kernel.hal.timer.rearm();
+    next_context(kernel)
 }
 
 /// The device tree's bytes, without what the loader crossed out and the room that it left behind them.
