@@ -64,6 +64,37 @@ global_asm!(
     "puppet_hypervisor_call:",
     "hvc #0",
     "b puppet_report",
+    ".global puppet_count",
+    "puppet_count:",
+    "ldr x2, [x1]",
+    "add x2, x2, #1",
+    "str x2, [x1]",
+    "b puppet_count",
+    // Fills q0..q31 with numbers from x1 on, gives way x2 times, and ORs into x5 what is different after.
+    ".global puppet_float",
+    "puppet_float:",
+    ".arch_extension simd",
+    "mov x3, x1",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+    "dup v\\n\\().2d, x3",
+    "add x3, x3, #1",
+    ".endr",
+    "1: mov x7, #-7",
+    "svc #0",
+    "subs x2, x2, #1",
+    "b.ne 1b",
+    "mov x3, x1",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+    "umov x4, v\\n\\().d[0]",
+    "eor x4, x4, x3",
+    "orr x5, x5, x4",
+    "umov x4, v\\n\\().d[1]",
+    "eor x4, x4, x3",
+    "orr x5, x5, x4",
+    "add x3, x3, #1",
+    ".endr",
+    ".arch_extension nosimd",
+    "b puppet_report",
 );
 
 unsafe extern "C" {
@@ -83,6 +114,10 @@ unsafe extern "C" {
     fn puppet_privileged();
     /// A hypervisor call, then [`puppet_report`].
     fn puppet_hypervisor_call();
+    /// Counts at `x1` for ever.
+    fn puppet_count();
+    /// Keeps numbers in all floating-point registers over `x2` switches of threads, then [`puppet_report`].
+    fn puppet_float();
 }
 
 /// Something a puppet does, other than a system call, before it reports.
@@ -95,6 +130,8 @@ pub(crate) enum Act {
     Breakpoint,
     Privileged,
     HypervisorCall,
+    Count,
+    Float,
 }
 
 impl Act {
@@ -108,6 +145,8 @@ impl Act {
             Self::Breakpoint => puppet_breakpoint as *const (),
             Self::Privileged => puppet_privileged as *const (),
             Self::HypervisorCall => puppet_hypervisor_call as *const (),
+            Self::Count => puppet_count as *const (),
+            Self::Float => puppet_float as *const (),
         };
         code as u64
     }

@@ -49,6 +49,10 @@ pub(crate) struct World {
     /// Untyped of everything a check makes.
     pub(crate) arena: u64,
     foundation: u64,
+    /// Pieces of device Untypeds that were cut off on the way to a page: capability, address, log2 of the bytes.
+    offcuts: [(u64, u64, u64); 64],
+    offcut_count: usize,
+    kept_offcuts: usize,
     /// Slots `first..next` are the present check's.
     pub(crate) first: u64,
     pub(crate) next: u64,
@@ -79,6 +83,9 @@ impl World {
             buffer: Buffer(info.ipc_buffer),
             arena: 0,
             foundation: 0,
+            offcuts: [(0, 0, 0); 64],
+            offcut_count: 0,
+            kept_offcuts: 0,
             first: info.empty.start,
             next: info.empty.start,
             first_page: WINDOW,
@@ -116,12 +123,14 @@ impl World {
         self.next = self.first;
         self.next_page = self.first_page;
         self.watched_count = 0;
+        self.offcut_count = self.kept_offcuts;
     }
 
     /// Makes everything made so far outlive the present check.
     pub(crate) fn keep(&mut self) {
         self.first = self.next;
         self.first_page = self.next_page;
+        self.kept_offcuts = self.offcut_count;
     }
 
     /// Invokes the object.
@@ -214,17 +223,24 @@ impl World {
         Ok(address)
     }
 
-    /// The device page at `paddr`, cut out of the Untyped that holds it.
+    /// The device page at `paddr`, cut out of the smallest Untyped that holds it.
     pub(crate) fn device_frame(&mut self, paddr: u64) -> Outcome<u64> {
-        let holds = |desc: &UntypedDesc| desc.paddr <= paddr && paddr - desc.paddr < 1 << desc.size_bits;
-        let found = self.untypeds().find(|(_, desc)| desc.is_device == 1 && holds(desc));
-        let Some((mut untyped, desc)) = found else { return Err(stop("no device Untyped holds the registers")) };
-        let (mut base, mut bits) = (desc.paddr, u64::from(desc.size_bits));
+        let listed = self.untypeds().filter(|(_, desc)| desc.is_device == 1);
+        let listed = listed.map(|(cap, desc)| (cap, desc.paddr, u64::from(desc.size_bits)));
+        let all = listed.chain(self.offcuts[..self.offcut_count].iter().copied());
+        let holding = all.filter(|(_, base, bits)| *base <= paddr && paddr - base < 1 << bits);
+        let found = holding.min_by_key(|(_, _, bits)| *bits);
+        let (mut untyped, mut base, mut bits) = found.ok_or_else(|| stop("no device Untyped holds the registers"))?;
         while bits > u64::from(PAGE_BITS) {
             bits -= 1;
             let halves = self.slots(2);
             self.ok(&retype(untyped, ObjectType::Untyped, bits, halves, 2))?;
-            let upper = u64::from(paddr >> bits & 1 != base >> bits & 1);
+            let upper = paddr >> bits & 1;
+            let other = (halves + (upper ^ 1), base + ((upper ^ 1) << bits), bits);
+            if let Some(place) = self.offcuts.get_mut(self.offcut_count) {
+                *place = other;
+                self.offcut_count += 1;
+            }
             untyped = halves + upper;
             base += upper << bits;
         }

@@ -8,6 +8,8 @@ mod fault;
 mod interrupt;
 mod ipc;
 mod memory;
+mod revocation;
+mod schedule;
 mod syscall;
 mod tcb;
 mod untyped;
@@ -53,4 +55,6 @@ pub(crate) const ALL: &[Topic] = &[
     memory::TOPIC,
     asid::TOPIC,
     interrupt::TOPIC,
+    schedule::TOPIC,
+    revocation::TOPIC,
 ];
