@@ -9,7 +9,9 @@ mod interrupt;
 mod ipc;
 mod memory;
 mod revocation;
+mod rights;
 mod schedule;
+mod smmu;
 mod syscall;
 mod tcb;
 mod untyped;
@@ -57,4 +59,6 @@ pub(crate) const ALL: &[Topic] = &[
     interrupt::TOPIC,
     schedule::TOPIC,
     revocation::TOPIC,
+    rights::TOPIC,
+    smmu::TOPIC,
 ];
