@@ -95,6 +95,26 @@ global_asm!(
     ".endr",
     ".arch_extension nosimd",
     "b puppet_report",
+    // Waits for x19, stores the time at x21, quiets the clock at x22, acknowledges x20; x23 times.
+    ".global puppet_watch",
+    "puppet_watch:",
+    "mov x0, x19",
+    "mov x7, #-5",
+    "svc #0",
+    "isb",
+    "mrs x9, cntvct_el0",
+    "str x9, [x21], #8",
+    "mov w10, #1",
+    "str w10, [x22, #0x1c]",
+    "mov x0, x20",
+    // IRQHandler_Ack, no words.
+    "mov x1, #(27 << 12) & 0xffff",
+    "movk x1, #(27 << 12) >> 16, lsl #16",
+    "mov x7, #-1",
+    "svc #0",
+    "subs x23, x23, #1",
+    "b.ne puppet_watch",
+    "b puppet_report",
 );
 
 unsafe extern "C" {
@@ -118,6 +138,8 @@ unsafe extern "C" {
     fn puppet_count();
     /// Keeps numbers in all floating-point registers over `x2` switches of threads, then [`puppet_report`].
     fn puppet_float();
+    /// Takes `x23` interrupts of a PL031 and the time of each, then [`puppet_report`].
+    fn puppet_watch();
 }
 
 /// Something a puppet does, other than a system call, before it reports.
@@ -132,6 +154,7 @@ pub(crate) enum Act {
     HypervisorCall,
     Count,
     Float,
+    Watch,
 }
 
 impl Act {
@@ -147,6 +170,7 @@ impl Act {
             Self::HypervisorCall => puppet_hypervisor_call as *const (),
             Self::Count => puppet_count as *const (),
             Self::Float => puppet_float as *const (),
+            Self::Watch => puppet_watch as *const (),
         };
         code as u64
     }

@@ -14,7 +14,7 @@ use crate::verdict::{Findings, judge};
 /// The platform it runs on.
 const PLATFORM: &str = "qemu-virt";
 /// Time passes with instructions: what a thread gets done in its slice does not depend on what else the host does.
-const TIME: [&str; 2] = ["-icount", "shift=3,sleep=off"];
+const TIME: [&str; 4] = ["-icount", "shift=3,sleep=off", "-rtc", "clock=vm"];
 /// Without a line for so long, a check hangs.
 const SILENCE: std::time::Duration = std::time::Duration::from_secs(30);
 /// A release kernel offers no way to end the machine.

@@ -1,11 +1,14 @@
-//! Deletion of much: deep trees, CNodes full of capabilities and of each other.
+//! Deletion of much: deep trees, CNodes full of capabilities and of each other, and time that it must leave to others.
 
 use sluice_abi::bootinfo::slot;
-use sluice_abi::{CapRights, Label, ObjectType};
+use sluice_abi::{CapRights, Label, ObjectType, Register};
 
+use super::schedule::{frequency, ticks};
 use super::{Entry, Topic};
 use crate::target::call::Call;
-use crate::target::world::{DEPTH, Outcome, World, retype};
+use crate::target::memory::{load, load32, store, store32};
+use crate::target::puppet::{Act, Start};
+use crate::target::world::{DEPTH, Outcome, World, retype, stop};
 
 pub(crate) const TOPIC: Topic = Topic {
     name: "revoke",
@@ -15,6 +18,7 @@ pub(crate) const TOPIC: Topic = Topic {
         Entry::new("full-cnodes", full_cnodes),
         Entry::new("cnodes-that-hold-each-other", cycles),
         Entry::new("threads-that-hold-each-other", threads),
+        Entry::new("interrupts-are-served-meanwhile", interrupts_served),
     ],
 };
 
@@ -141,5 +145,94 @@ fn threads(world: &mut World) -> Outcome {
     world.that("thread and CNode hold each other", world.bytes_left(untyped) < 1 << 16);
     world.revoke(untyped)?;
     world.equal("bytes left", world.bytes_left(untyped), 1 << 16);
+    Ok(())
+}
+
+/// Registers of a PL031 (DDI 0224, 3.3): the time in seconds, the second to interrupt at, the mask.
+const NOW: u64 = 0x00;
+const MATCH: u64 = 0x04;
+const MASK: u64 = 0x10;
+
+/// A thread waits for a clock while thousands of capabilities are revoked: it runs when it is time, not when that is done.
+fn interrupts_served(world: &mut World) -> Outcome {
+    const ROUNDS: u64 = 2;
+    const RADIX: u64 = 12;
+    let clock = world.with_machine(|machine| {
+        let mut found = None;
+        machine.visit_devices(|device| {
+            let registers = device.registers().ok().and_then(|registers| registers.get(0).copied());
+            let interrupt = device.interrupts().ok().and_then(|interrupts| interrupts.get(0).copied());
+            if let (true, Some(registers), Some(irq)) =
+                (device.compatible().any(|binding| binding == "arm,pl031"), registers, interrupt)
+            {
+                found = Some((registers.base().0, u64::from(irq.intid)));
+            }
+        });
+        found
+    })?;
+    let (registers, irq) = clock.ok_or_else(|| stop("the machine has no PL031"))?;
+    let frame = world.device_frame(registers)?;
+    let clock = world.address();
+    let map = crate::target::world::page_map(
+        frame,
+        clock,
+        crate::target::world::READ_WRITE,
+        sluice_abi::VmAttributes::EXECUTE_NEVER,
+    );
+    world.ok(&map)?;
+    let (notification, handler) = (world.make(ObjectType::Notification, 0)?, world.slot());
+    let get = Call::of(slot::IRQ_CONTROL, Label::IrqControlGet).words(&[irq, handler, DEPTH]).caps(&[slot::INIT_CNODE]);
+    world.ok(&get)?;
+    world.ok(&Call::of(handler, Label::IrqHandlerSetNotification).caps(&[notification]))?;
+    let (_, record) = world.page()?;
+    let watcher = world.puppet()?;
+    let start = Start::at(Act::Watch.at())
+        .with(Register::X(19), notification)
+        .with(Register::X(20), handler)
+        .with(Register::X(21), record)
+        .with(Register::X(22), clock)
+        .with(Register::X(23), ROUNDS + 1);
+    world.that("the watcher waits", !world.run(watcher, start)?);
+    // Below it, the root thread revokes. The watcher waits for one interrupt more than there is: done, it would give way to
+    // its equals for ever.
+    world.set_priority(slot::INIT_TCB, 254)?;
+    let outcome = revoke_in_rounds(world, clock, record, RADIX, ROUNDS);
+    world.set_priority(slot::INIT_TCB, 255)?;
+    store32(clock + MASK, 0);
+    outcome
+}
+
+fn revoke_in_rounds(world: &mut World, clock: u64, record: u64, radix: u64, rounds: u64) -> Outcome {
+    let object = world.make(ObjectType::Notification, 0)?;
+    let node = world.make(ObjectType::CNode, radix)?;
+    let second = frequency();
+    // How long it takes without interruption, to start the next ones so that the interrupt comes in the middle.
+    fill(world, &[node], radix, object)?;
+    let begun = ticks();
+    world.revoke(object)?;
+    let whole = ticks() - begun;
+    for round in 0..rounds {
+        fill(world, &[node], radix, object)?;
+        store(record + 8 * round, 0);
+        store32(clock + MASK, 1);
+        store32(clock + MATCH, load32(clock + NOW) + 1);
+        let due = ticks() + second;
+        while ticks() < due - whole / 2 {
+            // Reading the time is slow where time is counted in instructions, and so is a hint.
+            for turn in 0..10_000u32 {
+                core::hint::black_box(turn);
+            }
+        }
+        let begun = ticks();
+        world.revoke(object)?;
+        let ended = ticks();
+        let woken = load(record + 8 * round);
+        world.that("it was woken before the revocation returned", woken != 0 && woken < ended);
+        world.that("it was woken after the revocation began", woken > begun);
+        // A tenth of the whole is hundreds of deletions; one at a time is what the kernel may make it wait.
+        let late = woken.saturating_sub(due);
+        world.that(format_args!("it was late by {late} of {whole} ticks"), late < whole / 10);
+        world.equal("copies left", occupied(world, node, radix), 0);
+    }
     Ok(())
 }

@@ -159,7 +159,7 @@ fn float_disabled(world: &mut World) -> Outcome {
 }
 
 /// The counter that every thread can read (DDI 0487, D12.1).
-fn ticks() -> u64 {
+pub(super) fn ticks() -> u64 {
     let ticks: u64;
     // SAFETY: reads a counter; the barrier keeps it from being read ahead of what it is to time.
     unsafe { core::arch::asm!("isb", "mrs {}, cntvct_el0", out(reg) ticks, options(nostack, preserves_flags)) };
@@ -167,7 +167,7 @@ fn ticks() -> u64 {
 }
 
 /// Its ticks a second.
-fn frequency() -> u64 {
+pub(super) fn frequency() -> u64 {
     let frequency: u64;
     // SAFETY: reads a register that never changes.
     unsafe { core::arch::asm!("mrs {}, cntfrq_el0", out(reg) frequency, options(nomem, nostack, preserves_flags)) };
