@@ -187,6 +187,22 @@ fn unchecked_cached_reads(built: &Built, difference: &Difference) -> bool {
         && difference.seen == Seen { reached: Some(difference.access.target), record: None }
 }
 
+/// A write that a table of stage 1 excludes (APTable) is refused there, before what is wrong further down is found.
+fn refused_by_tables_first(built: &Built, difference: &Difference) -> bool {
+    let Difference { access, expected, seen, .. } = difference;
+    let excluded = built.words.values().any(|word| word & 3 == 3 && word >> 62 & 1 == 1);
+    let refused = match seen.record {
+        Some(_) => kind(seen) == Some(event::F_PERMISSION) && !stage2(seen) && class(seen) == 2,
+        None => !CD0::R.is_set(built.words[&(RAM_AT + CD_AT)]),
+    };
+    has(built, config::STAGE1)
+        && access.write
+        && excluded
+        && refused
+        && expected.reached.is_none()
+        && seen.reached.is_none()
+}
+
 /// Whether QEMU takes a command that the architecture makes illegal: for want of stage 1 (CFGI_CD), EL2, EL3, ATS, PRI or
 /// stalls (4.3 to 4.6), for a Secure stream
 /// (4.1.6), or with a reserved signal (4.7.3).
@@ -217,6 +233,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     ("unlimited tables", unlimited_tables),
     ("cached refusals", cached_refusals),
     ("unchecked cached reads", unchecked_cached_reads),
+    ("refused by tables first", refused_by_tables_first),
 ];
 
 #[test]
