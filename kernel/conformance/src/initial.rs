@@ -132,6 +132,7 @@ fn add_object(state: &mut State, cap: &Cap) {
         | Cap::IrqHandler(_)
         | Cap::SgiSignal { .. }
         | Cap::Reply { .. }
+        | Cap::Dying { .. }
         | Cap::Domain => return,
     };
     state.objects.insert(at, object);

@@ -136,6 +136,16 @@ pub enum Cap {
         /// Its first name.
         base: Asid,
     },
+    /// What is left of the last capability to a CNode or thread whose slots are being emptied. It is good for nothing but to
+    /// be deleted.
+    Dying {
+        /// First byte of the object.
+        base: PhysAddr,
+        /// log2 of its bytes.
+        bits: u32,
+        /// How many slots are left, from the first.
+        left: u64,
+    },
     /// Making of stream capabilities.
     SidControl,
     /// A stream.
@@ -191,7 +201,8 @@ impl Cap {
             | Self::VSpace { root: base, .. }
             | Self::AsidPool { pool: base, .. }
             | Self::Vcpu(base)
-            | Self::StreamTable { base, .. } => Some(ObjectName::Memory(*base)),
+            | Self::StreamTable { base, .. }
+            | Self::Dying { base, .. } => Some(ObjectName::Memory(*base)),
             Self::Reply { caller, .. } => Some(ObjectName::Reply(*caller)),
             Self::Sid(stream) => Some(ObjectName::Stream(*stream)),
             Self::Cb(context) => Some(ObjectName::Context(*context)),
@@ -210,7 +221,7 @@ impl Cap {
     #[must_use]
     pub const fn memory(&self) -> Option<(PhysAddr, u32)> {
         match self {
-            Self::Untyped { base, bits, .. } => Some((*base, *bits)),
+            Self::Untyped { base, bits, .. } | Self::Dying { base, bits, .. } => Some((*base, *bits)),
             Self::Endpoint { object, .. } => Some((*object, ObjectType::Endpoint.size_bits(0))),
             Self::Notification { object, .. } => Some((*object, ObjectType::Notification.size_bits(0))),
             Self::CNode { base, radix, .. } => Some((*base, ObjectType::CNode.size_bits(*radix))),

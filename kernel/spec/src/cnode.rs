@@ -87,7 +87,8 @@ impl State {
                 | Cap::PageTable { mapped: None, .. }
                 | Cap::StreamTable { mapped: None, .. }
         );
-        let single = matches!(cap, Cap::SidControl | Cap::CbControl | Cap::IrqControl | Cap::Reply { .. });
+        let single =
+            matches!(cap, Cap::SidControl | Cap::CbControl | Cap::IrqControl | Cap::Reply { .. } | Cap::Dying { .. });
         if matches!(cap, Cap::Untyped { .. }) && self.children(source).next().is_some() {
             Err(Refused::RevokeFirst)
         } else if unfinished || single {

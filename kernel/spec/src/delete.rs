@@ -1,4 +1,9 @@
 //! Deletion and revocation. Both are one step here; the kernel may be interrupted in the middle and start over.
+//!
+//! An object with slots whose last capability goes is emptied, from its last slot to its first, and is gone then. It may
+//! hold the last capability to another such object, and that to a third. Those are not taken apart in turn, which could
+//! take for ever: such a capability changes places with what is in its own object's first slot, and stays there, dying,
+//! until somebody deletes it; the memory that the object was made in can be revoked.
 
 use sluice_abi::VirtAddr;
 
@@ -7,8 +12,44 @@ use crate::{Asid, Cap, Mapping, Object, ObjectName, Slot, State, ThreadSlot};
 impl State {
     /// Empties a slot, and ends what its capability was the last one to.
     pub(crate) fn delete(&mut self, slot: Slot) {
-        let Some(cap) = self.cap(slot) else { return };
+        while let Some(dying) = self.delete_or_begin(slot) {
+            let Cap::Dying { base, bits, left } = dying else { return };
+            self.put_out(self.slot_of(base, left - 1));
+            if self.cap(slot) == Some(dying) {
+                self.replace(slot, Cap::Dying { base, bits, left: left - 1 });
+            }
+        }
+    }
+
+    /// Empties a slot of an object that is being emptied.
+    fn put_out(&mut self, slot: Slot) {
+        while let Some(Cap::Dying { base, .. }) = self.delete_or_begin(slot) {
+            let first = self.slot_of(base, 0);
+            if first == slot {
+                return;
+            }
+            self.exchange(slot, first);
+        }
+    }
+
+    /// Empties a slot, unless it holds what is left of an object with slots in use; begins to end one such.
+    fn delete_or_begin(&mut self, slot: Slot) -> Option<Cap> {
+        let cap = self.cap(slot)?;
         let last = self.is_last(slot);
+        if let (Cap::CNode { .. } | Cap::Thread(_), Some((base, bits)), true) = (cap, cap.memory(), last) {
+            self.end(cap);
+            let left = self.slots_of(base);
+            self.replace(slot, Cap::Dying { base, bits, left });
+        }
+        if let Some(dying @ Cap::Dying { base, left, .. }) = self.cap(slot) {
+            if left > 1 || left == 1 && self.slot_of(base, 0) != slot {
+                return Some(dying);
+            }
+            self.unlink(slot);
+            self.objects.remove(&base);
+            self.running = self.running.filter(|running| *running != base);
+            return None;
+        }
         self.unlink(slot);
         self.forget_with(slot);
         if let Cap::Frame { base, size, mapped: Some(Mapping { asid, at }), .. } = cap {
@@ -16,16 +57,45 @@ impl State {
         }
         if last {
             self.end(cap);
+            if let Some(ObjectName::Memory(base)) = cap.object() {
+                self.objects.remove(&base);
+            }
+        }
+        None
+    }
+
+    /// How many slots an object has.
+    fn slots_of(&self, object: sluice_abi::PhysAddr) -> u64 {
+        match self.objects.get(&object) {
+            Some(Object::CNode { radix }) => 1 << radix,
+            Some(Object::Thread(_)) => ThreadSlot::ALL.len() as u64,
+            _ => 0,
+        }
+    }
+
+    fn slot_of(&self, object: sluice_abi::PhysAddr, index: u64) -> Slot {
+        match self.thread(object) {
+            Some(_) => Slot::Thread { thread: object, which: ThreadSlot::ALL[index as usize] },
+            None => Slot::Node { node: object, index },
+        }
+    }
+
+    fn exchange(&mut self, one: Slot, other: Slot) {
+        for (from, to) in [(one, Slot::NOWHERE), (other, one), (Slot::NOWHERE, other)] {
+            if let Some(cap) = self.cap(from) {
+                self.relocate(from, cap, to);
+            }
         }
     }
 
     /// Deletes everything below a slot.
     pub(crate) fn revoke(&mut self, slot: Slot) {
-        for descendant in self.descendants(slot) {
-            self.delete(descendant);
+        while let Some(child) = { self.children(slot).next() } {
+            self.delete(child);
         }
     }
 
+    /// What ends with the last capability, apart from its object.
     fn end(&mut self, cap: Cap) {
         match cap {
             Cap::Sid(stream) => self.end_stream(stream),
@@ -44,7 +114,6 @@ impl State {
             Cap::Thread(thread) => {
                 self.unbind_notification(thread);
                 self.suspend(thread);
-                self.running = self.running.filter(|running| *running != thread);
             }
             Cap::Notification { object, .. } => {
                 if let Some(Object::Notification { bound: Some(thread), .. }) = self.objects.get(&object) {
@@ -54,6 +123,7 @@ impl State {
             }
             Cap::Untyped { .. }
             | Cap::CNode { .. }
+            | Cap::Dying { .. }
             | Cap::Frame { .. }
             | Cap::VSpace { asid: None, .. }
             | Cap::AsidControl
@@ -65,12 +135,6 @@ impl State {
             | Cap::SgiSignal { .. }
             | Cap::Reply { .. }
             | Cap::Domain => {}
-        }
-        if let Some(ObjectName::Memory(base)) = cap.object() {
-            for inside in self.slots_in(base) {
-                self.delete(inside);
-            }
-            self.objects.remove(&base);
         }
     }
 

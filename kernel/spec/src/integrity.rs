@@ -132,7 +132,11 @@ impl Domain {
             }
             open.extend(state.descendants(slot));
             match state.cap(slot) {
-                Some(Cap::CNode { base, .. }) => open.extend(state.slots_in(base)),
+                Some(Cap::CNode { base, .. } | Cap::Dying { base, .. }) => {
+                    open.extend(state.slots_in(base));
+                    // What is left of it goes there.
+                    open.push(Slot::Node { node: base, index: 0 });
+                }
                 Some(Cap::Thread(thread)) => {
                     open.extend(ThreadSlot::ALL.map(|which| Slot::Thread { thread, which }));
                 }

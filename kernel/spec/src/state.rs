@@ -30,6 +30,8 @@ pub struct State {
     pub pools: BTreeMap<Asid, PhysAddr>,
     /// Address spaces that have a name.
     pub spaces: BTreeMap<Asid, Space>,
+    /// First byte and number of bytes of what nobody may have: memory of the kernel, registers of SMMUs.
+    pub kept: BTreeSet<(PhysAddr, u64)>,
     /// The thread that runs.
     pub running: Option<PhysAddr>,
     /// Interrupts.

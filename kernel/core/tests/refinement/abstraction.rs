@@ -4,10 +4,10 @@ mod derivation;
 mod space;
 mod thread;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_abi::smmu::{ContextId, Record, StreamId};
-use sluice_abi::{Iova, PhysAddr, SLOT_BITS};
+use sluice_abi::{Iova, ObjectType, PhysAddr, SLOT_BITS};
 use sluice_abstract::{
     Asid, Cap, Faults, Interrupts, LatestFault, Mapping, Object, Slot, Smmu, State, ThreadSlot, rights,
 };
@@ -20,8 +20,10 @@ use sluice_core::{Handle, Kernel, Store};
 
 pub(crate) use thread::buffer_at;
 
-use crate::boot::{CONTEXT_COUNT, CONTEXTS, INTERRUPTS, INTIDS, SMMU_EVENTS, STREAM_TABLE, TIMER};
-use crate::machine::Machine;
+use crate::boot::{
+    CONTEXT_COUNT, CONTEXTS, INTERRUPTS, INTIDS, KERNEL, KERNEL_BYTES, SMMU_EVENTS, STREAM_TABLE, TIMER,
+};
+use crate::machine::{Machine, SMMU, SMMU_BYTES};
 
 /// Streams of one table.
 const STREAMS: u32 = 256;
@@ -31,8 +33,7 @@ const STREAMS: u32 = 256;
 pub(crate) fn abstraction(kernel: &Kernel<Machine>) -> State {
     let machine = &kernel.hal;
     let tables = tables(machine);
-    let names = names(machine, &tables);
-    let slots = derivation::slots(machine, &names);
+    let slots = derivation::slots(machine, |slot| name(machine, &tables, slot.at()));
     let mut state = State { slots, objects: objects(kernel), ..State::default() };
     for held in state.slots.values() {
         let (at, object) = match held.cap {
@@ -56,6 +57,7 @@ pub(crate) fn abstraction(kernel: &Kernel<Machine>) -> State {
             }
         }
     }
+    state.kept = BTreeSet::from([(PhysAddr(KERNEL), KERNEL_BYTES), (SMMU, SMMU_BYTES)]);
     state.running = kernel.current().map(Handle::at);
     let interrupts = machine.interrupts.borrow();
     state.interrupts = Interrupts {
@@ -85,45 +87,42 @@ fn tables(machine: &Machine) -> BTreeMap<u32, PhysAddr> {
     later.chain([(0, STREAM_TABLE)]).collect()
 }
 
+/// The streams that anything happens to in a world, as far as there is a table for them.
 fn shadows(tables: &BTreeMap<u32, PhysAddr>) -> impl Iterator<Item = (StreamId, Handle<Stream>)> + '_ {
-    tables.iter().flat_map(|(first, table)| {
-        (0..STREAMS).map(move |index| (StreamId { smmu: 0, sid: first + index }, stream_shadow(*table, index.into())))
+    crate::watch::STREAMS.into_iter().filter_map(|sid| {
+        let (first, table) = tables.range(..=sid).next_back().filter(|(first, _)| sid - **first < STREAMS)?;
+        Some((StreamId { smmu: 0, sid }, stream_shadow(*table, (sid - first).into())))
     })
 }
 
-/// Abstract names of the slots in memory.
-fn names(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>) -> HashMap<PhysAddr, Slot> {
-    let mut names = HashMap::new();
-    for (start, extent) in machine.objects.extents() {
-        let node = PhysAddr(start);
-        if extent.kind == "slots" {
-            let count = (extent.end - start) >> SLOT_BITS;
-            names.extend((0..count).map(|index| {
-                let name = if node == INTERRUPTS { Slot::Interrupt(index as u32) } else { Slot::Node { node, index } };
-                (node.offset(index << SLOT_BITS), name)
-            }));
-        }
+/// The abstract name of the slot at an address.
+fn name(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>, at: PhysAddr) -> Option<Slot> {
+    let (start, extent) = machine.objects.overlapping(at, 1 << SLOT_BITS)?;
+    let (start, index) = (PhysAddr(start), (at.0 - start) >> SLOT_BITS);
+    if extent.kind == "slots" {
+        let of_interrupts = start == INTERRUPTS;
+        return Some(if of_interrupts { Slot::Interrupt(index as u32) } else { Slot::Node { node: start, index } });
     }
-    for (tcb, _) in machine.objects.all::<Tcb>() {
-        let thread = tcb.at();
-        for (concrete, which) in [
+    if machine.objects.find(Handle::<Tcb>::new(start)).is_some() {
+        let which = [
             (TcbSlot::CSpace, ThreadSlot::CSpace),
             (TcbSlot::VSpace, ThreadSlot::VSpace),
             (TcbSlot::Reply, ThreadSlot::Reply),
             (TcbSlot::Caller, ThreadSlot::Caller),
             (TcbSlot::Buffer, ThreadSlot::Buffer),
-        ] {
-            names.insert(tcb.slot(concrete as u64).at(), Slot::Thread { thread, which });
-        }
+        ];
+        let (_, which) = which.into_iter().find(|(slot, _)| *slot as u64 == index)?;
+        return Some(Slot::Thread { thread: start, which });
     }
-    for (stream, shadow) in shadows(tables) {
-        names.insert(shadow.slot(Stream::CONTEXT).at(), Slot::Binding(stream));
-        names.insert(shadow.slot(Stream::HANDLER).at(), Slot::Handler(stream));
+    if let Some((context, _)) = contexts().find(|(_, handle)| handle.slot(Context::VSPACE).at() == at) {
+        return Some(Slot::Translation(context));
     }
-    for (context, handle) in contexts() {
-        names.insert(handle.slot(Context::VSPACE).at(), Slot::Translation(context));
-    }
-    names
+    tables.iter().find_map(|(first, table)| {
+        let (base, next) = (stream_shadow(*table, 0).at(), stream_shadow(*table, 1).at());
+        let number = start.0.checked_sub(base.0)? / (next.0 - base.0);
+        let stream = StreamId { smmu: 0, sid: first + u32::try_from(number).ok().filter(|number| *number < STREAMS)? };
+        Some(if index == Stream::CONTEXT { Slot::Binding(stream) } else { Slot::Handler(stream) })
+    })
 }
 
 fn contexts() -> impl Iterator<Item = (ContextId, Handle<Context>)> {
@@ -173,7 +172,15 @@ fn capability(cap: &concrete::Cap) -> Cap {
         concrete::Cap::Reply(reply) => {
             Cap::Reply { caller: reply.caller.at(), master: reply.master, grant: reply.grant }
         }
-        concrete::Cap::Null | concrete::Cap::Zombie(_) => panic!("{cap:?} between two steps"),
+        concrete::Cap::Zombie(zombie) => Cap::Dying {
+            base: zombie.base,
+            left: zombie.remaining,
+            bits: match zombie.kind {
+                concrete::ZombieKind::Thread => ObjectType::Tcb.size_bits(0),
+                concrete::ZombieKind::CNode { radix } => ObjectType::CNode.size_bits(radix.into()),
+            },
+        },
+        concrete::Cap::Null => panic!("an empty slot in a list"),
     }
 }
 
@@ -238,7 +245,7 @@ fn add_faults(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>, state: &mut S
 /// What the kernel remembers beside the capabilities says the same as they do.
 fn assert_flags_agree(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>, state: &State) {
     let exists = |wanted: Cap| state.slots.values().any(|held| held.cap == wanted);
-    for (stream, shadow) in shadows(tables).filter(|(stream, _)| crate::watch::STREAMS.contains(&stream.sid)) {
+    for (stream, shadow) in shadows(tables) {
         let shadow = machine.get(shadow);
         assert_eq!(shadow.issued.get(), exists(Cap::Sid(stream)), "{stream} is issued");
         let quarantined = state.faults.get(&stream).is_some_and(|faults| faults.quarantined);

@@ -10,6 +10,8 @@ use crate::machine::{Machine, SMMU};
 
 /// The kernel's own memory.
 pub(crate) const KERNEL: u64 = 0x4000_0000;
+/// Bytes of it, the last of which are the table of streams.
+pub(crate) const KERNEL_BYTES: u64 = 0x11_0000;
 /// Slots of the interrupts.
 pub(crate) const INTERRUPTS: PhysAddr = PhysAddr(KERNEL);
 /// How many interrupts there are.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::scope::{CAPABILITIES, DEVICES, IPC, MEMORY, STREAMS, Scope};
+use crate::scope::{CAPABILITIES, DEVICES, IPC, MEMORY, STREAMS, Scope, THREADS};
 use crate::system::{System, report};
 
 /// From each state less than `depth` acts away from the start, everything the world's alphabet has.
@@ -57,4 +57,9 @@ fn devices_agree_in_every_short_sequence() {
 #[test]
 fn ipc_agrees_in_every_short_sequence() {
     explore(&IPC, length());
+}
+
+#[test]
+fn threads_agree_in_every_short_sequence() {
+    explore(&THREADS, length());
 }

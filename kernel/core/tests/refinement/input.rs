@@ -12,7 +12,7 @@ use crate::boot::{SMMU_EVENTS, TIMER};
 use crate::machine::Machine;
 
 /// Where a thread goes on after whatever it does.
-const NEXT: u64 = 0x40_0104;
+pub(crate) const NEXT: u64 = 0x40_0104;
 
 /// A system call with everything that goes along.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -17,6 +17,8 @@ use crate::watch::{Tlb, Watch};
 
 /// Where the SMMU's registers are.
 pub(crate) const SMMU: PhysAddr = PhysAddr(0x0905_0000);
+/// Bytes of them: two pages of 64 KiB.
+pub(crate) const SMMU_BYTES: u64 = 0x2_0000;
 /// QEMU's SMMU, with 512 streams.
 const IDENTITY: Identity = Identity { idr1: Identity::QEMU.idr1 & !0x3f | 9, ..Identity::QEMU };
 

@@ -12,6 +12,8 @@ mod exhaustive;
 mod input;
 mod machine;
 mod message;
+mod nested;
+mod preempted;
 mod random;
 mod scope;
 mod seeded;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::scope::{CAPABILITIES, DEVICES, IPC, MEMORY, STREAMS, Scope};
+use crate::scope::{CAPABILITIES, DEVICES, IPC, MEMORY, STREAMS, Scope, THREADS};
 use crate::system::System;
 
 /// Invocations of one sequence.
@@ -47,6 +47,11 @@ proptest! {
     #[test]
     fn ipc_agrees_in_long_sequences(choices in choices()) {
         run(&IPC, &choices);
+    }
+
+    #[test]
+    fn threads_agree_in_long_sequences(choices in choices()) {
+        run(&THREADS, &choices);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod devices;
 mod ipc;
 mod memory;
 mod streams;
+mod threads;
 
 use sluice_abi::ObjectType;
 use sluice_abi::PhysAddr;
@@ -19,6 +20,7 @@ pub(crate) use devices::DEVICES;
 pub(crate) use ipc::IPC;
 pub(crate) use memory::MEMORY;
 pub(crate) use streams::STREAMS;
+pub(crate) use threads::THREADS;
 
 /// A small world.
 pub(crate) struct Scope {

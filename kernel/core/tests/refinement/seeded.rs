@@ -2,11 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use sluice_abi::Syscall;
 use sluice_abi::bootinfo::slot;
-use sluice_abstract::{Cap, Invocation, Slot, State, invariant};
+use sluice_abstract::{Cap, Invocation, Object, Slot, State, ThreadSlot, invariant};
 
+use crate::input::{Act, Say};
 use crate::machine::Sabotage;
-use crate::scope::{MEMORY, STREAMS, Scope};
+use crate::scope::{IPC, MEMORY, STREAMS, Scope};
 use crate::system::System;
 
 /// The first slot of the root CNode whose capability is one of these.
@@ -165,6 +167,105 @@ fn invariants_notice_states_that_cannot_be() {
         |state| state.slots.retain(|slot, held| slot.is_hidden() || !matches!(held.cap, Cap::Sid(_))),
         "streams_without_a_binding_reach_nothing",
     );
+}
+
+/// As above, for what threads, interrupts and the kernel's own memory are about.
+#[test]
+fn invariants_notice_threads_that_cannot_be() {
+    let mut system = IPC.start(false);
+    let endpoint = find(&system, |cap| matches!(cap, Cap::Endpoint { badge: 0, .. }));
+    let Slot::Node { index, .. } = endpoint else { unreachable!("in the root CNode") };
+    let say = |call| Act::Say(Say::new(call, index, 0));
+    system.happens(&say(Syscall::Recv));
+    let state = system.state;
+    assert_eq!(invariant::broken(&state), None);
+    let assert_breaks = |tamper: fn(&mut State), name: &str| {
+        let mut state = state.clone();
+        tamper(&mut state);
+        let broken = invariant::ALL.iter().filter(|invariant| !(invariant.holds)(&state));
+        let names: Vec<&str> = broken.map(|invariant| invariant.name).collect();
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    };
+    fn threads(state: &mut State) -> Vec<sluice_abi::PhysAddr> {
+        state.objects.iter().filter(|(_, object)| matches!(object, Object::Thread(_))).map(|(at, _)| *at).collect()
+    }
+    assert_breaks(
+        |state| {
+            state.objects.values_mut().for_each(|object| {
+                if let Object::Endpoint { waiting } = object {
+                    waiting.clear();
+                }
+            });
+        },
+        "waiting_threads_are_in_their_queue",
+    );
+    assert_breaks(
+        |state| {
+            let thread = threads(state)[0];
+            state.objects.values_mut().for_each(|object| {
+                if let Object::Notification { pending, waiting, .. } = object {
+                    (*pending, *waiting) = (Some(1), vec![thread]);
+                }
+            });
+        },
+        "signals_do_not_wait",
+    );
+    assert_breaks(
+        |state| {
+            let thread = threads(state)[0];
+            state.objects.values_mut().for_each(|object| {
+                if let Object::Notification { bound, .. } = object {
+                    *bound = Some(thread);
+                }
+            });
+        },
+        "bound_both_ways",
+    );
+    assert_breaks(
+        |state| {
+            let caller = threads(state)[0];
+            let slot = *state.slots.keys().next().expect("a slot");
+            state.slots.get_mut(&slot).expect("a slot").cap = Cap::Reply { caller, master: false, grant: true };
+        },
+        "replies_are_owed",
+    );
+    assert_breaks(|state| state.running = None, "the_highest_runs");
+    assert_breaks(|state| state.interrupts.in_service.extend([35]), "interrupts_in_service_have_a_handler");
+    assert_breaks(
+        |state| {
+            let frame = state.slots.values().find_map(|held| held.cap.memory()).expect("memory");
+            state.kept.insert((frame.0, 8));
+        },
+        "kernel_memory_is_nobodys",
+    );
+}
+
+/// A message, a fault or a reply that is expected otherwise than it comes is noticed.
+#[test]
+fn an_expected_message_that_is_wrong_is_noticed() {
+    let tampered = |tamper: fn(&mut State)| {
+        let mut system = IPC.start(false);
+        let endpoint = find(&system, |cap| matches!(cap, Cap::Endpoint { badge: 0, .. }));
+        let Slot::Node { index, .. } = endpoint else { unreachable!("in the root CNode") };
+        system.happens(&Act::Say(Say::new(Syscall::Recv, index, 0)));
+        tamper(&mut system.state);
+        complaint(|| {
+            let _ = system.act(&Act::Say(Say { words: vec![1, 2, 3, 4, 5], ..Say::new(Syscall::Send, index, 9) }));
+        })
+    };
+    assert_eq!(tampered(|_| {}), None);
+    let forget_rights = |state: &mut State| {
+        for held in state.slots.values_mut() {
+            if let Cap::Endpoint { badge, .. } = &mut held.cap {
+                *badge += 1;
+            }
+        }
+    };
+    assert!(tampered(forget_rights).is_some(), "another badge");
+    let forget_buffers = |state: &mut State| {
+        state.slots.retain(|slot, _| !matches!(slot, Slot::Thread { which: ThreadSlot::Buffer, .. }));
+    };
+    assert!(tampered(forget_buffers).is_some(), "no place for the fifth word");
 }
 
 #[test]

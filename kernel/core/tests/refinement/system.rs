@@ -213,7 +213,7 @@ impl System {
 }
 
 #[track_caller]
-fn assert_same(act: &Act, expected: &State, found: &State) {
+pub(crate) fn assert_same(act: &Act, expected: &State, found: &State) {
     for slot in expected.slots.keys().chain(found.slots.keys()) {
         assert_eq!(expected.slots.get(slot), found.slots.get(slot), "{slot:?} after {act:?}");
     }

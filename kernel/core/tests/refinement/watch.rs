@@ -7,7 +7,10 @@ use sluice_abi::smmu::StreamId;
 use sluice_abi::{Iova, PAGE_SIZE, PhysAddr, VirtAddr};
 use sluice_abstract::{Reached, State};
 use sluice_paging::{Format, Leaf, TableMemory, mappings};
+use sluice_smmu::regs::{STE0, STE2, STE3, config};
 use sluice_smmu_model::{Model, Reach};
+
+use crate::boot::STREAM_TABLE;
 
 /// Streams that are looked at.
 pub(crate) const STREAMS: [u32; 3] = [8, 16, 264];
@@ -40,6 +43,7 @@ impl Watch {
     /// When somebody reaches more.
     pub(crate) fn look(&self, model: &Model, tlb: &Tlb) {
         self.looks.set(self.looks.get() + 1);
+        assert!(tags_have_one_owner(model), "two streams with one tag and different tables in the middle of a step");
         for (sid, allowed) in &self.streams {
             model.speculate(*sid);
             let excess: Vec<_> = dma(model, *sid).difference(allowed).copied().collect();
@@ -53,6 +57,21 @@ impl Watch {
             assert!(excess.is_empty(), "the CPU reaches {excess:x?} through {root} in the middle of a step");
         }
     }
+}
+
+/// Whether entries of streams with the same VMID lead to the same table: what one leaves in the TLB, the other meets.
+fn tags_have_one_owner(model: &Model) -> bool {
+    const ENTRY_BYTES: u64 = 64;
+    let mut owners = BTreeMap::new();
+    STREAMS.iter().filter(|sid| **sid < 256).all(|sid| {
+        let entry = STREAM_TABLE.offset(u64::from(*sid) * ENTRY_BYTES);
+        let [first, second, third] = [0, 16, 24].map(|offset| model.load(entry.offset(offset)));
+        if !STE0::V.is_set(first) || STE0::CONFIG.read(first) != config::STAGE2 {
+            return true;
+        }
+        let table = STE3::S2TTB.read(third);
+        *owners.entry(STE2::S2VMID.read(second)).or_insert(table) == table
+    })
 }
 
 /// What a stream reaches, caches included.
@@ -77,7 +96,9 @@ pub(crate) struct Tlb {
 
 impl Tlb {
     pub(crate) fn load(&self, root: PhysAddr, vmid: u8) {
-        self.roots.borrow_mut().insert(vmid, root);
+        let other = self.roots.borrow_mut().insert(vmid, root).filter(|other| *other != root);
+        let stale = self.entries.borrow().keys().any(|(tag, _)| *tag == vmid);
+        assert!(other.is_none() || !stale, "tag {vmid} gets another table while entries of {other:?} are left");
         self.loaded.set(Some((root, vmid)));
     }
 

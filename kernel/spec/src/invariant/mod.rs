@@ -11,7 +11,7 @@ pub use mappings::{
     free_names_have_no_space, no_page_without_a_capability, no_table_without_a_capability, tables_carry_pages,
 };
 pub use objects::{
-    no_capability_without_its_object, no_object_without_a_capability, no_two_objects_overlap,
+    kernel_memory_is_nobodys, no_capability_without_its_object, no_object_without_a_capability, no_two_objects_overlap,
     untyped_children_are_apart_and_inside,
 };
 pub use streams::{bindings_are_of_the_right_kind, dma_is_confined, streams_without_a_binding_reach_nothing};
@@ -33,7 +33,7 @@ pub struct Invariant {
 }
 
 /// All of them.
-pub const ALL: [Invariant; 19] = [
+pub const ALL: [Invariant; 20] = [
     Invariant { name: "derivation_is_a_forest", holds: derivation_is_a_forest },
     Invariant { name: "descendants_are_inside_their_ancestors", holds: descendants_are_inside_their_ancestors },
     Invariant { name: "untyped_children_are_apart_and_inside", holds: untyped_children_are_apart_and_inside },
@@ -51,6 +51,7 @@ pub const ALL: [Invariant; 19] = [
     Invariant { name: "signals_do_not_wait", holds: signals_do_not_wait },
     Invariant { name: "bound_both_ways", holds: bound_both_ways },
     Invariant { name: "replies_are_owed", holds: replies_are_owed },
+    Invariant { name: "kernel_memory_is_nobodys", holds: kernel_memory_is_nobodys },
     Invariant { name: "the_highest_runs", holds: the_highest_runs },
     Invariant { name: "interrupts_in_service_have_a_handler", holds: interrupts_in_service_have_a_handler },
 ];

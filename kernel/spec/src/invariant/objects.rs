@@ -28,6 +28,15 @@ pub fn no_two_objects_overlap(state: &State) -> bool {
     objects.windows(2).all(|pair| pair[0].0.0 + (1 << pair[0].1.bits()) <= pair[1].0.0)
 }
 
+/// Nobody has a capability to what the kernel keeps for itself, so that it is in no address space and no object.
+#[must_use]
+pub fn kernel_memory_is_nobodys(state: &State) -> bool {
+    let apart = |(at, bits): (sluice_abi::PhysAddr, u32)| {
+        state.kept.iter().all(|(kept, bytes)| at.0 + (1 << bits) <= kept.0 || kept.0 + bytes <= at.0)
+    };
+    state.slots.values().filter_map(|held| held.cap.memory()).all(apart)
+}
+
 /// What nobody holds does not exist: its memory could never be had back.
 #[must_use]
 pub fn no_object_without_a_capability(state: &State) -> bool {

@@ -37,7 +37,9 @@ impl Request<'_> {
     pub fn decode(&self) -> Decoded {
         match self.state.cap(self.slot).ok_or(Refused::InvalidCapability(0))? {
             // Who may send there does, instead.
-            Cap::Endpoint { .. } | Cap::Notification { .. } | Cap::Reply { .. } => Err(Refused::InvalidCapability(0)),
+            Cap::Endpoint { .. } | Cap::Notification { .. } | Cap::Reply { .. } | Cap::Dying { .. } => {
+                Err(Refused::InvalidCapability(0))
+            }
             Cap::Untyped { .. } => self.of_untyped(),
             Cap::CNode { .. } => self.of_cnode(),
             Cap::Thread(_) => self.of_thread(),

@@ -1,8 +1,7 @@
 //! From lists of slots to a forest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use sluice_abi::PhysAddr;
 use sluice_abstract::{Held, Slot};
 use sluice_core::cap::{self as concrete, Links, same_region};
 use sluice_core::{SlotRef, Store};
@@ -12,7 +11,7 @@ use crate::machine::Machine;
 type Found = (SlotRef, concrete::Cap, Links);
 
 /// Follows each list; a slot's parent is the last one before it whose descendants have not ended.
-pub(super) fn slots(machine: &Machine, names: &HashMap<PhysAddr, Slot>) -> BTreeMap<Slot, Held> {
+pub(super) fn slots(machine: &Machine, name: impl Fn(SlotRef) -> Option<Slot>) -> BTreeMap<Slot, Held> {
     let mut all = BTreeMap::new();
     let used: Vec<Found> = machine
         .objects
@@ -20,7 +19,7 @@ pub(super) fn slots(machine: &Machine, names: &HashMap<PhysAddr, Slot>) -> BTree
         .filter(|(_, slot)| !slot.is_empty())
         .map(|(at, slot)| (at, slot.cap(), slot.links()))
         .collect();
-    let name = |slot: SlotRef| names.get(&slot.at()).copied().unwrap_or_else(|| panic!("{slot:?} has no name"));
+    let name = |slot: SlotRef| name(slot).unwrap_or_else(|| panic!("{slot:?} has no name"));
     for head in used.iter().filter(|(_, _, links)| links.prev.is_none()) {
         let mut above: Vec<Found> = Vec::new();
         let mut at = Some(*head);
