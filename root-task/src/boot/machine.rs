@@ -109,5 +109,5 @@ pub(super) fn circumstances(machine: &Machine<'_>, canary: Option<u64>) -> Circu
     }
     tell("gic_base", machine.gic.distributor.base().0);
     let translating = option(machine.bootargs, "sluice.smmu") != Some("off");
-    Circumstances { translating, extra_args }
+    Circumstances { translating, extra_args, command_line: machine.bootargs.to_string() }
 }

@@ -4,6 +4,7 @@
 //! what a component gets can be tested without a kernel.
 
 mod addresses;
+mod args;
 mod device;
 mod error;
 mod signals;
@@ -114,6 +115,8 @@ pub struct Circumstances {
     pub translating: bool,
     /// Arguments every component gets besides those of the spec.
     pub extra_args: Vec<(String, String)>,
+    /// The command line; `NAME.KEY=VALUE` is an argument for one component.
+    pub command_line: String,
 }
 
 impl Plan {
@@ -161,8 +164,7 @@ impl Plan {
         let untyped = untyped.collect();
         let asid_pool = component.asid_pool.then(|| grants.add(Grant::AsidPool, 1));
 
-        let mut args = component.args.clone();
-        args.extend(circumstances.extra_args.iter().cloned());
+        let args = args::of(component, circumstances);
         let manifest = Manifest {
             name: component.name.clone(),
             args,

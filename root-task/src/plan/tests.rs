@@ -66,7 +66,8 @@ fn live(bases: &[u64]) -> Vec<LiveDevice> {
 }
 
 fn plan(translating: bool) -> Plan {
-    let circumstances = Circumstances { translating, extra_args: vec![("kernel_canary".into(), "0x1000".into())] };
+    let extra_args = vec![("kernel_canary".into(), "0x1000".into())];
+    let circumstances = Circumstances { translating, extra_args, command_line: String::new() };
     Plan::new(&system(), 1, &live(&[0x1000_0000, 0x1000_4000]), &circumstances).unwrap()
 }
 
@@ -136,7 +137,7 @@ fn without_translation_there_are_no_stream_capabilities() {
 fn only_the_spec_decides_who_may_manage() {
     let mut system = system();
     system.components[1].devices.iter_mut().for_each(|device| device.manage = false);
-    let circumstances = Circumstances { translating: true, extra_args: vec![] };
+    let circumstances = Circumstances { translating: true, ..Circumstances::default() };
     let plan = Plan::new(&system, 1, &live(&[0, 0x4000]), &circumstances).unwrap();
     assert!(plan.manifest.devices.iter().all(|device| device.manage.is_none() && device.dma[0].frames == 0));
     assert!(!plan.grants.iter().any(|(_, grant)| matches!(grant, Grant::Stream { .. } | Grant::Frames { .. })));
@@ -192,4 +193,20 @@ fn a_manifest_survives_its_encoding() {
     let manifest = plan(true).manifest;
     let bytes = manifest.encode().unwrap();
     assert_eq!(Manifest::decode(&bytes), Ok(manifest));
+}
+
+#[test]
+fn the_command_line_overrides_the_spec_and_the_machine_overrides_both() {
+    let system = system();
+    let name = &system.components[1].name;
+    let circumstances = Circumstances {
+        translating: true,
+        extra_args: vec![("canary".into(), "0x1000".into())],
+        command_line: format!(
+            "other.verbose=1 {name}.verbose=no {name}.canary=0x2000 {name}.bare {name}x.verbose=2 sluice.x=1"
+        ),
+    };
+    let plan = Plan::new(&system, 1, &live(&[0x1000_0000, 0x1000_4000]), &circumstances).unwrap();
+    let expected = [("verbose".into(), "no".into()), ("canary".into(), "0x1000".into())];
+    assert_eq!(plan.manifest.args, expected);
 }

@@ -36,6 +36,9 @@ impl Limits {
         lines: 100_000,
         after_result: None,
     };
+    /// For a soak run, which prints its progress.
+    pub const SOAK: Self =
+        Self { silence: Duration::from_secs(120), total: Duration::from_secs(4 * 3600), ..Self::CHECKED };
     /// For a system that a user watches and ends.
     pub const WATCHED: Self = Self {
         silence: Duration::MAX,

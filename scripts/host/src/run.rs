@@ -34,6 +34,8 @@ pub struct Choices {
     pub trace: Option<PathBuf>,
     /// Print every line as it comes.
     pub show: bool,
+    /// A soak run: longer than any other, and told so by its command line.
+    pub soak: bool,
 }
 
 /// The machine of a root task that comes without a spec.
@@ -111,10 +113,14 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
     if let Some(disk) = disks.disk.as_ref().filter(|_| choices.show) {
         println!("      disk {}: {}", disk.path.display(), disk.origin);
     }
-    let name = format!("boot {}", system.name);
+    let name = format!("{} {}", if choices.soak { "soak" } else { "boot" }, system.name);
     let log = tree.log(&name)?;
     let started = if choices.show { std::time::Instant::now() } else { report::begin(&name) };
-    let limits = if expected.is_some() { Limits::CHECKED } else { Limits::WATCHED };
+    let limits = match &expected {
+        Some(_) if choices.soak => Limits::SOAK,
+        Some(_) => Limits::CHECKED,
+        None => Limits::WATCHED,
+    };
     let transcript = boot::run(command, limits, &mut |line| {
         if choices.show {
             println!("{}", printable(line));

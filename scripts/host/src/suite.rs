@@ -45,6 +45,10 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
         if let Some(log) = trace {
             tally.add(trace::replay(tree, &system, &log)?);
         }
+        if let (true, Some(append)) = (soak, system.soak()?) {
+            let choices = Choices { append: Some(append), soak, ..Choices::default() };
+            tally.add(run::run(tree, &system, &image, &choices)?);
+        }
     }
     tally.add(stops::run(tree, &programs)?);
     tally.add(conformance::run(tree, &programs, Kernel::Debug)?);

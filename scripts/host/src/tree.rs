@@ -111,6 +111,20 @@ impl System {
         self.spec.with_extension("checks")
     }
 
+    /// The command line of a soak run, in a file of its own, where the system has one.
+    ///
+    /// # Errors
+    /// When the file is there and does not read.
+    pub fn soak(&self) -> Result<Option<String>> {
+        let path = self.spec.with_extension("soak");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let words = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
+        Ok(Some(words.collect::<Vec<_>>().join(" ")))
+    }
+
     /// The system's own QEMU arguments.
     #[must_use]
     pub fn devices(&self) -> PathBuf {

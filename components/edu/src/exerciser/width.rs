@@ -1,10 +1,12 @@
 //! A device that emits fewer address bits than memory has, and reaches it all the same.
 
+use sluice_abi::smmu::event;
 use sluice_abi::{FrameSize, Iova};
 use sluice_dma::{Access, DmaError};
-use sluice_edu::{Direction, Pattern};
+use sluice_edu::{Direction, Expected, Pattern, Shown};
 use sluice_rt::{Env, RtError, check};
 
+use super::driver::ATTACK_BYTES;
 use super::error::Trouble;
 use super::frames;
 use super::lab::{self, Lab, PAGE, starts_with};
@@ -48,5 +50,12 @@ pub(super) fn show(env: &Env) -> Result<(), Trouble> {
         "iova {:#x} came out without its top",
         clamped.0
     );
+
+    // So it goes where nobody told it to go. Where nothing is mapped, it does not arrive.
+    let astray = Iova(end);
+    let record = lab.driver.attempt(Direction::ToMemory, Iova(limit + astray.0), ATTACK_BYTES)?;
+    let (event, stream, direction) = (event::F_TRANSLATION, lab.driver.stream, Direction::ToMemory);
+    let blocked = record.is_some_and(|record| Expected { event, stream, iova: astray, direction }.matches(&record));
+    check!("width-astray-blocked", blocked, "told {:#x}: {}", limit + astray.0, Shown(record));
     Ok(lab.space.hide(mapping)?)
 }

@@ -18,8 +18,9 @@ use trouble::Trouble;
 
 const ROUNDS: u64 = 300;
 const SEED: u64 = 1;
-/// Lines of progress.
+/// Lines of progress, and most rounds between two.
 const REPORTS: u64 = 10;
+const REPORT_ROUNDS: u64 = 500;
 
 /// The component's main function.
 pub(crate) fn run(env: &Env) {
@@ -44,7 +45,7 @@ fn burn(env: &Env, rounds: u64, seed: u64) -> Result<(), Trouble> {
         let loss = plan.loss();
         let took = arena.round(number, loss, &mut plan, &mut tally)?;
         latencies.entry(loss).or_default().add(took);
-        if number % rounds.div_ceil(REPORTS) == 0 {
+        if number % rounds.div_ceil(REPORTS).min(REPORT_ROUNDS) == 0 {
             println!("{number} rounds, {} commands before and {} after a loss", tally.before, tally.after);
         }
     }
