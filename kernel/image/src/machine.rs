@@ -167,8 +167,7 @@ impl Hal for Machine {
     }
 
     fn clear(&self, at: PhysAddr, bytes: u64) {
-        phys::clear(at, bytes);
-        cpu::maintain(CacheOp::Clean, at, bytes);
+        cpu::clear(at, bytes);
     }
 
     fn maintain(&self, operation: CacheOp, at: PhysAddr, bytes: u64) {
@@ -220,7 +219,7 @@ impl Hal for Machine {
     }
 
     fn is_tracing(&self) -> bool {
-        self.tracing
+        cfg!(debug_assertions) && self.tracing
     }
 
     fn trace(&self, line: core::fmt::Arguments<'_>) {

@@ -22,6 +22,7 @@ mod monitors;
 mod panic;
 mod phys;
 mod psci;
+mod routines;
 mod semihosting;
 mod start;
 mod timer;

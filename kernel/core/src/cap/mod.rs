@@ -17,7 +17,7 @@ use sluice_abi::cap::CapTag;
 use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{CapRights, FrameSize, PhysAddr, VirtAddr};
 
-use crate::object::{AsidPool, Endpoint, Notification, Tcb, Vcpu};
+use crate::object::{AsidPool, BlockedSender, Endpoint, Notification, Tcb, Vcpu};
 use crate::store::Handle;
 
 /// Address-space identifier: names a VSpace while it has a place in an ASID pool. 0 is never given out.
@@ -120,6 +120,19 @@ pub struct EndpointCap {
     pub badge: u64,
     /// All four rights count.
     pub rights: CapRights,
+}
+
+impl EndpointCap {
+    /// What a thread that sends through it brings.
+    pub(crate) fn sender(&self, call: bool) -> BlockedSender {
+        BlockedSender {
+            endpoint: self.object,
+            badge: self.badge,
+            grant: self.rights.contains(CapRights::GRANT),
+            grant_reply: self.rights.contains(CapRights::GRANT_REPLY),
+            call,
+        }
+    }
 }
 
 /// Authority to use a notification.

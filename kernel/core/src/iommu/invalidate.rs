@@ -6,7 +6,7 @@
 use core::cell::Cell;
 
 use sluice_abi::VirtAddr;
-use sluice_abi::smmu::{ContextId, MAX_SMMUS, StreamId};
+use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_smmu::Failure;
 
 use super::{Located, Unit};
@@ -61,7 +61,9 @@ impl Concerned {
     }
 
     fn numbers(self) -> impl Iterator<Item = u8> {
-        (0..MAX_SMMUS as u8).filter(move |smmu| self.0 >> smmu & 1 != 0)
+        core::iter::successors(Some(self.0), |left| Some(left & left.wrapping_sub(1)))
+            .take_while(|left| *left != 0)
+            .map(|left| left.trailing_zeros() as u8)
     }
 }
 
@@ -88,6 +90,9 @@ impl<H: Hal> Kernel<H> {
     /// entries that combine both stages. Each may be made again from what is forgotten before it, so each waits for a
     /// sync of its own.
     pub(crate) fn invalidate_contexts(&self, asid: Asid, extent: Extent) {
+        if self.contexts_of(asid).next().is_none() {
+            return;
+        }
         let Extent { vaddr, bytes, leaf_bits } = extent;
         self.for_contexts(self.contexts_of(asid), |unit, id, _| {
             unit.driver.invalidate(&self.hal, id.cb, vaddr.0, bytes, leaf_bits)

@@ -44,6 +44,8 @@ pub(crate) struct Unit {
 /// All SMMUs, in device-tree order.
 pub(crate) struct Smmus {
     units: [Option<Unit>; MAX_SMMUS],
+    /// Whether any of them reads tables past the CPU's caches.
+    any_non_coherent: bool,
 }
 
 /// A stream's shadow and its hardware entry.
@@ -55,7 +57,7 @@ pub(crate) struct Located {
 
 impl Smmus {
     pub(crate) const fn new() -> Self {
-        Self { units: [const { None }; MAX_SMMUS] }
+        Self { units: [const { None }; MAX_SMMUS], any_non_coherent: false }
     }
 
     pub(crate) fn unit(&self, smmu: u8) -> Option<&Unit> {
@@ -74,7 +76,7 @@ impl Smmus {
 
     /// Whether any SMMU reads tables past the CPU's caches.
     pub(crate) fn any_non_coherent(&self) -> bool {
-        self.units.iter().flatten().any(|unit| !unit.driver.features().coherent)
+        self.any_non_coherent
     }
 }
 
@@ -114,6 +116,7 @@ impl<H: Hal> Kernel<H> {
             self.hal.create::<Context>(at);
         }
         self.trace_smmu(smmu, driver.streams(), context_count);
+        self.smmus.any_non_coherent |= !driver.features().coherent;
         if let Some(unit) = self.smmus.units.get_mut(usize::from(smmu)) {
             *unit = Some(Unit {
                 driver,

@@ -7,7 +7,7 @@ use super::IpcBuffer;
 use crate::Kernel;
 use crate::cap::Cap;
 use crate::hal::Hal;
-use crate::object::{BlockedSender, Fault, Tcb, ThreadState};
+use crate::object::{Fault, Tcb, ThreadState};
 use crate::store::Handle;
 
 /// Words a reply to an unknown-syscall fault may write back: `x0`..`x7`, PC, SP, next PC, SPSR.
@@ -25,13 +25,7 @@ impl<H: Hal> Kernel<H> {
                 if endpoint.rights.contains(CapRights::WRITE)
                     && endpoint.rights.intersects(CapRights::GRANT | CapRights::GRANT_REPLY) =>
             {
-                let how = BlockedSender {
-                    endpoint: endpoint.object,
-                    badge: endpoint.badge,
-                    grant: endpoint.rights.contains(CapRights::GRANT),
-                    grant_reply: endpoint.rights.contains(CapRights::GRANT_REPLY),
-                    call: true,
-                };
+                let how = endpoint.sender(true);
                 self.tcb(thread).fault.set(Some(fault));
                 self.trace_fault(thread, fault.label() as u64);
                 self.send(thread, how, true);

@@ -17,10 +17,10 @@ use sluice_abi::{CPtr, CapRights, LookupFailure, MessageInfo, Syscall};
 use self::decode::Request;
 use self::reply::Outcome;
 use crate::Kernel;
-use crate::cap::Cap;
+use crate::cap::{Cap, EndpointCap, NotificationCap};
 use crate::hal::Hal;
 use crate::object::{Fault, Tcb, TcbSlot, ThreadState};
-use crate::store::Handle;
+use crate::store::{Handle, SlotRef};
 use crate::trace::Ending;
 
 /// Whether the invoker waits until the message is taken, and whether it wants an answer.
@@ -126,6 +126,9 @@ impl<H: Hal> Kernel<H> {
             Err(failure) if manner.blocking => return self.raise_cap_fault(thread, cptr, false, failure),
             Err(_) => return,
         };
+        if info.extra_caps() == 0 && self.pass_on(thread, slot, manner) {
+            return;
+        }
         let buffer = self.ipc_buffer(thread, false);
         let caps = match self.lookup_extra_caps(thread, buffer, info) {
             Ok(caps) => caps,
@@ -160,6 +163,24 @@ impl<H: Hal> Kernel<H> {
                 }
                 self.finish_invocation(thread, manner.call, outcome);
             }
+        }
+    }
+
+    /// Sends or signals through the capability in `slot`, if that is what it is for: there is nothing to decode then.
+    fn pass_on(&mut self, thread: Handle<Tcb>, slot: SlotRef, manner: Manner) -> bool {
+        if let Some(cap) = self.read::<EndpointCap>(slot)
+            && cap.rights.contains(CapRights::WRITE)
+        {
+            self.send(thread, cap.sender(manner.call), manner.blocking);
+            true
+        } else if let Some(cap) = self.read::<NotificationCap>(slot)
+            && cap.rights.contains(CapRights::WRITE)
+            && !manner.call
+        {
+            self.signal(cap.object, cap.badge);
+            true
+        } else {
+            false
         }
     }
 

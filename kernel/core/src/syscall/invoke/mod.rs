@@ -8,28 +8,18 @@ mod smmu;
 mod tcb;
 mod vcpu;
 
-use sluice_abi::CapRights;
-
 use super::decode::Request;
 use super::invocation::Invocation;
 use super::reply::Outcome;
 use crate::Kernel;
 use crate::error::Preempted;
 use crate::hal::Hal;
-use crate::object::BlockedSender;
 
 impl<H: Hal> Kernel<H> {
     pub(super) fn invoke(&mut self, request: &Request, invocation: Invocation) -> Outcome {
         let result = match invocation {
             Invocation::Send { cap, blocking, call } => {
-                let how = BlockedSender {
-                    endpoint: cap.object,
-                    badge: cap.badge,
-                    grant: cap.rights.contains(CapRights::GRANT),
-                    grant_reply: cap.rights.contains(CapRights::GRANT_REPLY),
-                    call,
-                };
-                self.send(request.thread, how, blocking);
+                self.send(request.thread, cap.sender(call), blocking);
                 Ok(Outcome::Done)
             }
             Invocation::Signal(cap) => {
