@@ -94,6 +94,9 @@ impl<H: Hal> Kernel<H> {
                 return Ok(Progress::Removable(Cap::Null, Cleanup::None));
             }
             let last = self.is_final(slot);
+            if let (Cap::AsidPool { pool, base }, true) = (cap, last) {
+                self.drain_asid_pool(pool, base)?;
+            }
             let Finalised { remainder, cleanup } = self.finalise(cap, last);
             let Cap::Zombie(zombie) = remainder else {
                 return Ok(Progress::Removable(remainder, cleanup));

@@ -8,6 +8,7 @@ use sluice_paging::{Entry, Format, Found, lookup};
 
 use crate::Kernel;
 use crate::cap::{Asid, Frame, Mapping, PageTable, VSpace};
+use crate::error::Preempted;
 use crate::hal::Hal;
 use crate::iommu::Extent;
 use crate::object::{AsidEntry, AsidPool, Context, Tcb, TcbSlot};
@@ -88,17 +89,29 @@ impl<H: Hal> Kernel<H> {
         self.spaces.set_entry(&self.hal, asid, Some(entry));
     }
 
-    /// The last capability of an ASID pool goes: all its VSpaces lose their ASIDs.
+    /// Takes the ASIDs of a pool that is going away from its VSpaces, one between two looks for interrupts.
+    pub(crate) fn drain_asid_pool(&mut self, pool: Handle<AsidPool>, base: Asid) -> Result<(), Preempted> {
+        if self.spaces.pool(base) != Some(pool) {
+            return Ok(());
+        }
+        while let Some((asid, root)) = self.first_asid(pool, base) {
+            self.delete_asid(asid, root);
+            self.preemption_point()?;
+        }
+        Ok(())
+    }
+
+    fn first_asid(&self, pool: Handle<AsidPool>, base: Asid) -> Option<(Asid, PhysAddr)> {
+        let entries = (0..POOL_SIZE).map(|index| Asid(base.0 + index));
+        entries.into_iter().find_map(|asid| Some((asid, self.get(pool).entry(entry_index(asid))?.root)))
+    }
+
+    /// The last capability of an ASID pool goes; [`Kernel::drain_asid_pool`] has come to its end.
     pub(crate) fn delete_asid_pool(&mut self, pool: Handle<AsidPool>, base: Asid) {
         if self.spaces.pool(base) != Some(pool) {
             return;
         }
-        for index in 0..POOL_SIZE {
-            let asid = Asid(base.0 + index);
-            if let Some(entry) = self.spaces.entry(&self.hal, asid) {
-                self.delete_asid(asid, entry.root);
-            }
-        }
+        debug_assert!(self.first_asid(pool, base).is_none(), "the pool was not drained");
         self.spaces.set_pool(base, None);
         self.hal.destroy(pool);
         self.reload_vspace();

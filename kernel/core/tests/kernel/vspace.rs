@@ -404,3 +404,53 @@ fn the_tag_of_the_loaded_vspace_is_taken_only_when_it_is_not_loaded_any_more() {
         assert_eq!(system.current(), system.root);
     }
 }
+
+#[test]
+fn maintenance_of_a_large_frame_stops_for_interrupts_and_does_no_line_twice() {
+    const START: u64 = 0x1040;
+    const END: u64 = 0x8080;
+    for looks in 0..9 {
+        let mut system = System::boot();
+        let (vspace, _) = system.space_around(AT);
+        let frame = system.make(ObjectType::LargePage, 0);
+        let beside = (AT & !0x1f_ffff) + 0x20_0000;
+        assert_eq!(system.map(frame, vspace, beside, READ_WRITE, DEFAULT), ok());
+        let base = system.base(frame);
+        system.machine().take_log();
+        system.machine().interrupt_after(looks);
+        system.done(frame, Label::PageCleanData, &[], &[START, END]);
+        let mut next = base + START;
+        for effect in system.machine().take_log() {
+            if let Effect::Maintain { operation, at, bytes } = effect {
+                assert_eq!((operation, at.0), (CacheOp::Clean, next), "after {looks} looks");
+                assert!(bytes <= 0x1000, "{bytes:#x} bytes at once");
+                next += bytes;
+            }
+        }
+        assert_eq!(next, base + END, "after {looks} looks");
+    }
+}
+
+#[test]
+fn a_pool_goes_whole_whenever_an_interrupt_comes() {
+    for looks in 0..6 {
+        let mut system = System::boot();
+        let page = system.make(ObjectType::Untyped, 12);
+        let pool = system.free_slot();
+        system.done(ASID_CONTROL, Label::AsidControlMakePool, &[page, INIT_CNODE], &[pool, DEPTH]);
+        let spaces: Vec<u64> = (0..4).map(|_| system.make(ObjectType::VSpace, 0)).collect();
+        for vspace in &spaces {
+            system.done(pool, Label::AsidPoolAssign, &[*vspace], &[]);
+        }
+        let before = system.machine().looks();
+        system.machine().interrupt_after(looks);
+        assert_eq!(system.delete(pool), ok());
+        assert!(system.machine().looks() - before >= 4, "one look for each ASID");
+        system.machine().quiet();
+        // A new pool gets the same ASIDs, and nobody has one of them.
+        assert_eq!(system.revoke(page), ok());
+        system.done(ASID_CONTROL, Label::AsidControlMakePool, &[page, INIT_CNODE], &[pool, DEPTH]);
+        let fresh = system.make(ObjectType::VSpace, 0);
+        system.done(pool, Label::AsidPoolAssign, &[fresh], &[]);
+    }
+}

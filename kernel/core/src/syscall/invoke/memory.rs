@@ -1,14 +1,25 @@
 //! Frames, tables, VSpaces and ASID pools.
 
+use sluice_abi::PhysAddr;
+
 use super::super::invocation::MemoryInvocation;
 use super::super::reply::Outcome;
 use crate::Kernel;
 use crate::cap::{Cap, Frame, PageTable, Untyped, VSpace};
-use crate::hal::Hal;
-use crate::object::AsidPool;
+use crate::error::Preempted;
+use crate::hal::{CacheOp, Hal};
+use crate::object::{AsidPool, Tcb};
+use crate::store::Handle;
+
+/// Bytes of cache maintenance between two looks for interrupts.
+const MAINTAIN_STEP: u64 = 1 << 12;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn invoke_memory(&mut self, invocation: MemoryInvocation) -> Outcome {
+    pub(super) fn invoke_memory(
+        &mut self,
+        thread: Handle<Tcb>,
+        invocation: MemoryInvocation,
+    ) -> Result<Outcome, Preempted> {
         match invocation {
             MemoryInvocation::MapFrame { slot, frame, mapping, entry_at, word, old } => {
                 self.slot(slot).set_cap(Cap::Frame(Frame { mapped: Some(mapping), ..frame }));
@@ -31,9 +42,9 @@ impl<H: Hal> Kernel<H> {
                 }
                 self.slot(slot).set_cap(Cap::PageTable(PageTable { mapped: None, ..table }));
             }
-            MemoryInvocation::Maintain { operation, at, bytes } => self.hal.maintain(operation, at, bytes),
+            MemoryInvocation::Maintain { operation, at, bytes } => self.maintain(thread, operation, at, bytes)?,
             MemoryInvocation::Nothing => {}
-            MemoryInvocation::GetAddress(address) => return Outcome::word(address.0),
+            MemoryInvocation::GetAddress(address) => return Ok(Outcome::word(address.0)),
             MemoryInvocation::MakePool { untyped, at, base, dest } => {
                 if let Cap::Untyped(parent) = self.cap(untyped) {
                     self.slot(untyped).set_cap(Cap::Untyped(Untyped { used: parent.size(), ..parent }));
@@ -48,6 +59,26 @@ impl<H: Hal> Kernel<H> {
                 self.assign_asid(asid, vspace.root);
             }
         }
-        Outcome::Done
+        Ok(Outcome::Done)
+    }
+
+    /// Cache maintenance of any size. What is done already when an interrupt waits is not done again: the first message
+    /// word, where the range starts, moves on in the caller's register.
+    fn maintain(&mut self, thread: Handle<Tcb>, operation: CacheOp, at: PhysAddr, bytes: u64) -> Result<(), Preempted> {
+        let mut done = 0;
+        loop {
+            // To the end of a step that starts at a multiple of its size, so that no line is done twice.
+            let step = (MAINTAIN_STEP - (at.0 + done) % MAINTAIN_STEP).min(bytes - done);
+            self.hal.maintain(operation, at.offset(done), step);
+            done += step;
+            if done == bytes {
+                return Ok(());
+            }
+            if let Err(preempted) = self.preemption_point() {
+                let start = &self.tcb(thread).context.x[2];
+                start.set(start.get() + done);
+                return Err(preempted);
+            }
+        }
     }
 }

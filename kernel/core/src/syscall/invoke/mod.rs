@@ -33,7 +33,7 @@ impl<H: Hal> Kernel<H> {
             Invocation::Retype(retype) => self.retype(retype).map(|()| Outcome::Done),
             Invocation::CNode(invocation) => self.invoke_cnode(request.thread, invocation),
             Invocation::Tcb(thread, invocation) => self.invoke_tcb(request, thread, invocation),
-            Invocation::Memory(invocation) => Ok(self.invoke_memory(invocation)),
+            Invocation::Memory(invocation) => self.invoke_memory(request.thread, invocation),
             Invocation::Interrupt(invocation) => {
                 self.invoke_interrupt(invocation);
                 Ok(Outcome::Done)
