@@ -59,7 +59,7 @@ pub(super) const ROWS: [Row; 21] = [
 
 /// Rows that are not measured, and why.
 pub(super) const MISSING: [(&str, &str); 2] =
-    [("vcpu-hvc", "no virtual processors yet"), ("vcpu-smc", "no virtual processors yet")];
+    [("vcpu-hvc", "the benchmark runs no guest yet"), ("vcpu-smc", "the benchmark runs no guest yet")];
 
 /// Order statistics of a row, in instructions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
