@@ -18,7 +18,9 @@ const SDK: &[&str] = &["kernel/abi", "sdk/manifest", "sdk/sys", "sdk/rt", "sdk/d
 fn allowed(folder: &str) -> Option<Vec<&'static str>> {
     let list: &[&str] = match folder {
         "kernel/abi" | "scripts/meter" => &[],
-        "kernel/paging" | "kernel/platform" | "kernel/spec" | "capdl-gen/spec" | "scripts/host" => &["kernel/abi"],
+        "kernel/paging" | "kernel/platform" | "kernel/spec" | "capdl-gen/spec" | "scripts/host" | "tests/fuzz" => {
+            &["kernel/abi"]
+        }
         "conformance" => &["kernel/abi", "kernel/platform"],
         "kernel/smmu" => &["kernel/abi", "kernel/paging"],
         "kernel/smmu-model" => &["kernel/abi", "kernel/paging", "kernel/smmu"],
@@ -50,7 +52,7 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
 fn allowed_in_tests(folder: &str) -> &'static [&'static str] {
     match folder {
         "kernel/smmu" => &["kernel/smmu-model"],
-        "kernel/core" => &["kernel/smmu-model", "kernel/spec"],
+        "kernel/core" => &["kernel/smmu-model", "kernel/spec", "tests/fuzz"],
         _ => &[],
     }
 }

@@ -20,6 +20,7 @@ const PURE: &[&str] = &[
     "sdk/manifest",
     "capdl-gen/spec",
     "conformance",
+    "tests/fuzz",
 ];
 
 fn tree() -> Tree {
