@@ -35,6 +35,11 @@ pub(crate) fn unhandled_fault<H: Hal>(kernel: &Kernel<H>, thread: Handle<Tcb>, f
     }
 }
 
+/// Names what does not hold any more; the end of the kernel follows.
+pub(crate) fn broken_invariant<H: Hal>(kernel: &Kernel<H>, name: &str) {
+    let _: fmt::Result = writeln!(Console(&kernel.hal), "kernel  | broken invariant: {name}");
+}
+
 /// Prints every fact the scheduler has of the current thread.
 pub(crate) fn dump_current<H: Hal>(kernel: &Kernel<H>) {
     let Some(current) = kernel.current else { return };

@@ -159,6 +159,7 @@ impl<H: Hal> Kernel<H> {
             ZombieKind::CNode { radix } => {
                 let slots = SlotRef::new(zombie.base)..SlotRef::new(zombie.base).nth(1 << radix);
                 self.revoking = self.revoking.filter(|slot| !slots.contains(slot));
+                self.watch.forget(SlotRef::new(zombie.base));
                 self.hal.destroy_slots(zombie.base, 1 << radix);
             }
         }

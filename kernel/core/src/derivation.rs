@@ -90,6 +90,7 @@ impl<H: Hal> Kernel<H> {
         if let Some(next) = next {
             self.slot(next).set_prev(Some(dest));
         }
+        self.check_places(&[before, dest]);
     }
 
     /// Moves what is in `source` to the empty slot `dest`, as `cap`.
@@ -101,6 +102,7 @@ impl<H: Hal> Kernel<H> {
         self.slot(dest).set_links(links);
         self.slot(source).set_links(Links::default());
         self.point_neighbours_at(links, dest);
+        self.check_places(&[source, dest]);
     }
 
     /// Exchanges two slots; what was in `a` arrives in `b` as `cap_a`, and the other way round.
@@ -114,6 +116,7 @@ impl<H: Hal> Kernel<H> {
         self.slot(a).set_links(links_b);
         self.slot(b).set_links(links_a);
         self.point_neighbours_at(links_b, a);
+        self.check_places(&[a, b]);
     }
 
     /// Empties a slot whose capability has been finalised.
@@ -131,6 +134,9 @@ impl<H: Hal> Kernel<H> {
         }
         self.slot(slot).clear();
         self.slot(slot).set_links(Links::default());
+        for neighbour in [links.prev, links.next].into_iter().flatten() {
+            self.check_places(&[neighbour]);
+        }
     }
 
     fn point_neighbours_at(&mut self, links: Links, slot: SlotRef) {

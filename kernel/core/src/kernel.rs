@@ -7,6 +7,7 @@ use crate::domain::DomainSchedule;
 use crate::fpu::Fpu;
 use crate::hal::Hal;
 use crate::interrupt::Interrupts;
+use crate::invariant::Watch;
 use crate::iommu::{Smmus, Stage1Batch, Stale};
 use crate::object::Tcb;
 use crate::sched::Scheduler;
@@ -32,6 +33,7 @@ pub struct Kernel<H: Hal> {
     pub(crate) domains: DomainSchedule,
     /// The slot whose descendants are being removed, while it exists; of no meaning between two system calls.
     pub(crate) revoking: Option<SlotRef>,
+    pub(crate) watch: Watch,
 }
 
 /// Memory the kernel keeps for itself, found at boot.
@@ -62,6 +64,7 @@ impl<H: Hal> Kernel<H> {
             vcpus: Vcpus::new(),
             domains: DomainSchedule::new(),
             revoking: None,
+            watch: Watch::default(),
         }
     }
 

@@ -25,6 +25,7 @@ mod error;
 mod fpu;
 mod hal;
 mod interrupt;
+mod invariant;
 mod iommu;
 mod ipc;
 mod kernel;

@@ -55,6 +55,11 @@ impl AddressSpaces {
         store.get(self.pool(asid)?).entry(entry_index(asid))
     }
 
+    /// Who has a CPU tag.
+    pub(crate) fn owner(&self, vmid: u8) -> Option<Asid> {
+        self.owners[usize::from(vmid)]
+    }
+
     pub(crate) fn set_entry(&self, store: &impl Store, asid: Asid, entry: Option<AsidEntry>) {
         if let Some(pool) = self.pool(asid) {
             store.get(pool).set_entry(entry_index(asid), entry);

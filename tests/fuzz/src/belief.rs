@@ -6,23 +6,40 @@ use sluice_abi::{Error, Label, MessageInfo, ObjectType, Syscall};
 
 use crate::call::Call;
 use crate::random::Random;
+use crate::start::Gift;
 
 /// log2 of the slots of the root CNode.
 pub const ROOT_BITS: u32 = 6;
-/// Slots of the root CNode.
-pub const SLOTS: usize = 1 << ROOT_BITS;
+/// log2 of the slots of the CNode in slot [`NODE`] of the root CNode.
+pub const NODE_BITS: u32 = 4;
 /// Bits of a capability pointer behind the root CNode's: they reach slots of CNodes in its slots.
 pub const POINTER_SHIFT: u32 = 8;
 /// Depth that resolves a slot of the root CNode; its guard takes what is left, all zero.
 pub const ROOT_DEPTH: u64 = 64 - POINTER_SHIFT as u64;
+/// Depth that resolves a slot of the inner CNode.
+const NODE_DEPTH: u64 = 64;
+/// Slot of the inner CNode. It has a guard, zero, that uses up a pointer with its index.
+pub const NODE: usize = 0;
+/// First of the inner CNode's slots, which are counted behind the root CNode's.
+pub const INNER: usize = 1 << ROOT_BITS;
+/// Slots of both CNodes.
+pub const SLOTS: usize = INNER + (1 << NODE_BITS);
 
-/// The capability pointer of a slot of the root CNode.
+/// The capability pointer of a slot.
+///
+/// A CNode can be invoked only where nothing is left of a pointer to it, so in the inner one.
 #[must_use]
 pub const fn pointer(slot: usize) -> u64 {
-    (slot as u64) << POINTER_SHIFT
+    if slot < INNER { (slot as u64) << POINTER_SHIFT } else { (NODE as u64) << POINTER_SHIFT | (slot - INNER) as u64 }
 }
 
-/// The kind of capability in each slot of the root CNode; [`CapTag::Null`] for empty.
+/// Index and depth that lead from the root CNode to a slot.
+#[must_use]
+pub const fn index(slot: usize) -> (u64, u64) {
+    if slot < INNER { (slot as u64, ROOT_DEPTH) } else { (pointer(slot), NODE_DEPTH) }
+}
+
+/// The kind of capability in each slot; [`CapTag::Null`] for empty.
 ///
 /// A belief may be wrong: what other calls delete on the way goes unnoticed until a call on it is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,14 +48,14 @@ pub struct Belief {
 }
 
 impl Belief {
-    /// That the first slots hold `kinds`, and the others nothing.
+    /// That these slots hold these kinds, and the others nothing.
     #[must_use]
-    pub fn new(kinds: &[CapTag]) -> Self {
-        let mut slots = [CapTag::Null; SLOTS];
-        for (slot, kind) in slots.iter_mut().zip(kinds) {
-            *slot = *kind;
+    pub fn new(start: &[(usize, Gift)]) -> Self {
+        let mut belief = Self { slots: [CapTag::Null; SLOTS] };
+        for (slot, gift) in start {
+            belief.set(Some(*slot), gift.kind());
         }
-        Self { slots }
+        belief
     }
 
     /// What slot `slot` holds.
@@ -65,8 +82,10 @@ impl Belief {
 
     /// A slot that holds `kind`, if one does.
     pub(crate) fn find(&self, random: &mut Random, kind: CapTag) -> Option<usize> {
+        // Of CNodes only the inner ones can be named.
+        let first = if kind == CapTag::CNode { INNER } else { 0 };
         let start = random.below(SLOTS as u64) as usize;
-        (0..SLOTS).map(|offset| (start + offset) % SLOTS).find(|slot| self.slots[*slot] == kind)
+        (0..SLOTS).map(|offset| (start + offset) % SLOTS).find(|slot| *slot >= first && self.slots[*slot] == kind)
     }
 
     /// Takes over what a call's answer shows: `x0` and `x1` after it, as far as it was answered.
@@ -103,10 +122,10 @@ impl Belief {
         match label {
             Label::UntypedRetype => {
                 let Some(kind) = ObjectType::from_word(call.words[0]).map(kind_of) else { return };
-                if call.words[3] == 0 || slot_of_index(call.words[2], call.words[3]).is_some() {
+                {
                     let first = call.words[4] as usize;
-                    let into_root = call.words[3] == 0 && slot_of_pointer(call.caps[0]) == Some(0);
-                    for slot in first..first.saturating_add(call.words[5] as usize).min(SLOTS) {
+                    let into_root = call.words[3] == 0 && call.caps[0] == pointer(INNER);
+                    for slot in first..first.saturating_add(call.words[5] as usize).min(INNER) {
                         self.set(into_root.then_some(slot), kind);
                     }
                 }
@@ -141,13 +160,15 @@ fn destination(label: Label, call: &Call) -> Option<usize> {
     slot_of_index(call.words[index], call.words[index + 1])
 }
 
-fn slot_of_pointer(pointer: u64) -> Option<usize> {
-    let slot = (pointer >> POINTER_SHIFT) as usize;
-    (slot < SLOTS).then_some(slot)
+/// The slot that a capability pointer of [`pointer`] names.
+#[must_use]
+pub fn slot_of_pointer(at: u64) -> Option<usize> {
+    // Where the pointer to the inner CNode leads on to one of its slots, that one counts.
+    (0..SLOTS).rev().find(|slot| pointer(*slot) == at)
 }
 
-fn slot_of_index(index: u64, depth: u64) -> Option<usize> {
-    (depth == ROOT_DEPTH && index < SLOTS as u64).then_some(index as usize)
+fn slot_of_index(at: u64, depth: u64) -> Option<usize> {
+    (0..SLOTS).find(|slot| index(*slot) == (at, depth))
 }
 
 /// The kind of capability a retype makes.

@@ -4,8 +4,9 @@ use sluice_abi::cap::{CapTag, cnode_data};
 use sluice_abi::invocation::Meaning;
 use sluice_abi::{ObjectType, PAGE_SIZE, USER_TOP};
 
-use crate::belief::{Belief, POINTER_SHIFT, ROOT_DEPTH, SLOTS, pointer};
+use crate::belief::{Belief, POINTER_SHIFT, SLOTS, index, pointer};
 use crate::random::Random;
+use crate::start::MAPPED;
 
 /// Kinds of objects worth making, the cheap ones more often.
 const OBJECTS: &[(ObjectType, u64)] = &[
@@ -34,13 +35,13 @@ pub(crate) struct Chooser<'a> {
     pub(crate) belief: &'a Belief,
     /// The object type chosen before, whose size argument follows.
     size_bits: u64,
-    /// The index chosen before is below a CNode in the root CNode.
-    nested: bool,
+    /// The depth that goes with the index chosen before.
+    depth: u64,
 }
 
 impl<'a> Chooser<'a> {
     pub(crate) const fn new(random: &'a mut Random, belief: &'a Belief) -> Self {
-        Self { random, belief, size_bits: 0, nested: false }
+        Self { random, belief, size_bits: 0, depth: 0 }
     }
 
     /// A capability pointer to a slot that holds `kind`; sometimes to any other.
@@ -81,8 +82,7 @@ impl<'a> Chooser<'a> {
             }
             Meaning::SizeBits => self.size_bits,
             Meaning::Index => self.index(into_empty),
-            Meaning::Depth if self.nested => 64,
-            Meaning::Depth => ROOT_DEPTH,
+            Meaning::Depth => self.depth,
             Meaning::Slot => self.belief.find(random, CapTag::Null).unwrap_or(0) as u64,
             Meaning::Count => random.pick(&[1, 1, 1, 2, 3, 8, 36]),
             Meaning::Rights => random.pick(&[0xf, 0xf, 3, 2, 1, 0, 6, 9]),
@@ -106,27 +106,23 @@ impl<'a> Chooser<'a> {
     }
 
     fn index(&mut self, into_empty: bool) -> u64 {
-        self.nested = self.random.percent(12);
-        if self.nested {
-            return self.nested_pointer();
-        }
         let any = self.random.below(SLOTS as u64) as usize;
-        let slot = if into_empty && self.random.percent(85) {
-            self.belief.find(self.random, CapTag::Null)
-        } else if !into_empty && self.random.percent(85) {
-            (0..8)
-                .map(|_| self.random.below(SLOTS as u64) as usize)
-                .find(|slot| self.belief.kind(*slot) != CapTag::Null)
-        } else {
-            None
+        let slot = match (self.random.percent(85), into_empty) {
+            (true, true) => self.belief.find(self.random, CapTag::Null),
+            (true, false) => {
+                let mut some = || self.random.below(SLOTS as u64) as usize;
+                (0..8).map(|_| some()).find(|slot| self.belief.kind(*slot) != CapTag::Null)
+            }
+            (false, _) => None,
         };
-        slot.unwrap_or(any) as u64
+        let (at, depth) = index(slot.unwrap_or(any));
+        self.depth = depth;
+        at
     }
 }
 
 /// An address where something may be mapped: few enough that calls meet there.
 fn address(random: &mut Random) -> u64 {
-    let base =
-        random.pick(&[0x40_0000, 0x40_0000, 0x40_0000, 0x4000_0000, 0x80_0000_0000, USER_TOP + 1 - (1 << 30), 0]);
+    let base = random.pick(&[MAPPED, MAPPED, MAPPED, 0x4000_0000, 0x80_0000_0000, USER_TOP + 1 - (1 << 30), 0]);
     base + random.below(6) * random.pick(&[PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, 1 << 10, 1 << 21, 1 << 30])
 }

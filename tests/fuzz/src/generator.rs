@@ -4,10 +4,11 @@ use sluice_abi::cap::CapTag;
 use sluice_abi::invocation::{Invocation, Meaning};
 use sluice_abi::{Label, MessageInfo, Syscall};
 
-use crate::belief::{Belief, ROOT_DEPTH, SLOTS, pointer};
+use crate::belief::{Belief, INNER, SLOTS, index, pointer};
 use crate::call::{Call, WORDS};
 use crate::choose::Chooser;
 use crate::random::Random;
+use crate::start::{FAULT_HANDLER, Gift};
 
 /// Calls that no fuzzer makes: they print, or end the machine.
 const AVOIDED: &[Syscall] =
@@ -39,10 +40,10 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// The calls of `seed` in a CSpace whose root CNode has `kinds` in its first slots, itself in slot 0.
+    /// The calls of `seed` in a CSpace that starts with these gifts in these slots.
     #[must_use]
-    pub fn new(seed: u64, kinds: &[CapTag]) -> Self {
-        Self { random: Random::new(seed), belief: Belief::new(kinds) }
+    pub fn new(seed: u64, start: &[(usize, Gift)]) -> Self {
+        Self { random: Random::new(seed), belief: Belief::new(start) }
     }
 
     /// What the generator takes its CSpace for.
@@ -78,11 +79,11 @@ impl Generator {
         }
         // Slots of the fuzzer's own CSpace are named through its root CNode.
         if shape.object == CapTag::CNode && chooser.random.percent(85) {
-            call.pointer = pointer(0);
+            call.pointer = pointer(INNER);
         }
         for (cap, given) in call.caps.iter_mut().zip(shape.caps) {
             if given.kind == CapTag::CNode && chooser.random.percent(85) {
-                *cap = pointer(0);
+                *cap = pointer(INNER);
             }
         }
         let puts = !matches!(shape.label, Label::CNodeDelete | Label::CNodeRevoke | Label::CNodeCancelBadgedSends);
@@ -90,6 +91,10 @@ impl Generator {
         for (word, given) in call.words.iter_mut().zip(shape.words) {
             *word = chooser.word(given.meaning, first_index && given.meaning == Meaning::Index);
             first_index &= given.meaning != Meaning::Index;
+        }
+        if matches!(shape.label, Label::TcbConfigure | Label::TcbSetSpace) && self.random.percent(90) {
+            // Another guard or handler is the end of most threads.
+            call.words[..2].copy_from_slice(&[pointer(FAULT_HANDLER), 0]);
         }
         let length = self.length(shape);
         if shape.label == Label::UntypedRetype && self.random.percent(85) {
@@ -161,7 +166,8 @@ impl Generator {
         call.receive = [chooser.capability(CapTag::CNode), dest, depth];
         if self.random.percent(70) {
             let empty = self.belief.find(&mut self.random, CapTag::Null).unwrap_or(0);
-            call.receive = [pointer(0), empty as u64, ROOT_DEPTH];
+            let (at, depth) = index(empty);
+            call.receive = [pointer(INNER), at, depth];
         }
         call.words.iter_mut().for_each(|word| *word = self.random.word());
         let length = self.random.pick(&[0, 1, 4, 5, 10, 40, 120, 127]);
@@ -213,10 +219,11 @@ mod tests {
 
     use super::*;
 
-    const KINDS: &[CapTag] = &[CapTag::CNode, CapTag::Untyped, CapTag::Endpoint, CapTag::Thread, CapTag::Frame];
+    const START: &[(usize, Gift)] =
+        &[(INNER, Gift::Root), (1, Gift::Untyped(12)), (2, Gift::Endpoint), (3, Gift::Thread(0)), (4, Gift::Frame)];
 
     fn calls(seed: u64) -> Vec<Call> {
-        let mut generator = Generator::new(seed, KINDS);
+        let mut generator = Generator::new(seed, START);
         (0..3000).map(|_| generator.call()).collect()
     }
 
@@ -236,7 +243,7 @@ mod tests {
     #[test]
     fn invocations_of_what_is_there_are_all_made() {
         let calls = calls(3);
-        for known in Invocation::ALL.iter().filter(|known| KINDS.contains(&known.object)) {
+        for known in Invocation::ALL.iter().filter(|known| START.iter().any(|(_, gift)| gift.kind() == known.object)) {
             let made = calls.iter().filter(|call| {
                 call.info.label() == known.label as u64 && call.info.length() >= known.required_words() as u64
             });
@@ -246,15 +253,15 @@ mod tests {
 
     #[test]
     fn answers_are_learned() {
-        let mut generator = Generator::new(0, KINDS);
+        let mut generator = Generator::new(0, START);
         let mut copy = empty(Syscall::Call);
         copy.info = MessageInfo::new(Label::CNodeCopy as u64, 0, 1, 5);
-        copy.words[..4].copy_from_slice(&[9, ROOT_DEPTH, 2, ROOT_DEPTH]);
+        copy.words[..4].copy_from_slice(&[9, index(9).1, 2, index(2).1]);
         generator.learn(&copy, 0, 0);
         assert_eq!(generator.belief().kind(9), CapTag::Endpoint);
         let mut delete = empty(Syscall::Call);
         delete.info = MessageInfo::new(Label::CNodeDelete as u64, 0, 0, 2);
-        delete.words[..2].copy_from_slice(&[9, ROOT_DEPTH]);
+        delete.words[..2].copy_from_slice(&[9, index(9).1]);
         generator.learn(&delete, 0, 0);
         assert_eq!(generator.belief().kind(9), CapTag::Null);
         let mut probe = empty(Syscall::DebugCapIdentify);

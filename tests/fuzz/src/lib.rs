@@ -17,8 +17,10 @@ mod generator;
 mod random;
 mod start;
 
-pub use belief::{Belief, POINTER_SHIFT, ROOT_BITS, ROOT_DEPTH, SLOTS, pointer};
+pub use belief::{
+    Belief, INNER, NODE, NODE_BITS, POINTER_SHIFT, ROOT_BITS, ROOT_DEPTH, SLOTS, index, pointer, slot_of_pointer,
+};
 pub use call::{Call, WORDS};
 pub use generator::Generator;
 pub use random::Random;
-pub use start::{Gift, START, STREAMS, THREADS};
+pub use start::{FAULT_HANDLER, Gift, MAPPED, START, STREAMS, THREADS};

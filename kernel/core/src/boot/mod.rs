@@ -116,6 +116,7 @@ impl<H: Hal> Kernel<H> {
         let info = self.map_root_task(image, asid, &mut slots, &mut memory.free, extras)?;
         let thread = self.make_root_thread(&slots, image, info, &mut memory.free)?;
         self.write_boot_info(image, info, &mut slots, &memory, extras)?;
+        self.watch.set_root(slots.first, slots.count);
         self.trace_start(slots.first, slots.count, thread);
         self.start(thread);
         Ok(())

@@ -10,6 +10,7 @@ mod slot;
 pub(crate) use derive::frame_rights;
 pub use derive::{Derivation, derivation, mask_rights, update_data};
 pub use read::Packed;
+pub(crate) use region::memory;
 pub use region::{is_revocable, same_object, same_region};
 pub use slot::{Links, Slot};
 

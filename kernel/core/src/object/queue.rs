@@ -25,6 +25,11 @@ impl Queue {
         self.head.get()
     }
 
+    /// The thread that came last.
+    pub(crate) fn tail(&self) -> Option<Handle<Tcb>> {
+        self.tail.get()
+    }
+
     /// Adds a thread at the end.
     pub fn append(&self, store: &impl Store, thread: Handle<Tcb>) {
         let tcb = store.get(thread);

@@ -50,6 +50,7 @@ impl<H: Hal> Kernel<H> {
             }
         }
         self.schedule();
+        self.check_after_call();
     }
 
     /// Handles an exception of the current thread that is no system call; its registers are saved.
@@ -60,6 +61,7 @@ impl<H: Hal> Kernel<H> {
             self.raise(thread, fault);
         }
         self.schedule();
+        self.check_nearby();
     }
 
     /// Handles an interrupt the controller reported.
@@ -70,6 +72,7 @@ impl<H: Hal> Kernel<H> {
         }
         self.handle_interrupt(intid);
         self.schedule();
+        self.check_nearby();
     }
 
     /// Whether this build of the kernel has `call`.
@@ -91,7 +94,11 @@ impl<H: Hal> Kernel<H> {
             }
             Syscall::Yield => self.yield_current(),
             Syscall::DebugPutChar => self.hal.put_byte(self.tcb(thread).context.x[0].get() as u8),
-            Syscall::DebugDumpScheduler | Syscall::DebugSnapshot => crate::debug::dump_current(self),
+            Syscall::DebugDumpScheduler => crate::debug::dump_current(self),
+            Syscall::DebugSnapshot => {
+                self.check_everything();
+                crate::debug::dump_current(self);
+            }
             Syscall::DebugHalt => self.hal.power_off(),
             Syscall::DebugCapIdentify => {
                 let cptr = CPtr(self.tcb(thread).context.x[0].get());

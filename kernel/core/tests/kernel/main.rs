@@ -9,6 +9,7 @@ mod domain;
 mod exits;
 mod faults;
 mod fpu;
+mod fuzz;
 mod guests;
 mod interrupts;
 mod invariants;

@@ -108,7 +108,8 @@ impl System {
     pub(crate) fn with(mut kernel: Kernel<Machine>) -> Self {
         kernel.boot_root_task(IMAGE, memory(), &[EXTRA]).expect("a root task");
         let root = kernel.current().expect("a root thread");
-        let mut system = Self { kernel, root, next_slot: slot::FIRST_FREE, untyped: 0, next_buffer: 0x50_0000 };
+        let mut system =
+            Self { kernel, root, next_slot: slot::FIRST_FREE, untyped: 0, watched: true, next_buffer: 0x50_0000 };
         let slots = 1u64 << ROOT_BITS;
         system.next_slot = (slot::FIRST_FREE..slots).find(|at| system.cap(*at) == Cap::Null).expect("an empty slot");
         let largest = |at: &u64| {

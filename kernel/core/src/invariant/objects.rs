@@ -1,0 +1,81 @@
+//! Capabilities and what they name.
+
+use sluice_paging::Entry;
+
+use super::{Checked, ensure};
+use crate::Kernel;
+use crate::cap::{Cap, Frame, Untyped, memory};
+use crate::hal::Hal;
+use crate::object::{Context, Stream, StreamState};
+use crate::store::SlotRef;
+
+impl<H: Hal> Kernel<H> {
+    pub(super) fn object_is_sound(&self, slot: SlotRef, cap: Cap) -> Checked {
+        match cap {
+            Cap::Untyped(untyped) => self.untyped_is_sound(slot, untyped),
+            Cap::Thread(thread) => self.thread_is_sound(thread),
+            Cap::Endpoint(endpoint) => self.endpoint_is_sound(endpoint.object),
+            Cap::Notification(notification) => self.notification_is_sound(notification.object),
+            Cap::Frame(frame) => self.frame_is_sound(frame),
+            Cap::Sid(stream) => {
+                let Some(located) = self.locate(stream) else { return Ok(()) };
+                let shadow = self.get(located.shadow);
+                ensure(shadow.issued.get(), "streams-know-they-are-issued")?;
+                let bound = matches!(self.cap(located.shadow.slot(Stream::CONTEXT)), Cap::Cb { .. });
+                ensure(bound || shadow.state.get() == StreamState::Abort, "streams-without-a-context-abort")
+            }
+            Cap::Cb { context, bound: None } => {
+                let Some(handle) = self.smmus.context(context) else { return Err("contexts-exist") };
+                ensure(self.get(handle).issued.get(), "contexts-know-they-are-issued")?;
+                let cap = self.cap(handle.slot(Context::VSPACE));
+                let names = matches!(cap, Cap::VSpace(vspace) if vspace.bound == Some(context));
+                ensure(cap == Cap::Null || names, "contexts-hold-a-binding-or-nothing")
+            }
+            Cap::Cb { context, bound: Some(stream) } => {
+                let place = self.locate(stream).map(|located| located.shadow.slot(Stream::CONTEXT));
+                ensure(place == Some(slot) && context.smmu == stream.smmu, "bindings-are-in-their-stream")
+            }
+            Cap::VSpace(vspace) => match vspace.bound {
+                Some(context) => {
+                    let place = self.smmus.context(context).map(|handle| handle.slot(Context::VSPACE));
+                    ensure(place == Some(slot) && vspace.asid.is_some(), "bindings-are-in-their-context")
+                }
+                None => Ok(()),
+            },
+            Cap::Null => Err("lists-hold-no-empty-slots"),
+            Cap::Reply(_)
+            | Cap::CNode(_)
+            | Cap::IrqControl
+            | Cap::IrqHandler(_)
+            | Cap::Zombie(_)
+            | Cap::Domain
+            | Cap::PageTable(_)
+            | Cap::AsidControl
+            | Cap::AsidPool { .. }
+            | Cap::SidControl
+            | Cap::CbControl
+            | Cap::StreamTable { .. } => Ok(()),
+        }
+    }
+
+    /// What follows an Untyped and lies in it was made in its used part.
+    fn untyped_is_sound(&self, slot: SlotRef, untyped: Untyped) -> Checked {
+        ensure(untyped.used <= untyped.size(), "untyped-is-used-within-its-end")?;
+        let child = self.first_descendant(slot).and_then(|child| memory(&self.cap(child)));
+        let within = |(_, last): (u64, u64)| last < untyped.base.0 + untyped.used;
+        ensure(child.is_none_or(within), "children-are-in-the-used-part")
+    }
+
+    /// Where a frame's capability says it is mapped, it is not mapped with rights that the capability lacks.
+    fn frame_is_sound(&self, frame: Frame) -> Checked {
+        let Some(mapping) = frame.mapped else { return Ok(()) };
+        let Some(root) = self.root_of(mapping.asid) else { return Ok(()) };
+        let Entry::Leaf(leaf) = self.find_entry(root, mapping.vaddr).entry else { return Ok(()) };
+        if leaf.address != frame.base || leaf.size != frame.size {
+            return Ok(());
+        }
+        let writes = !leaf.access.write || frame.rights.contains(sluice_abi::CapRights::WRITE);
+        let reads = !(leaf.access.read || leaf.access.execute) || frame.rights.contains(sluice_abi::CapRights::READ);
+        ensure(writes && reads, "mappings-have-the-rights-of-their-capability")
+    }
+}
