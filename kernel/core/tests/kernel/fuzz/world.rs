@@ -5,11 +5,12 @@ use sluice_abi::bootinfo::slot::{
 };
 use sluice_abi::cap::cnode_data;
 use sluice_abi::{Label, ObjectType, PhysAddr, Syscall};
-use sluice_core::Handle;
 use sluice_core::cap::Cap;
 use sluice_core::object::Tcb;
+use sluice_core::{Handle, SlotRef};
 use sluice_fuzz::{
-    FAULT_HANDLER, Gift, INNER, MAPPED, NODE_BITS, POINTER_SHIFT, ROOT_BITS, START, THREADS, pointer, slot_of_pointer,
+    FAULT_HANDLER, Gift, INNER, MAPPED, NODE, NODE_BITS, POINTER_SHIFT, ROOT_BITS, START, THREADS, pointer,
+    slot_of_pointer,
 };
 
 use crate::user::*;
@@ -34,6 +35,7 @@ pub(super) struct World {
     root: u64,
     inner: u64,
     vspace: u64,
+    pool: u64,
     handler: u64,
 }
 
@@ -62,15 +64,22 @@ impl World {
             system.done(table, Label::PageTableMap, &[vspace], &[MAPPED, 3]);
         }
         let handler = system.copied(endpoint);
-        let mut world =
-            Self { system, threads, bystander, bystander_page, endpoint, wake, node, root, inner, vspace, handler };
+        let mut world = Self {
+            system,
+            threads,
+            bystander,
+            bystander_page,
+            endpoint,
+            wake,
+            node,
+            root,
+            inner,
+            vspace,
+            pool,
+            handler,
+        };
         for (slot, gift) in START {
-            let source = match gift {
-                Gift::Root => world.system.copied(root),
-                Gift::VSpace => world.system.copied(vspace),
-                Gift::AsidPool => world.system.copied(pool),
-                other => world.gift(other),
-            };
+            let source = world.gift(gift);
             world.place(source, slot);
         }
         for thread in threads {
@@ -107,7 +116,9 @@ impl World {
             Gift::Node => system.minted(self.inner, 0xf, cnode_data(0, POINTER_SHIFT - NODE_BITS)),
             Gift::Domain => system.copied(DOMAIN),
             Gift::AsidControl => system.copied(ASID_CONTROL),
-            Gift::Root | Gift::VSpace | Gift::AsidPool => unreachable!("made before"),
+            Gift::Root => system.copied(self.root),
+            Gift::VSpace => system.copied(self.vspace),
+            Gift::AsidPool => system.copied(self.pool),
         }
     }
 
@@ -150,9 +161,16 @@ impl World {
     pub(super) fn named(&self, thread: Handle<Tcb>, pointer: u64) -> Option<Cap> {
         let own = self.system.cap_at(thread.slot(0)) == self.system.cap(self.root);
         let slot = slot_of_pointer(pointer).filter(|_| own)?;
-        let (node, index) = if slot < INNER { (self.node, slot) } else { (self.inner, slot - INNER) };
-        let Cap::CNode(node) = self.system.cap(node) else { return None };
-        let named = self.system.cap_at(sluice_core::SlotRef::new(node.base).nth(index as u64));
+        let Cap::CNode(node) = self.system.cap(self.node) else { return None };
+        let first = SlotRef::new(node.base);
+        let named = match slot.checked_sub(INNER) {
+            None => self.system.cap_at(first.nth(slot as u64)),
+            Some(index) => {
+                let Cap::CNode(inner) = self.system.cap_at(first.nth(NODE as u64)) else { return None };
+                let ends = u64::from(inner.radix) + u64::from(inner.guard_bits) == POINTER_SHIFT.into();
+                self.system.cap_at(SlotRef::new(inner.base).nth((ends && inner.guard == 0).then_some(index as u64)?))
+            }
+        };
         // Below a CNode in the root CNode goes on what the pointer's last bits say.
         if let Cap::CNode(_) = named
             && slot < INNER
