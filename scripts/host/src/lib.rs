@@ -15,6 +15,7 @@ pub mod demo;
 pub mod device_tree;
 pub mod disk;
 pub mod expectation;
+pub mod fuzz;
 pub mod host_tests;
 pub mod mutants;
 pub mod platform;

@@ -11,7 +11,7 @@ use sluice_scripts::report::Tally;
 use sluice_scripts::run::{self, Choices, Machine};
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{bench, conformance, demo, mutants, reference, stops, suite};
+use sluice_scripts::{bench, conformance, demo, fuzz, mutants, reference, stops, suite};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -79,6 +79,15 @@ enum Action {
         /// Which kernel; both when it is not given.
         #[arg(long = "kernel", value_enum)]
         kernel: Option<Kernel>,
+    },
+    /// Have confined threads make random system calls.
+    Fuzz {
+        /// How many.
+        #[arg(long, default_value_t = fuzz::CALLS)]
+        calls: u64,
+        /// Seed of the first thousand, as a line of the fuzzer names it.
+        #[arg(long, value_parser = clap_number)]
+        seed: Option<u64>,
     },
     /// Make the boots that must stop.
     Stops,
@@ -151,6 +160,10 @@ fn act(action: Action) -> Result<bool> {
             }
             closing_line(tally)
         }
+        Action::Fuzz { calls, seed } => {
+            let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
+            closing_line(fuzz::run(&tree, &programs, fuzz::Choices { calls, seed, show: true })?)
+        }
         Action::Stops => {
             let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
             closing_line(stops::run(&tree, &programs)?)
@@ -165,6 +178,11 @@ fn act(action: Action) -> Result<bool> {
             closing_line(suite::suite(&tree, &toolchain, soak)?)
         }
     }
+}
+
+/// A number in decimal, or in hexadecimal behind `0x`.
+fn clap_number(text: &str) -> Result<u64, std::num::ParseIntError> {
+    text.strip_prefix("0x").map_or_else(|| text.parse(), |digits| u64::from_str_radix(digits, 16))
 }
 
 fn closing_line(tally: Tally) -> Result<bool> {

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::build::{self, Kernel, Workspace};
 use crate::conformance;
+use crate::fuzz;
 use crate::host_tests;
 use crate::mutants;
 use crate::report::{self, Tally, step};
@@ -51,6 +52,8 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
         }
     }
     tally.add(stops::run(tree, &programs)?);
+    let calls = if soak { fuzz::SOAK_CALLS } else { fuzz::CALLS };
+    tally.add(fuzz::run(tree, &programs, fuzz::Choices { calls, seed: None, show: false })?);
     tally.add(conformance::run(tree, &programs, Kernel::Debug)?);
     match build::programs(tree, toolchain, Kernel::Release)? {
         Some(programs) => tally.add(conformance::run(tree, &programs, Kernel::Release)?),

@@ -22,6 +22,7 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
             &["kernel/abi"]
         }
         "conformance" => &["kernel/abi", "kernel/platform"],
+        "fuzzer" => &["kernel/abi", "kernel/platform", "sdk/sys", "tests/fuzz"],
         "kernel/smmu" => &["kernel/abi", "kernel/paging"],
         "kernel/smmu-model" => &["kernel/abi", "kernel/paging", "kernel/smmu"],
         "kernel/core" => &["kernel/abi", "kernel/paging", "kernel/smmu"],

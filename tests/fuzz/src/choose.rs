@@ -92,8 +92,8 @@ impl<'a> Chooser<'a> {
             Meaning::Priority => random.pick(&[0, 1, 7, 9, 10, 11, 255]),
             Meaning::Flags => random.below(16),
             Meaning::Value | Meaning::Rest => random.wild(),
-            Meaning::Start => random.pick(&[0, 0x40, 0x400, 0x1000, 0x40_0000]),
-            Meaning::End => random.pick(&[0x40, 0x80, 0x1000, 0x1001, 0x40_0040]),
+            Meaning::Start => random.pick(&[0, 0, 0x40, 0x400, 0x1000, MAPPED]),
+            Meaning::End => random.pick(&[0x40, 0x80, 0x800, 0x1000, 0x1001, MAPPED + 0x40]),
             Meaning::Pointer => self.capability(CapTag::Endpoint),
             Meaning::Interrupt => 32 + random.below(96),
             Meaning::Trigger => random.below(2),
@@ -102,6 +102,7 @@ impl<'a> Chooser<'a> {
             Meaning::Context => random.below(8),
             Meaning::Smmu => random.pick(&[0, 0, 0, 1]),
             Meaning::Field => random.below(26),
+            Meaning::Entry => random.below(3),
         }
     }
 

@@ -14,6 +14,7 @@ mod belief;
 mod call;
 mod choose;
 mod generator;
+mod plan;
 mod random;
 mod start;
 
@@ -22,5 +23,6 @@ pub use belief::{
 };
 pub use call::{Call, WORDS};
 pub use generator::Generator;
+pub use plan::Plan;
 pub use random::Random;
 pub use start::{FAULT_HANDLER, Gift, MAPPED, START, STREAMS, THREADS};

@@ -1,7 +1,7 @@
 //! Scheduling domains, of which there is one.
 
-use super::Meaning::{Domain, Value};
-use super::{Invocation, NOT_THERE, cap, refused_for, word};
+use super::Meaning::{Domain, Entry, Value};
+use super::{Invocation, cap, refused, refused_for, word};
 use crate::cap::CapTag;
 use crate::{Error, Label};
 
@@ -23,9 +23,16 @@ pub(super) static SCHEDULE_CONFIGURE: Invocation = Invocation {
     object: CapTag::Domain,
     about: "Changes an entry of the domain schedule.",
     caps: &[],
-    words: &[word("index", Value), word("domain", Domain), word("duration", Value)],
+    words: &[
+        word("index", Entry),
+        word("domain", Domain),
+        word("duration", Value).about("in ticks; 0 ends the schedule"),
+    ],
     results: &[],
-    refusals: &[NOT_THERE],
+    refusals: &[&[
+        refused(Error::RangeError, "there is no such entry or domain; the last entry stays the end"),
+        refused_for(Error::InvalidArgument, 2, "the duration is too long, or the schedule would end where it starts"),
+    ]],
 };
 
 pub(super) static SCHEDULE_SET_START: Invocation = Invocation {
@@ -33,7 +40,10 @@ pub(super) static SCHEDULE_SET_START: Invocation = Invocation {
     object: CapTag::Domain,
     about: "Sets the entry at which the domain schedule starts.",
     caps: &[],
-    words: &[word("index", Value)],
+    words: &[word("index", Entry)],
     results: &[],
-    refusals: &[NOT_THERE],
+    refusals: &[&[
+        refused(Error::RangeError, "there is no such entry"),
+        refused_for(Error::InvalidArgument, 0, "the entry ends the schedule"),
+    ]],
 };

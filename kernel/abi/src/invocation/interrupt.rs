@@ -1,7 +1,7 @@
 //! Interrupts.
 
 use super::Meaning::{Depth, Index, Interrupt, Trigger, Value};
-use super::{Capability, DESTINATION, Invocation, NOT_THERE, Refusal, Word, cap, refused, refused_for, word};
+use super::{Capability, DESTINATION, Invocation, Refusal, Word, cap, refused, refused_for, word};
 use crate::cap::CapTag;
 use crate::{Error, Label};
 
@@ -40,9 +40,20 @@ pub(super) static ISSUE_SGI_SIGNAL: Invocation = Invocation {
     object: CapTag::IrqControl,
     about: "Makes a capability that sends a software-generated interrupt.",
     caps: ROOT,
-    words: &[IRQ, word("target", Value), INDEX, DEPTH],
+    words: &[
+        word("irq", Value).about("INTID, 0 to 15"),
+        word("target", Value).about("the core's affinity, 32 bits"),
+        INDEX,
+        DEPTH,
+    ],
     results: &[],
-    refusals: &[NOT_THERE],
+    refusals: &[
+        &[
+            refused(Error::RangeError, "the INTID is not 0 to 15"),
+            refused_for(Error::InvalidArgument, 1, "the target has more than 32 bits"),
+        ],
+        DESTINATION,
+    ],
 };
 
 const fn on_handler(

@@ -123,6 +123,8 @@ numbered! {
         Field = 22,
         /// As many words as the one before it says.
         Rest = 23,
+        /// An entry of the domain schedule.
+        Entry = 24,
     }
 }
 

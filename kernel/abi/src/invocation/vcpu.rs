@@ -1,9 +1,9 @@
 //! Virtual processors, and calls of the firmware.
 
 use super::Meaning::{Field, Flags, Interrupt, Value};
-use super::{Capability, Invocation, NOT_THERE, Word, cap, word};
-use crate::Label;
+use super::{Capability, Invocation, NOT_THERE, Refusal, Word, cap, refused, refused_for, word};
 use crate::cap::CapTag;
+use crate::{Error, Label};
 
 const fn on_vcpu(
     label: Label,
@@ -11,12 +11,19 @@ const fn on_vcpu(
     caps: &'static [Capability],
     words: &'static [Word],
     results: &'static [&'static str],
+    refusals: &'static [&'static [Refusal]],
 ) -> Invocation {
-    Invocation { label, object: CapTag::Vcpu, about, caps, words, results, refusals: &[NOT_THERE] }
+    Invocation { label, object: CapTag::Vcpu, about, caps, words, results, refusals }
 }
 
-pub(super) static SET_TCB: Invocation =
-    on_vcpu(Label::VcpuSetTcb, "Gives the processor to a thread.", &[cap("tcb", CapTag::Thread)], &[], &[]);
+pub(super) static SET_TCB: Invocation = on_vcpu(
+    Label::VcpuSetTcb,
+    "Gives the processor to a thread, and takes each of them from whoever had it.",
+    &[cap("tcb", CapTag::Thread)],
+    &[],
+    &[],
+    &[&[refused(Error::IllegalOperation, "the capability is no thread's")]],
+);
 
 pub(super) static INJECT_IRQ: Invocation = on_vcpu(
     Label::VcpuInjectIrq,
@@ -25,13 +32,25 @@ pub(super) static INJECT_IRQ: Invocation = on_vcpu(
     &[word("interrupt", Flags)
         .about("bits 15:0: virtual INTID; 23:16: priority; 31:24: group; 39:32: index of the list register")],
     &[],
+    &[&[
+        refused(Error::RangeError, "INTID, priority, group or index is out of bounds"),
+        refused(Error::DeleteFirst, "the list register holds an interrupt that the guest handles"),
+    ]],
 );
 
-pub(super) static READ_REG: Invocation =
-    on_vcpu(Label::VcpuReadReg, "Reads a register.", &[], &[word("field", Field)], &["the value"]);
+const NO_REGISTER: &[Refusal] = &[refused_for(Error::InvalidArgument, 1, "there is no such register")];
 
-pub(super) static WRITE_REG: Invocation =
-    on_vcpu(Label::VcpuWriteReg, "Writes a register.", &[], &[word("field", Field), word("value", Value)], &[]);
+pub(super) static READ_REG: Invocation =
+    on_vcpu(Label::VcpuReadReg, "Reads a register.", &[], &[word("field", Field)], &["the value"], &[NO_REGISTER]);
+
+pub(super) static WRITE_REG: Invocation = on_vcpu(
+    Label::VcpuWriteReg,
+    "Writes a register.",
+    &[],
+    &[word("field", Field), word("value", Value)],
+    &[],
+    &[NO_REGISTER],
+);
 
 pub(super) static ACK_VPPI: Invocation = on_vcpu(
     Label::VcpuAckVppi,
@@ -39,6 +58,10 @@ pub(super) static ACK_VPPI: Invocation = on_vcpu(
     &[],
     &[word("irq", Interrupt)],
     &[],
+    &[&[
+        refused(Error::RangeError, "there is no such interrupt"),
+        refused_for(Error::InvalidArgument, 0, "it is not the virtual timer's"),
+    ]],
 );
 
 const ARGUMENT: Word = word("argument", Value);

@@ -42,6 +42,10 @@ impl<H: Hal> Kernel<H> {
                 }
                 None => Ok(()),
             },
+            Cap::Vcpu(vcpu) => {
+                let knows = |thread| self.tcb(thread).vcpu.get() == Some(vcpu);
+                ensure(self.get(vcpu).thread.get().is_none_or(knows), "processors-and-threads-agree")
+            }
             Cap::Null => Err("lists-hold-no-empty-slots"),
             Cap::Reply(_)
             | Cap::CNode(_)
@@ -54,7 +58,8 @@ impl<H: Hal> Kernel<H> {
             | Cap::AsidPool { .. }
             | Cap::SidControl
             | Cap::CbControl
-            | Cap::StreamTable { .. } => Ok(()),
+            | Cap::StreamTable { .. }
+            | Cap::SgiSignal(_) => Ok(()),
         }
     }
 

@@ -65,6 +65,9 @@ impl<H: Hal> Kernel<H> {
             let bound = self.get(notification).bound_thread();
             ensure(bound == Some(thread), "bound-notifications-know-their-thread")?;
         }
+        if let Some(vcpu) = tcb.vcpu.get() {
+            ensure(self.get(vcpu).thread.get() == Some(thread), "threads-and-processors-agree")?;
+        }
         self.slots_are_well_linked(thread)?;
         self.reply_is_sound(thread, state)
     }

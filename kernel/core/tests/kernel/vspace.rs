@@ -320,6 +320,25 @@ fn asid_pools_are_made_from_a_page() {
 }
 
 #[test]
+fn maintenance_of_frames_and_of_vspaces_have_labels_of_their_own() {
+    let mut system = System::boot();
+    let vspace = system.make(ObjectType::VSpace, 0);
+    system.done(INIT_ASID_POOL, Label::AsidPoolAssign, &[vspace], &[]);
+    system.tables(vspace, AT);
+    let frame = system.make(ObjectType::SmallPage, 0);
+    assert_eq!(system.map(frame, vspace, AT, 3, 3), ok());
+    for (of_frame, of_vspace) in [
+        (Label::PageCleanData, Label::VSpaceCleanData),
+        (Label::PageInvalidateData, Label::VSpaceInvalidateData),
+        (Label::PageCleanInvalidateData, Label::VSpaceCleanInvalidateData),
+        (Label::PageUnifyInstruction, Label::VSpaceUnifyInstruction),
+    ] {
+        assert_eq!(system.call(frame, of_vspace, &[], &[0, 64]), illegal());
+        assert_eq!(system.call(vspace, of_frame, &[], &[AT, AT + 64]), illegal());
+    }
+}
+
+#[test]
 fn a_pool_that_goes_takes_its_running_vspace_from_the_cpu() {
     let mut system = System::boot();
     let page = system.make(ObjectType::Untyped, 12);

@@ -28,7 +28,7 @@ const OBJECTS: &[CapTag] = &[
 pub(super) fn page() -> Page {
     let mut text = heading(
         "Invocations",
-        "A message to a capability that is neither an endpoint's nor a notification's nor a reply's invokes its object: the \
+        "A message to a capability that is neither an endpoint's nor a notification's nor a reply's nor an SGI's invokes its object: the \
          label says what to do, extra capabilities and message words are its arguments. The answer to a `Call` has label 0 \
          and the words listed as results, or the label of an [error](errors.md) and its words. `Send` and `NbSend` invoke \
          without an answer. A refused invocation has changed nothing. Message words beyond those listed are ignored. Labels \

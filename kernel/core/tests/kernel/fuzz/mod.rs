@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use sluice_abi::cap::CapTag;
 use sluice_abi::{MessageInfo, Syscall, ipc_buffer};
 use sluice_core::cap::Cap;
-use sluice_core::object::ThreadState;
+use sluice_core::object::{Fault, ThreadState};
 use sluice_fuzz::{Call, Generator, Random, START, THREADS};
 
 use self::judge::Seen;
@@ -24,8 +24,10 @@ use crate::user::*;
 const CALLS_OF_A_LIFE: u64 = 1000;
 /// Calls after which its threads get back what they have lost.
 const HEAL_AFTER: u64 = 40;
-const LIVES: u64 = 20;
-const MANY_LIVES: u64 = 300;
+const LIVES: u64 = 24;
+/// Labels that so few lives may fail to have accepted once.
+const RARE: usize = 3;
+const MANY_LIVES: u64 = 400;
 const SEED: u64 = 0x51u64 << 32;
 
 /// A fuzzer at work.
@@ -63,7 +65,12 @@ impl<'a> Life<'a> {
                 self.world.wait();
                 continue;
             }
-            assert!(self.world.is_fuzzer(thread), "somebody else runs");
+            if !self.world.is_fuzzer(thread) {
+                // A thread that the fuzzer made: there is nothing for it to execute.
+                self.world.assert_is_no_bystander(thread);
+                self.world.system.kernel.enter_fault(Fault::Vm { address: 0, syndrome: 0, instruction: true });
+                continue;
+            }
             made += 1;
             if made % HEAL_AFTER == 0 {
                 for index in 0..THREADS {
@@ -144,7 +151,14 @@ impl<'a> Life<'a> {
         let answer = MessageInfo::from_word(context.x[1].get());
         let is_message = matches!(
             invoked,
-            None | Some(Cap::Endpoint(_) | Cap::Notification(_) | Cap::Reply(_) | Cap::Null | Cap::Zombie(_))
+            None | Some(
+                Cap::Endpoint(_)
+                    | Cap::Notification(_)
+                    | Cap::Reply(_)
+                    | Cap::SgiSignal(_)
+                    | Cap::Null
+                    | Cap::Zombie(_)
+            )
         );
         if call.number == Syscall::Call.word() && !is_message {
             let object = invoked.map_or(CapTag::Null, |cap| cap.tag());
@@ -186,7 +200,8 @@ fn live(usual: u64) -> (Seen, u64) {
 fn random_system_calls_leave_a_sound_kernel() {
     let (seen, lives) = live(LIVES);
     if lives >= LIVES {
-        assert_eq!(seen.never_accepted(), [] as [sluice_abi::Label; 0]);
+        let missing = seen.never_accepted();
+        assert!(missing.len() <= RARE, "{missing:?}");
     }
 }
 
@@ -195,6 +210,7 @@ fn random_system_calls_leave_a_sound_kernel() {
 fn every_refusal_of_the_reference_is_met() {
     let (seen, lives) = live(MANY_LIVES);
     if lives >= MANY_LIVES {
+        assert!(seen.never_accepted().is_empty(), "{:?}", seen.never_accepted());
         let gaps = seen.never_refused();
         assert!(gaps.is_empty(), "{gaps:#?}");
     }

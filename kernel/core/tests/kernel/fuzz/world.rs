@@ -181,6 +181,10 @@ impl World {
         }
     }
 
+    pub(super) fn assert_is_no_bystander(&self, thread: Handle<Tcb>) {
+        assert_ne!(thread, self.bystander.tcb, "a stopped thread of somebody else runs");
+    }
+
     fn mark_bystander(&mut self) {
         let context = &self.system.kernel.tcb(self.bystander.tcb).context;
         for (index, register) in context.x.iter().enumerate() {
