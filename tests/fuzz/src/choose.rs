@@ -4,7 +4,7 @@ use sluice_abi::cap::{CapTag, cnode_data};
 use sluice_abi::invocation::Meaning;
 use sluice_abi::{ObjectType, PAGE_SIZE, USER_TOP};
 
-use crate::belief::{Belief, POINTER_SHIFT, SLOTS, index, pointer};
+use crate::belief::{Belief, INNER, POINTER_SHIFT, SLOTS, index, pointer};
 use crate::random::Random;
 use crate::start::MAPPED;
 
@@ -83,6 +83,8 @@ impl<'a> Chooser<'a> {
             Meaning::SizeBits => self.size_bits,
             Meaning::Index => self.index(into_empty),
             Meaning::Depth => self.depth,
+            // The last slot, which leaves room for one, is where more do not fit.
+            Meaning::Slot if random.percent(15) => INNER as u64 - 1,
             Meaning::Slot => self.belief.find(random, CapTag::Null).unwrap_or(0) as u64,
             Meaning::Count => random.pick(&[1, 1, 1, 2, 3, 8, 36]),
             Meaning::Rights => random.pick(&[0xf, 0xf, 3, 2, 1, 0, 6, 9]),
