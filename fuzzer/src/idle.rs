@@ -1,15 +1,19 @@
-//! The thread that runs when no other can, and says so.
+//! The thread that says so when nothing goes on any more: all confined threads are blocked, or one of them runs for ever,
+//! as a guest's vectors that lead nowhere do.
 
 use core::cell::UnsafeCell;
 
 use sluice_abi::{CPtr, ObjectType, Register, VirtAddr};
 use sluice_sys::{Configuration, Frame, Notification, Resume, Tcb, UserContext};
 
-use crate::machine::{CNODE, Machine, TCB, VSPACE, at, done};
+use crate::confined::PRIORITY;
+use crate::machine::{CNODE, Machine, TCB, VSPACE, at, done, load, store};
 
 /// What it signals.
 pub(crate) const IDLE_BADGE: u64 = 1 << 20;
 const STACK_SIZE: usize = 4 << 10;
+/// How often it gives way before it takes the others for stuck: so many time slices where one of them runs.
+const PATIENCE: u32 = 16;
 
 #[repr(align(16))]
 pub(crate) struct Stack(UnsafeCell<[u8; STACK_SIZE]>);
@@ -50,17 +54,41 @@ pub(crate) fn spawn(machine: &mut Machine, priority: u8, stack: &Stack, entry: e
     done(thread.write_registers(&context, Resume::Now));
 }
 
-/// Starts the thread; its signals come to the root thread while it waits for a message.
-pub(crate) fn start(machine: &mut Machine) {
-    let notification = machine.make(ObjectType::Notification, 0);
-    done(TCB.bind_notification(Notification::from(notification)));
-    let badged = machine.slots(1);
-    done(at(badged).mint_from(at(notification), sluice_abi::CapRights::all(), IDLE_BADGE));
-    spawn(machine, 0, &STACK, run, badged);
+/// What the thread watches: how often the root thread has heard of something, and where it signals.
+pub(crate) struct Watch {
+    page: u64,
 }
 
-extern "C" fn run(notification: u64) -> ! {
+impl Watch {
+    /// Starts the thread, of the confined threads' priority; its signals come to the root thread while it waits for a
+    /// message.
+    pub(crate) fn start(machine: &mut Machine) -> Self {
+        let notification = machine.make(ObjectType::Notification, 0);
+        done(TCB.bind_notification(Notification::from(notification)));
+        let badged = machine.slots(1);
+        done(at(badged).mint_from(at(notification), sluice_abi::CapRights::all(), IDLE_BADGE));
+        let page = machine.page();
+        store(page + 8, badged);
+        spawn(machine, PRIORITY, &STACK, run, page);
+        Self { page }
+    }
+
+    /// Something goes on.
+    pub(crate) fn progress(&self) {
+        store(self.page, load(self.page) + 1);
+    }
+}
+
+extern "C" fn run(page: u64) -> ! {
+    let notification = Notification::from(load(page + 8));
     loop {
-        Notification::from(notification).signal();
+        let before = load(page);
+        let stuck = (0..PATIENCE).all(|_| {
+            sluice_sys::yield_now();
+            load(page) == before
+        });
+        if stuck {
+            notification.signal();
+        }
     }
 }

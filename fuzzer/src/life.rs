@@ -6,7 +6,7 @@ use sluice_fuzz::{Call, Generator, Random, START, THREADS};
 use sluice_sys::{Event, Message, Received, Untyped};
 
 use crate::confined::{Confined, SLOTS};
-use crate::idle;
+use crate::idle::Watch;
 use crate::machine::{Machine, store};
 use crate::report::Counts;
 use crate::stub::{DONE, Stub};
@@ -15,12 +15,15 @@ use crate::stub::{DONE, Stub};
 pub(crate) const CALLS_OF_A_LIFE: u64 = 1000;
 /// Calls after which its threads get back what they have lost.
 const HEAL_AFTER: u64 = 40;
+/// A life in which its threads were stuck so often is over: one that runs for ever takes all time.
+const MOST_STUCK: u64 = 60;
 /// log2 of the memory of a life.
 const MEMORY_BITS: u32 = 20;
 
 /// What lives have in common.
 pub(crate) struct Life {
     memory: u64,
+    watch: Watch,
     first: u64,
     stub: Stub,
     /// Where the root task has each thread's buffer.
@@ -29,10 +32,10 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn new(machine: &mut Machine) -> Self {
-        idle::start(machine);
+        let watch = Watch::start(machine);
         let memory = machine.make(ObjectType::Untyped, MEMORY_BITS);
         let windows = core::array::from_fn(|_| machine.page_address());
-        Self { memory, first: machine.slots(SLOTS), stub: Stub::find(machine), windows }
+        Self { memory, watch, first: machine.slots(SLOTS), stub: Stub::find(machine), windows }
     }
 
     /// One life of so many calls.
@@ -47,7 +50,7 @@ impl Life {
             counts: Counts::default(),
         };
         (0..THREADS).for_each(|index| turn.ask(index));
-        while turn.counts.made < calls {
+        while turn.counts.made < calls && turn.counts.blocked < MOST_STUCK {
             turn.wait();
         }
         let mut counts = turn.counts;
@@ -71,7 +74,9 @@ struct Turn<'a> {
 impl Turn<'_> {
     /// Waits until a thread is done with its call, and gives it another.
     fn wait(&mut self) {
-        match sluice_sys::recv(sluice_abi::CPtr(self.confined.endpoint)) {
+        let event = sluice_sys::recv(sluice_abi::CPtr(self.confined.endpoint));
+        self.life.watch.progress();
+        match event {
             Event::Signal(_) => {
                 self.counts.blocked += 1;
                 let index = self.chance.below(THREADS as u64) as usize;

@@ -4,8 +4,8 @@
 //! The calls are those of `sluice-fuzz`, from a seed that is printed: `fuzz.seed=` and `fuzz.calls=` on the kernel's
 //! command line choose others. A *life* is a thousand calls of three threads that share a CSpace, a VSpace, Untyped, an
 //! interrupt, streams and contexts; then all of it is revoked and made anew. The root task puts each call into a thread's registers and
-//! buffer, lets it go on, and hears of it by the fault that follows the call; a thread of the lowest priority tells
-//! when all are blocked.
+//! buffer, lets it go on, and hears of it by the fault that follows the call; another thread tells when all are
+//! stuck.
 //!
 //! It needs a debug kernel: for its lines, for its end, and because that one looks at its invariants as it goes. A kernel
 //! that stops or hangs ends the run; what is left to check here is that registers, memory and capabilities of others are

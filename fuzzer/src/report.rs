@@ -34,7 +34,7 @@ pub(crate) struct Counts {
     pub(crate) accepted: u64,
     /// Stopped their thread with a fault.
     pub(crate) faulted: u64,
-    /// Left every thread blocked.
+    /// Left every thread stuck.
     pub(crate) blocked: u64,
     /// The memory of the life was had back, all of it.
     pub(crate) recovered: bool,
@@ -87,7 +87,7 @@ impl Report {
             "calls-are-made",
             counts.made >= plan.calls && counts.accepted > counts.made / 20 && counts.faulted > 0 && counts.blocked > 0,
             format_args!(
-                "{} calls from seed {:#x}: {} returned, {} invocations accepted, {} faulted, {} times all were blocked",
+                "{} calls from seed {:#x}: {} returned, {} invocations accepted, {} faulted, {} times all were stuck",
                 counts.made, plan.seed, counts.returned, counts.accepted, counts.faulted, counts.blocked
             ),
         );
