@@ -1,10 +1,8 @@
 //! Capabilities and what they name.
 
-use sluice_paging::Entry;
-
 use super::{Checked, ensure};
 use crate::Kernel;
-use crate::cap::{Cap, Frame, Untyped, memory};
+use crate::cap::{Cap, Untyped, memory};
 use crate::hal::Hal;
 use crate::object::{Context, Stream, StreamState};
 use crate::store::SlotRef;
@@ -16,7 +14,6 @@ impl<H: Hal> Kernel<H> {
             Cap::Thread(thread) => self.thread_is_sound(thread),
             Cap::Endpoint(endpoint) => self.endpoint_is_sound(endpoint.object),
             Cap::Notification(notification) => self.notification_is_sound(notification.object),
-            Cap::Frame(frame) => self.frame_is_sound(frame),
             Cap::Sid(stream) => {
                 let Some(located) = self.locate(stream) else { return Ok(()) };
                 let shadow = self.get(located.shadow);
@@ -48,6 +45,7 @@ impl<H: Hal> Kernel<H> {
             }
             Cap::Null => Err("lists-hold-no-empty-slots"),
             Cap::Reply(_)
+            | Cap::Frame(_)
             | Cap::CNode(_)
             | Cap::IrqControl
             | Cap::IrqHandler(_)
@@ -69,18 +67,5 @@ impl<H: Hal> Kernel<H> {
         let child = self.first_descendant(slot).and_then(|child| memory(&self.cap(child)));
         let within = |(_, last): (u64, u64)| last < untyped.base.0 + untyped.used;
         ensure(child.is_none_or(within), "children-are-in-the-used-part")
-    }
-
-    /// Where a frame's capability says it is mapped, it is not mapped with rights that the capability lacks.
-    fn frame_is_sound(&self, frame: Frame) -> Checked {
-        let Some(mapping) = frame.mapped else { return Ok(()) };
-        let Some(root) = self.root_of(mapping.asid) else { return Ok(()) };
-        let Entry::Leaf(leaf) = self.find_entry(root, mapping.vaddr).entry else { return Ok(()) };
-        if leaf.address != frame.base || leaf.size != frame.size {
-            return Ok(());
-        }
-        let writes = !leaf.access.write || frame.rights.contains(sluice_abi::CapRights::WRITE);
-        let reads = !(leaf.access.read || leaf.access.execute) || frame.rights.contains(sluice_abi::CapRights::READ);
-        ensure(writes && reads, "mappings-have-the-rights-of-their-capability")
     }
 }
