@@ -19,7 +19,8 @@ impl<H: Hal> Kernel<H> {
                 let shadow = self.get(located.shadow);
                 ensure(shadow.issued.get(), "streams-know-they-are-issued")?;
                 let bound = matches!(self.cap(located.shadow.slot(Stream::CONTEXT)), Cap::Cb { .. });
-                ensure(bound || shadow.state.get() == StreamState::Abort, "streams-without-a-context-abort")
+                let free = matches!(shadow.state.get(), StreamState::Abort | StreamState::Bypassed);
+                ensure(bound || free, "streams-without-a-context-abort-or-bypass")
             }
             Cap::Cb { context, bound: None } => {
                 let Some(handle) = self.smmus.context(context) else { return Err("contexts-exist") };
