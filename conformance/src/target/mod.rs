@@ -2,6 +2,7 @@
 
 mod call;
 mod console;
+mod guest;
 mod machine;
 mod memory;
 mod panic;

@@ -34,6 +34,7 @@ fn cap_identify(world: &mut World) -> Outcome {
         (ObjectType::SmallPage, 0, CapTag::Frame),
         (ObjectType::LargePage, 0, CapTag::Frame),
         (ObjectType::PageTable, 0, CapTag::PageTable),
+        (ObjectType::Vcpu, 0, CapTag::Vcpu),
     ] {
         let cap = world.make(object, bits)?;
         world.equal(format_args!("{object:?}"), world.identify(cap), tag as u64);

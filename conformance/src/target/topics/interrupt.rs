@@ -187,6 +187,7 @@ fn control_refusals(world: &mut World) -> Outcome {
         ("no root", sgi.caps(&[]), Refusal::Truncated),
         ("signal 16", sgi.word(0, 16), Refusal::Range(0, 15)),
         ("signal 2^32", sgi.word(0, 1 << 32), Refusal::Range(0, 15)),
+        ("a signal to a core beyond affinities", sgi.word(1, 1 << 32), Refusal::InvalidArgument(1)),
         ("a signal into a slot in use", sgi.word(2, endpoint), Refusal::DeleteFirst),
         ("a signal at depth 65", sgi.word(3, 65), Refusal::Range(1, 64)),
         ("another label", Call::of(slot::IRQ_CONTROL, Label::IrqHandlerAck), Refusal::IllegalOperation),

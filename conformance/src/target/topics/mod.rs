@@ -4,6 +4,8 @@ mod asid;
 mod boot;
 mod cnode;
 pub(crate) mod debug;
+mod domain;
+mod exits;
 mod fault;
 mod interrupt;
 mod ipc;
@@ -15,6 +17,7 @@ mod smmu;
 mod syscall;
 mod tcb;
 mod untyped;
+mod vcpu;
 
 use super::world::{Outcome, World};
 
@@ -61,4 +64,7 @@ pub(crate) const ALL: &[Topic] = &[
     revocation::TOPIC,
     rights::TOPIC,
     smmu::TOPIC,
+    domain::TOPIC,
+    vcpu::TOPIC,
+    exits::TOPIC,
 ];

@@ -36,6 +36,7 @@ const OBJECTS: &[(ObjectType, u64, u64)] = &[
     (ObjectType::SmallPage, 0, 1 << 12),
     (ObjectType::LargePage, 0, 1 << 21),
     (ObjectType::PageTable, 0, 1 << 12),
+    (ObjectType::Vcpu, 0, 1 << 12),
 ];
 
 /// Each object takes exactly its size from an Untyped that has nothing else in it.
@@ -174,7 +175,7 @@ fn device_refusals(world: &mut World) -> Outcome {
     let dest = world.slot();
     world.watch(device);
     for object in ObjectType::ALL {
-        if object == ObjectType::Untyped || object.frame_size().is_some() || object == ObjectType::Vcpu {
+        if object == ObjectType::Untyped || object.frame_size().is_some() {
             continue;
         }
         let call = retype(device, object, 1, dest, 1);
