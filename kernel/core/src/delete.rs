@@ -205,10 +205,7 @@ impl<H: Hal> Kernel<H> {
             Cap::Frame(frame) => self.finalise_frame(frame),
             Cap::Cb { context, bound } => self.finalise_context(context, bound, last),
             Cap::Sid(stream) if last => self.finalise_stream(stream),
-            Cap::Vcpu(vcpu) if last => {
-                self.dissociate(vcpu);
-                self.hal.destroy(vcpu);
-            }
+            Cap::Vcpu(vcpu) if last => self.finalise_vcpu(vcpu),
             Cap::StreamTable { base, mapped } if last => self.finalise_stream_table(base, mapped),
             Cap::Null
             | Cap::Untyped(_)

@@ -235,6 +235,7 @@ impl<H: Hal> Kernel<H> {
         self.leave_guest_unless(vcpu);
         self.load_vspace_of(thread);
         if let Some(vcpu) = vcpu {
+            self.claim_tag(vcpu);
             self.enter_guest(vcpu);
         }
     }

@@ -26,12 +26,14 @@ pub(crate) struct AddressSpaces {
     // Tag 0 is the empty VSpace's.
     owners: [Option<Asid>; VMIDS],
     next_vmid: u8,
+    /// The tag in use.
+    loaded: u8,
     empty_root: PhysAddr,
 }
 
 impl AddressSpaces {
     pub(crate) const fn new(empty_root: PhysAddr) -> Self {
-        Self { pools: [None; POOLS], owners: [None; VMIDS], next_vmid: 1, empty_root }
+        Self { pools: [None; POOLS], owners: [None; VMIDS], next_vmid: 1, loaded: EMPTY_VMID, empty_root }
     }
 
     /// The first ASID of a pool that does not exist yet.
@@ -209,14 +211,24 @@ impl<H: Hal> Kernel<H> {
             && entry.root == root
         {
             let vmid = self.vmid_of(asid, entry);
-            self.hal.load_vspace(root, vmid);
+            self.load_tables(root, vmid);
         } else {
             self.load_empty_vspace();
         }
     }
 
     pub(crate) fn load_empty_vspace(&mut self) {
-        self.hal.load_vspace(self.spaces.empty_root, EMPTY_VMID);
+        self.load_tables(self.spaces.empty_root, EMPTY_VMID);
+    }
+
+    fn load_tables(&mut self, root: PhysAddr, vmid: u8) {
+        self.spaces.loaded = vmid;
+        self.hal.load_vspace(root, vmid);
+    }
+
+    /// The tag of the VSpace that the CPU uses.
+    pub(crate) fn loaded_tag(&self) -> u8 {
+        self.spaces.loaded
     }
 
     fn reload_vspace(&mut self) {

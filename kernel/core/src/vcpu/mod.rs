@@ -11,12 +11,15 @@
 mod fault;
 mod machine;
 mod registers;
+mod stage1;
 mod vgic;
 
 pub use machine::{GuestMachine, VgicRegister};
 pub(crate) use vgic::VirtualInterrupt;
 
 use sluice_abi::vcpu::VcpuRegister;
+
+use self::stage1::Stage1Tags;
 
 use crate::Kernel;
 use crate::hal::Hal;
@@ -70,13 +73,22 @@ pub(crate) struct Vcpus {
     /// Whether the virtual timer's interrupt is enabled.
     timer_enabled: bool,
     timer: Option<u32>,
+    stage1: Stage1Tags,
     list_registers: u8,
     active_priorities: u8,
 }
 
 impl Vcpus {
     pub(crate) const fn new() -> Self {
-        Self { loaded: None, running: None, timer_enabled: false, timer: None, list_registers: 1, active_priorities: 1 }
+        Self {
+            loaded: None,
+            running: None,
+            timer_enabled: false,
+            timer: None,
+            stage1: Stage1Tags::new(),
+            list_registers: 1,
+            active_priorities: 1,
+        }
     }
 }
 
@@ -187,8 +199,16 @@ impl<H: Hal> Kernel<H> {
         self.tcb(thread).vcpu.set(Some(vcpu));
         self.get(vcpu).thread.set(Some(thread));
         if self.current == Some(thread) {
+            self.claim_tag(vcpu);
             self.enter_guest(vcpu);
         }
+    }
+
+    /// Ends a virtual processor.
+    pub(crate) fn finalise_vcpu(&mut self, vcpu: Handle<Vcpu>) {
+        self.dissociate(vcpu);
+        self.release_tags(vcpu);
+        self.hal.destroy(vcpu);
     }
 
     /// Takes a virtual processor from the thread that has it; its registers stay with it.

@@ -163,3 +163,33 @@ fn an_idle_core_is_in_nobodys_mode() {
     assert!(!system.machine().guest.mode());
     assert_eq!(system.machine().guest.register(VcpuRegister::CntvCtl), 0);
 }
+
+/// Two processors of one address space need not mean the same by an address.
+#[test]
+fn translations_of_one_processor_are_not_anothers() {
+    let (mut system, endpoint, [b, a]) = two_guests();
+    system.machine().take_log();
+    system.wait_at(endpoint);
+    let forgotten = |system: &System| {
+        let log = system.machine().take_log();
+        log.iter().filter(|effect| matches!(effect, Effect::InvalidateVmid(_))).count()
+    };
+    assert_eq!((system.current(), forgotten(&system)), (a.thread.tcb, 0), "nobody ran before");
+    system.kernel.enter_exception(0x5e00_0000);
+    system.answer(endpoint);
+    assert_eq!((system.current(), forgotten(&system)), (a.thread.tcb, 0), "nobody else ran in between");
+    system.syscall(Syscall::Yield, 0, 0, &[], &[]);
+    let log = system.machine().take_log();
+    let position = |what: &dyn Fn(&Effect) -> bool| log.iter().position(what).expect("in the log");
+    let invalidated = position(&|effect| matches!(effect, Effect::InvalidateVmid(_)));
+    assert!(position(&|effect| matches!(effect, Effect::LoadVspace { .. })) < invalidated);
+    assert!(invalidated < position(&|effect| *effect == Effect::GuestMode(true)));
+    assert_eq!(system.current(), b.thread.tcb);
+    system.kernel.enter_exception(0x5e00_0000);
+    assert_eq!(system.current(), system.root);
+    system.machine().take_log();
+    assert_eq!(system.delete(b.vcpu), ok());
+    assert_eq!(forgotten(&system), 1, "another may be made where it was");
+    assert_eq!(system.delete(a.vcpu), ok());
+    assert_eq!(forgotten(&system), 0, "its own are gone for long");
+}
