@@ -2,6 +2,7 @@
 
 mod calls;
 mod faults;
+mod guests;
 mod interrupts;
 mod memory;
 mod signals;
@@ -35,6 +36,7 @@ pub(crate) fn all(machine: &mut Machine) {
     memory::retypes(machine);
     memory::slots(machine);
     interrupts::to_higher(machine, window.offset(PAGE_SIZE), overhead);
+    guests::exits(machine);
 }
 
 /// Instructions counted around no system call.

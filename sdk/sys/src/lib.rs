@@ -32,6 +32,7 @@ mod tables;
 mod tcb;
 mod trap;
 mod untyped;
+mod vcpu;
 
 pub use sluice_abi as abi;
 
@@ -50,6 +51,7 @@ pub use smmu_sid::{GlobalFault, Sid, SidControl};
 pub use tables::{PageTable, VSpace};
 pub use tcb::{Configuration, Resume, Tcb, UserContext};
 pub use untyped::{Destination, Untyped};
+pub use vcpu::{Vcpu, VirtualInterrupt};
 
 /// Declares the capability to one kind of object.
 macro_rules! capability {
