@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sluice_abi::PhysAddr;
 use sluice_abstract::{
-    Asid, Cap, Doing, Held, Invocation, Mapping, Object, Rights, Slot, State, Thread, ThreadSlot, rights,
+    Asid, Cap, Doing, Held, Invocation, Mapping, Object, Rights, Slot, State, Thread, ThreadSlot, Vcpu, rights,
 };
 use sluice_core::cap as concrete;
 
@@ -121,7 +121,7 @@ fn add_object(state: &mut State, cap: &Cap) {
         Cap::Endpoint { object, .. } => (object, Object::ENDPOINT),
         Cap::Notification { object, .. } => (object, Object::NOTIFICATION),
         Cap::StreamTable { base, .. } => (base, Object::StreamTable),
-        Cap::Vcpu(vcpu) => (vcpu, Object::Vcpu),
+        Cap::Vcpu(vcpu) => (vcpu, Object::Vcpu(Vcpu::new())),
         Cap::Untyped { .. }
         | Cap::AsidControl
         | Cap::SidControl

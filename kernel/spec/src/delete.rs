@@ -113,8 +113,12 @@ impl State {
             Cap::AsidPool { pool, base } => self.end_pool(base, pool),
             Cap::Thread(thread) => {
                 self.unbind_notification(thread);
+                if let Some(vcpu) = self.thread(thread).and_then(|thread| thread.vcpu) {
+                    self.part_from_thread(vcpu);
+                }
                 self.suspend(thread);
             }
+            Cap::Vcpu(vcpu) => self.part_from_thread(vcpu),
             Cap::Notification { object, .. } => {
                 if let Some(Object::Notification { bound: Some(thread), .. }) = self.objects.get(&object) {
                     self.unbind_notification(*thread);
@@ -131,7 +135,6 @@ impl State {
             | Cap::CbControl
             | Cap::StreamTable { mapped: None, .. }
             | Cap::IrqControl
-            | Cap::Vcpu(_)
             | Cap::SgiSignal { .. }
             | Cap::Reply { .. }
             | Cap::Domain => {}

@@ -215,15 +215,16 @@ impl Domain {
     fn may_change_object(&self, state: &State, at: PhysAddr) -> bool {
         let inside =
             |cap: Cap| matches!(cap, Cap::Untyped { base, bits, .. } if base <= at && at.0 - base.0 < 1 << bits);
-        let partner = match state.objects.get(&at) {
-            Some(Object::Thread(thread)) => thread.notification,
-            Some(Object::Notification { bound, .. }) => *bound,
-            _ => None,
+        let partners = match state.objects.get(&at) {
+            Some(Object::Thread(thread)) => [thread.notification, thread.vcpu],
+            Some(Object::Notification { bound, .. }) => [*bound, None],
+            Some(Object::Vcpu(vcpu)) => [vcpu.thread, None],
+            _ => [None; 2],
         };
         self.holds(state, at)
             || self.threads.contains(&at)
             || state.waiting_at(at).iter().any(|thread| self.threads.contains(thread))
             || self.caps(state).any(inside)
-            || partner.is_some_and(|partner| self.holds(state, partner))
+            || partners.into_iter().flatten().any(|partner| self.holds(state, partner))
     }
 }

@@ -68,6 +68,9 @@ pub enum Invocation {
     UnbindNotification(Slot),
     SetTlsBase { thread: Slot, base: u64 },
     SetFlags { thread: Slot, clear: u64, set: u64 },
+    SetVcpuThread { vcpu: Slot, thread: Slot },
+    ReadVcpu { vcpu: Slot, register: u64 },
+    WriteVcpu { vcpu: Slot, register: u64, value: u64 },
     SetDomain { control: Slot, thread: Slot, domain: u64 },
     ConfigureDomains { control: Slot, index: u64, domain: u64, ticks: u64 },
     StartDomains { control: Slot, index: u64 },
@@ -97,6 +100,7 @@ impl Invocation {
             | Self::SetIrqNotification { handler: invoked, notification: other }
             | Self::SetPriorities { thread: invoked, authority: other, .. }
             | Self::CopyRegisters { thread: invoked, source: other, .. }
+            | Self::SetVcpuThread { vcpu: invoked, thread: other }
             | Self::SetDomain { control: invoked, thread: other, .. }
             | Self::GetCb { control: invoked, dest: other, .. } => [invoked, other].to_vec(),
             Self::MakePool { control, untyped, dest } => [control, untyped, dest].to_vec(),
@@ -117,6 +121,8 @@ impl Invocation {
             | Self::AcknowledgeIrq(slot)
             | Self::ClearIrq(slot)
             | Self::SendSgi(slot)
+            | Self::ReadVcpu { vcpu: slot, .. }
+            | Self::WriteVcpu { vcpu: slot, .. }
             | Self::ConfigureDomains { control: slot, .. }
             | Self::StartDomains { control: slot, .. }
             | Self::GetGlobalFault { control: slot, .. }

@@ -56,6 +56,7 @@ mod stream;
 mod tcb;
 mod thread;
 mod transfer;
+mod vcpu;
 mod wait;
 
 pub use cap::{Cap, Mapping, Rights};
@@ -78,3 +79,4 @@ pub use step::{Answer, Refusal, step};
 pub use stream::Smmu;
 pub use thread::{Doing, Fault, Sending, Thread};
 pub use transfer::{Buffer, ReceivePath};
+pub use vcpu::Vcpu;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use sluice_abi::{FrameSize, ObjectType, PhysAddr};
 
-use crate::Thread;
+use crate::{Thread, Vcpu};
 
 /// An object.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -41,7 +41,7 @@ pub enum Object {
     /// A table of streams.
     StreamTable,
     /// A virtual processor.
-    Vcpu,
+    Vcpu(Vcpu),
 }
 
 impl Object {
@@ -61,7 +61,7 @@ impl Object {
             Self::Frame(size) => size.bits(),
             Self::PageTable | Self::VSpace | Self::AsidPool => sluice_abi::PAGE_BITS,
             Self::StreamTable => ObjectType::StreamTable.size_bits(0),
-            Self::Vcpu => ObjectType::Vcpu.size_bits(0),
+            Self::Vcpu(_) => ObjectType::Vcpu.size_bits(0),
         }
     }
 }

@@ -5,7 +5,7 @@ use sluice_abi::{
 };
 
 use crate::step::Stepped;
-use crate::{Cap, Object, Refused, Rights, Slot, State, Thread};
+use crate::{Cap, Object, Refused, Rights, Slot, State, Thread, Vcpu};
 
 impl State {
     pub(crate) fn retype(
@@ -93,7 +93,7 @@ fn new_object(kind: ObjectType, bits: u32, at: PhysAddr, device: bool) -> (Cap, 
         ObjectType::HugePage => frame(FrameSize::Huge),
         ObjectType::PageTable => (Cap::PageTable { base: at, mapped: None }, Some(Object::PageTable)),
         ObjectType::VSpace => (Cap::VSpace { root: at, asid: None }, Some(Object::VSpace)),
-        ObjectType::Vcpu => (Cap::Vcpu(at), Some(Object::Vcpu)),
+        ObjectType::Vcpu => (Cap::Vcpu(at), Some(Object::Vcpu(Vcpu::new()))),
         ObjectType::StreamTable => (Cap::StreamTable { base: at, mapped: None }, Some(Object::StreamTable)),
     }
 }

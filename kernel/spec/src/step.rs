@@ -85,6 +85,9 @@ impl State {
             Invocation::ClearIrq(handler) => self.clear_irq(handler),
             Invocation::IssueSgi { control, intid, target, dest } => self.issue_sgi(control, intid, target, dest),
             Invocation::SendSgi(signal) => self.send_sgi(signal),
+            Invocation::SetVcpuThread { vcpu, thread } => self.set_vcpu_thread(vcpu, thread),
+            Invocation::ReadVcpu { vcpu, register } => self.read_vcpu(vcpu, register),
+            Invocation::WriteVcpu { vcpu, register, value } => self.write_vcpu(vcpu, register, value),
             Invocation::SetDomain { control, thread, domain } => self.set_domain(control, thread, domain),
             Invocation::ConfigureDomains { control, index, domain, ticks } => {
                 self.configure_domains(control, index, domain, ticks)

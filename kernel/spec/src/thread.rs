@@ -100,6 +100,8 @@ pub struct Thread {
     pub flags: u64,
     /// The notification bound to it.
     pub notification: Option<PhysAddr>,
+    /// Its virtual processor.
+    pub vcpu: Option<PhysAddr>,
 }
 
 impl Thread {
@@ -117,6 +119,7 @@ impl Thread {
             buffer: 0,
             flags: 0,
             notification: None,
+            vcpu: None,
         }
     }
 

@@ -16,7 +16,8 @@ impl<H: Hal> Kernel<H> {
         owner == Some(vcpu)
     }
 
-    pub(crate) fn read_vcpu_register(&self, vcpu: Handle<Vcpu>, register: VcpuRegister) -> u64 {
+    /// What a register of a virtual processor holds, wherever it is.
+    pub fn vcpu_register(&self, vcpu: Handle<Vcpu>, register: VcpuRegister) -> u64 {
         if self.is_in_hardware(vcpu, register) {
             self.hal.vcpu_register(register)
         } else {

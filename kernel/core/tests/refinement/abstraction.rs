@@ -7,6 +7,7 @@ mod thread;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_abi::smmu::{ContextId, Record, StreamId};
+use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{Iova, ObjectType, PhysAddr, SLOT_BITS};
 use sluice_abstract::{
     Asid, Cap, Faults, Interrupts, LatestFault, Mapping, Object, Slot, Smmu, State, ThreadSlot, rights,
@@ -193,7 +194,11 @@ fn objects(kernel: &Kernel<Machine>) -> BTreeMap<PhysAddr, Object> {
     for (at, endpoint) in objects.all::<Endpoint>() {
         all.insert(at.at(), Object::Endpoint { waiting: thread::queue(kernel, endpoint.queue.head()) });
     }
-    all.extend(objects.all::<Vcpu>().map(|(at, _)| (at.at(), Object::Vcpu)));
+    for (at, vcpu) in objects.all::<Vcpu>() {
+        let registers = VcpuRegister::ALL.map(|register| kernel.vcpu_register(at, register));
+        let thread = vcpu.thread.get().map(Handle::at);
+        all.insert(at.at(), Object::Vcpu(sluice_abstract::Vcpu { thread, registers }));
+    }
     for (at, notification) in objects.all::<Notification>() {
         let bound = notification.bound_thread().map(Handle::at);
         let pending = match notification.state() {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::scope::{CAPABILITIES, DEVICES, IPC, MEMORY, STREAMS, Scope, THREADS};
+use crate::scope::{CAPABILITIES, DEVICES, GUESTS, IPC, MEMORY, STREAMS, Scope, THREADS};
 use crate::system::{System, report};
 
 /// From each state less than `depth` acts away from the start, everything the world's alphabet has.
@@ -52,6 +52,11 @@ fn streams_agree_in_every_short_sequence() {
 #[test]
 fn devices_agree_in_every_short_sequence() {
     explore(&DEVICES, length());
+}
+
+#[test]
+fn guests_agree_in_every_short_sequence() {
+    explore(&GUESTS, length());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A machine of the host: the SMMU's model is its memory and its bus, and somebody looks after every store.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use sluice_abi::vcpu::VcpuRegister;
@@ -52,6 +53,8 @@ pub(crate) struct Machine {
     /// Stores and register writes so far.
     pub(crate) writes: Cell<u64>,
     pub(crate) sabotage: Cell<Sabotage>,
+    /// Registers that the thread in guest mode uses.
+    guest_registers: RefCell<BTreeMap<VcpuRegister, u64>>,
     pub(crate) interrupts: RefCell<Interrupts>,
     /// Looks for interrupts until one is pending, if any comes.
     pub(crate) interrupt_after: Cell<Option<u32>>,
@@ -81,6 +84,7 @@ impl Machine {
             watch: RefCell::new(None),
             writes: Cell::new(0),
             sabotage: Cell::default(),
+            guest_registers: RefCell::default(),
             interrupts: RefCell::default(),
             interrupt_after: Cell::default(),
         }
@@ -166,10 +170,12 @@ impl Store for Machine {
 
 impl GuestMachine for Machine {
     fn set_guest_mode(&self, _guest: bool) {}
-    fn vcpu_register(&self, _register: VcpuRegister) -> u64 {
-        0
+    fn vcpu_register(&self, register: VcpuRegister) -> u64 {
+        self.guest_registers.borrow().get(&register).copied().unwrap_or(0)
     }
-    fn set_vcpu_register(&self, _register: VcpuRegister, _value: u64) {}
+    fn set_vcpu_register(&self, register: VcpuRegister, value: u64) {
+        self.guest_registers.borrow_mut().insert(register, value);
+    }
     fn cache_selection(&self) -> u64 {
         0
     }

@@ -192,6 +192,13 @@ impl Caller<'_> {
             Invocation::InvalidateContext(cb) => self.plain(cb, Label::CbTlbInvalidate)?,
             Invocation::GetContextFault(cb) => self.plain(cb, Label::CbGetFault)?,
             Invocation::ClearContextFault(cb) => self.plain(cb, Label::CbClearFault)?,
+            Invocation::SetVcpuThread { vcpu, thread } => {
+                (self.cptr(vcpu)?, Label::VcpuSetTcb, vec![self.cptr(thread)?], vec![])
+            }
+            Invocation::ReadVcpu { vcpu, register } => (self.cptr(vcpu)?, Label::VcpuReadReg, vec![], vec![register]),
+            Invocation::WriteVcpu { vcpu, register, value } => {
+                (self.cptr(vcpu)?, Label::VcpuWriteReg, vec![], vec![register, value])
+            }
             Invocation::SetDomain { control, thread, domain } => {
                 (self.cptr(control)?, Label::DomainSetSet, vec![self.cptr(thread)?], vec![domain])
             }

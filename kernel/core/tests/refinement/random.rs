@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::scope::{CAPABILITIES, DEVICES, IPC, MEMORY, STREAMS, Scope, THREADS};
+use crate::scope::{CAPABILITIES, DEVICES, GUESTS, IPC, MEMORY, STREAMS, Scope, THREADS};
 use crate::system::System;
 
 /// Invocations of one sequence.
@@ -42,6 +42,11 @@ proptest! {
     #[test]
     fn devices_agree_in_long_sequences(choices in choices()) {
         run(&DEVICES, &choices);
+    }
+
+    #[test]
+    fn guests_agree_in_long_sequences(choices in choices()) {
+        run(&GUESTS, &choices);
     }
 
     #[test]

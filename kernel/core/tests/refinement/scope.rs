@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod devices;
+mod guests;
 mod ipc;
 mod memory;
 mod streams;
@@ -17,6 +18,7 @@ use crate::system::System;
 
 pub(crate) use capabilities::CAPABILITIES;
 pub(crate) use devices::DEVICES;
+pub(crate) use guests::GUESTS;
 pub(crate) use ipc::IPC;
 pub(crate) use memory::MEMORY;
 pub(crate) use streams::STREAMS;

@@ -151,6 +151,13 @@ fn invariants_notice_states_that_cannot_be() {
         },
         "no_capability_without_its_object",
     );
+    assert_breaks(
+        |state| {
+            let running = state.running.and_then(|running| state.thread_mut(running));
+            running.expect("a thread").vcpu = Some(sluice_abi::PhysAddr(0x1000));
+        },
+        "guests_have_their_processor",
+    );
     assert_breaks(|state| state.pools.clear(), "free_names_have_no_space");
     let unmap_all = |state: &mut State| {
         for held in state.slots.values_mut() {

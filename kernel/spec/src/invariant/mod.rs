@@ -17,8 +17,8 @@ pub use objects::{
 pub use streams::{bindings_are_of_the_right_kind, dma_is_confined, streams_without_a_binding_reach_nothing};
 
 pub use threads::{
-    bound_both_ways, interrupts_in_service_have_a_handler, replies_are_owed, signals_do_not_wait, the_highest_runs,
-    waiting_threads_are_in_their_queue,
+    bound_both_ways, guests_have_their_processor, interrupts_in_service_have_a_handler, replies_are_owed,
+    signals_do_not_wait, the_highest_runs, waiting_threads_are_in_their_queue,
 };
 
 use crate::State;
@@ -50,6 +50,7 @@ pub const ALL: [Invariant; 20] = [
     Invariant { name: "waiting_threads_are_in_their_queue", holds: waiting_threads_are_in_their_queue },
     Invariant { name: "signals_do_not_wait", holds: signals_do_not_wait },
     Invariant { name: "bound_both_ways", holds: bound_both_ways },
+    Invariant { name: "guests_have_their_processor", holds: guests_have_their_processor },
     Invariant { name: "replies_are_owed", holds: replies_are_owed },
     Invariant { name: "kernel_memory_is_nobodys", holds: kernel_memory_is_nobodys },
     Invariant { name: "the_highest_runs", holds: the_highest_runs },

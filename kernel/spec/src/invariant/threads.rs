@@ -58,6 +58,17 @@ pub fn bound_both_ways(state: &State) -> bool {
     })
 }
 
+/// A virtual processor belongs to the thread that has it, and to no other.
+#[must_use]
+pub fn guests_have_their_processor(state: &State) -> bool {
+    let partner = |at: PhysAddr| match state.objects.get(&at) {
+        Some(Object::Thread(thread)) => thread.vcpu,
+        Some(Object::Vcpu(vcpu)) => vcpu.thread,
+        _ => None,
+    };
+    state.objects.keys().all(|at| partner(*at).is_none_or(|other| partner(other) == Some(*at)))
+}
+
 /// Who holds an answer holds it alone, and the thread it is to waits for it, and has what it was derived from.
 #[must_use]
 pub fn replies_are_owed(state: &State) -> bool {

@@ -7,6 +7,7 @@ mod interrupt;
 mod memory;
 mod stream;
 mod thread;
+mod vcpu;
 
 use sluice_abi::{CapRights, Label, LookupFailure};
 
@@ -57,8 +58,7 @@ impl Request<'_> {
             Cap::IrqHandler(_) => self.of_irq_handler(),
             Cap::Domain => self.of_domain(),
             Cap::SgiSignal { .. } => Ok(Invocation::SendSgi(self.slot)),
-            // What virtual processors do is not said here yet.
-            Cap::Vcpu(_) => Err(Refused::IllegalOperation),
+            Cap::Vcpu(_) => self.of_vcpu(),
         }
     }
 

@@ -28,11 +28,11 @@ impl<H: Hal> Kernel<H> {
             Some(Label::VcpuInjectIrq) => self.decode_inject(request, vcpu)?,
             Some(Label::VcpuReadReg) => {
                 Self::expect(request, 1, 0)?;
-                VcpuInvocation::ReadRegister(self.vcpu_register(request)?)
+                VcpuInvocation::ReadRegister(self.named_register(request)?)
             }
             Some(Label::VcpuWriteReg) => {
                 Self::expect(request, 2, 0)?;
-                VcpuInvocation::WriteRegister(self.vcpu_register(request)?, self.word(request, 1))
+                VcpuInvocation::WriteRegister(self.named_register(request)?, self.word(request, 1))
             }
             Some(Label::VcpuAckVppi) => self.decode_acknowledge(request)?,
             _ => return Err(SyscallError::IllegalOperation),
@@ -41,7 +41,7 @@ impl<H: Hal> Kernel<H> {
     }
 
     /// The register that message word 0 names.
-    fn vcpu_register(&self, request: &Request) -> Decoded<VcpuRegister> {
+    fn named_register(&self, request: &Request) -> Decoded<VcpuRegister> {
         let field = self.word(request, 0);
         VcpuRegister::from_word(field).ok_or(SyscallError::InvalidArgument(1))
     }

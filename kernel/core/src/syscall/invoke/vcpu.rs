@@ -12,7 +12,7 @@ impl<H: Hal> Kernel<H> {
         match invocation {
             VcpuInvocation::SetTcb(thread) => self.associate(vcpu, thread),
             VcpuInvocation::Inject { index, interrupt } => self.inject(vcpu, index, interrupt),
-            VcpuInvocation::ReadRegister(register) => return Outcome::word(self.read_vcpu_register(vcpu, register)),
+            VcpuInvocation::ReadRegister(register) => return Outcome::word(self.vcpu_register(vcpu, register)),
             VcpuInvocation::WriteRegister(register, value) => self.write_vcpu_register(vcpu, register, value),
             VcpuInvocation::AcknowledgeTimer => self.acknowledge_virtual_timer(vcpu),
         }

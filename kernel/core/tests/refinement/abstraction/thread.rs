@@ -42,7 +42,7 @@ pub(super) fn thread(kernel: &Kernel<Machine>, at: Handle<Tcb>) -> Thread {
             ConcreteFault::User { number, .. } => Fault::Exception(number),
             ConcreteFault::Vm { address, syndrome, instruction } => Fault::Page { address, syndrome, instruction },
             ConcreteFault::VgicMaintenance { .. } | ConcreteFault::Vcpu { .. } | ConcreteFault::Vppi { .. } => {
-                panic!("{fault:?}: no world has guests")
+                panic!("{fault:?}: no world's guests do anything")
             }
         }),
         priority: tcb.priority.get(),
@@ -51,6 +51,7 @@ pub(super) fn thread(kernel: &Kernel<Machine>, at: Handle<Tcb>) -> Thread {
         buffer: tcb.ipc_buffer.get(),
         flags: tcb.flags.get(),
         notification: tcb.bound_notification.get().map(Handle::at),
+        vcpu: tcb.vcpu.get().map(Handle::at),
     }
 }
 

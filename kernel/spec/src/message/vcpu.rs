@@ -1,0 +1,25 @@
+//! Messages to virtual processors.
+
+use sluice_abi::Label;
+
+use super::{Decoded, Request};
+use crate::{Invocation, Refused};
+
+impl Request<'_> {
+    pub(super) fn of_vcpu(&self) -> Decoded {
+        let vcpu = self.slot;
+        match self.label {
+            Some(Label::VcpuSetTcb) => Ok(Invocation::SetVcpuThread { vcpu, thread: self.extra(0)? }),
+            Some(Label::VcpuReadReg) => {
+                self.expect(1, 0)?;
+                Ok(Invocation::ReadVcpu { vcpu, register: self.words[0] })
+            }
+            Some(Label::VcpuWriteReg) => {
+                self.expect(2, 0)?;
+                Ok(Invocation::WriteVcpu { vcpu, register: self.words[0], value: self.words[1] })
+            }
+            // Interrupts of guests are not said here.
+            _ => Err(Refused::IllegalOperation),
+        }
+    }
+}
