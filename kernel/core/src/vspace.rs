@@ -197,7 +197,7 @@ impl<H: Hal> Kernel<H> {
             && let Some(AsidEntry { root: found, vmid: Some(vmid), .. }) = self.spaces.entry(&self.hal, asid)
             && found == root
         {
-            self.hal.load_vspace(root, vmid);
+            self.load_tables(root, vmid);
         } else {
             self.load_untagged_vspace_of(thread);
         }
@@ -221,6 +221,7 @@ impl<H: Hal> Kernel<H> {
         self.load_tables(self.spaces.empty_root, EMPTY_VMID);
     }
 
+    #[inline(always)]
     fn load_tables(&mut self, root: PhysAddr, vmid: u8) {
         self.spaces.loaded = vmid;
         self.hal.load_vspace(root, vmid);
