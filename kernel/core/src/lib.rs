@@ -41,7 +41,9 @@ mod vspace;
 pub use error::{Preempted, SyscallError};
 pub use hal::{CacheOp, Hal};
 pub use interrupt::InterruptUse;
-pub use iommu::{RECORDS_PER_STREAM, RECORDS_PER_TICK, SmmuAtBoot, UNCLAIMED, context_bytes};
+pub use iommu::{
+    RECORDS_PER_STREAM, RECORDS_PER_TICK, SmmuAtBoot, UNCLAIMED, context_bytes, descriptor_bytes, table_directory_bytes,
+};
 pub use kernel::{Kernel, KernelMemory};
 pub use sched::Ready;
 pub use store::{Handle, Object, SlotRef, Store};

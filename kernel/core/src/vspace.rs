@@ -83,6 +83,19 @@ impl<H: Hal> Kernel<H> {
         self.spaces.entry(&self.hal, asid).map(|entry| entry.root)
     }
 
+    /// The format of the tables of an ASID's VSpace.
+    pub(crate) fn format_of(&self, asid: Asid) -> Format {
+        self.spaces.entry(&self.hal, asid).map_or(Format::STAGE2, |entry| entry.format)
+    }
+
+    /// Whether nothing is mapped in an ASID's VSpace, and neither a CPU nor an SMMU has translated with it.
+    pub(crate) fn is_untouched(&self, asid: Asid) -> bool {
+        self.spaces.entry(&self.hal, asid).is_some_and(|AsidEntry { root, vmid, contexts, .. }| {
+            let words = sluice_abi::PAGE_SIZE / 8;
+            vmid.is_none() && contexts.is_none() && (0..words).all(|word| self.hal.load(root.offset(8 * word)) == 0)
+        })
+    }
+
     /// The first ASID of a pool that nothing has; ASID 0 is never given out.
     pub(crate) fn free_asid(&self, pool: Handle<AsidPool>, base: Asid) -> Option<Asid> {
         (0..POOL_SIZE)
@@ -92,7 +105,7 @@ impl<H: Hal> Kernel<H> {
 
     /// Gives a VSpace its ASID.
     pub(crate) fn assign_asid(&mut self, asid: Asid, root: PhysAddr) {
-        let entry = AsidEntry { root, vmid: None, contexts: None };
+        let entry = AsidEntry { root, vmid: None, contexts: None, format: Format::STAGE2 };
         self.spaces.set_entry(&self.hal, asid, Some(entry));
     }
 
@@ -190,7 +203,8 @@ impl<H: Hal> Kernel<H> {
         vmid
     }
 
-    /// Makes the CPU use a thread's VSpace, or the empty one if it has none.
+    /// Makes the CPU use a thread's VSpace, or the empty one if it has none that the CPU can walk. A VSpace in the format of
+    /// stage 1 never has a tag.
     #[inline(always)]
     pub(crate) fn load_vspace_of(&mut self, thread: Handle<Tcb>) {
         if let Some(VSpace { root, asid: Some(asid), .. }) = self.read(thread.slot(TcbSlot::VSpace as u64))
@@ -209,6 +223,7 @@ impl<H: Hal> Kernel<H> {
         if let Some(VSpace { root, asid: Some(asid), .. }) = self.read(thread.slot(TcbSlot::VSpace as u64))
             && let Some(entry) = self.spaces.entry(&self.hal, asid)
             && entry.root == root
+            && entry.format == Format::STAGE2
         {
             let vmid = self.vmid_of(asid, entry);
             self.load_tables(root, vmid);
@@ -240,8 +255,8 @@ impl<H: Hal> Kernel<H> {
     }
 
     /// The entry that maps `vaddr`, or would.
-    pub(crate) fn find_entry(&self, root: PhysAddr, vaddr: VirtAddr) -> Found {
-        lookup(&self.hal, Format::STAGE2, root, vaddr.0)
+    pub(crate) fn find_entry(&self, format: Format, root: PhysAddr, vaddr: VirtAddr) -> Found {
+        lookup(&self.hal, format, root, vaddr.0)
     }
 
     /// Writes a table word so that every walker sees it before anything that follows.
@@ -276,7 +291,7 @@ impl<H: Hal> Kernel<H> {
     /// Removes a frame from where its capability says it is mapped, if it still is.
     pub(crate) fn unmap_frame(&mut self, mapping: Mapping, frame: &Frame) {
         let Some(root) = self.root_of(mapping.asid) else { return };
-        let Found { slot, entry, .. } = self.find_entry(root, mapping.vaddr);
+        let Found { slot, entry, .. } = self.find_entry(self.format_of(mapping.asid), root, mapping.vaddr);
         let Entry::Leaf(leaf) = entry else { return };
         if leaf.size != frame.size || leaf.address != frame.base {
             return;

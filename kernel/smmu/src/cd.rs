@@ -41,6 +41,12 @@ impl Cd {
         Self([word0.value, word1.value, 0, CD3::MAIR.val(STAGE1_MAIR).value, 0, 0, 0, 0])
     }
 
+    /// Transactions that come here fault.
+    #[must_use]
+    pub const fn invalid() -> Self {
+        Self([0; WORDS])
+    }
+
     /// The descriptor's words.
     #[must_use]
     pub const fn words(&self) -> [u64; WORDS] {

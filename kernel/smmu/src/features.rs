@@ -3,6 +3,7 @@
 use core::fmt;
 
 use sluice_abi::{PHYS_BITS, PhysAddr, smmu::MAX_CBS};
+use sluice_paging::Format;
 use tock_registers::LocalRegisterCopy;
 
 use crate::regs::{AIDR, IDR0, IDR1, IDR3, IDR5, offset};
@@ -160,6 +161,19 @@ impl Features {
             3 => self.granule_64k,
             _ => false,
         }
+    }
+
+    /// The format of the translation tables that a context without a holder's stage 1 walks.
+    #[must_use]
+    pub const fn table_format(&self) -> Format {
+        if self.stage2 { Format::STAGE2 } else { Format::STAGE1 }
+    }
+
+    /// Whether contexts translate at all: where stage 1 is all there is and every faulting transaction stalls, a device
+    /// could be blocked for good.
+    #[must_use]
+    pub fn translates(&self) -> bool {
+        self.stage2 || self.stall_model != StallModel::Always
     }
 
     /// Contexts (CBs) of the SMMU: one for each TLB tag, bounded by the interface.

@@ -78,7 +78,6 @@ pub(super) static MAP_STREAM_TABLE: Invocation = Invocation {
             &[
                 refused_for(Error::InvalidCapability, 1, "the table is none, or installed"),
                 refused(Error::AlignmentError, "the first stream is no multiple of a table's"),
-                refused(Error::IllegalOperation, "the SMMU has a linear stream table"),
                 refused(Error::DeleteFirst, "a table covers the streams"),
                 refused(Error::RevokeFirst, "a capability to one of the streams has outlived an earlier table"),
             ],
@@ -220,9 +219,17 @@ pub(super) static ASSIGN_VSPACE: Invocation = Invocation {
         &[
             STALE_VSPACE,
             &[
-                refused_for(Error::InvalidCapability, 1, "the VSpace is none, or has no ASID"),
+                refused_for(
+                    Error::InvalidCapability,
+                    1,
+                    "the VSpace is none, has no ASID, or its tables are not of the format the SMMU walks: without stage 2 it \
+                     must be empty and no thread have run in it, and is of no use to threads from then on",
+                ),
                 refused(Error::DeleteFirst, "the context has one"),
-                refused(Error::IllegalOperation, "the SMMU has no stage 2"),
+                refused(
+                    Error::IllegalOperation,
+                    "the SMMU has no stage 2 and makes every faulting transaction stall",
+                ),
             ],
         ],
     )

@@ -88,7 +88,7 @@ impl<H: Hal> Kernel<H> {
             for index in start >> coverage..=(end - 1) >> coverage {
                 let vaddr = VirtAddr(index << coverage);
                 let base = self.boot_page(free, "page tables")?;
-                let found = self.find_entry(root, vaddr);
+                let found = self.find_entry(Format::STAGE2, root, vaddr);
                 self.map_table(found.slot, Format::STAGE2.encode_table(base));
                 let mapped = Some(Mapping { asid, vaddr });
                 self.provide_next(slots, Cap::PageTable(PageTable { base, mapped }))?;
@@ -102,7 +102,7 @@ impl<H: Hal> Kernel<H> {
         let mapped = Some(mapping);
         let frame = Frame { base: at, size: FrameSize::Small, rights: READ_WRITE, device: false, mapped };
         if let Some(root) = self.root_of(asid) {
-            let found = self.find_entry(root, mapping.vaddr);
+            let found = self.find_entry(Format::STAGE2, root, mapping.vaddr);
             let leaf = Leaf { address: at, size: FrameSize::Small, access, memory: MemoryType::Normal };
             self.map_frame(mapping, &frame, found.slot, Format::STAGE2.encode_leaf(&leaf), Entry::Invalid);
         }

@@ -2,7 +2,7 @@
 
 use sluice_abi::PhysAddr;
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_smmu::Ste;
+use sluice_smmu::{Cd, Ste};
 
 use super::Located;
 use crate::Kernel;
@@ -29,9 +29,11 @@ impl<H: Hal> Kernel<H> {
         }
         let (Some(unit), Some(root)) = (self.smmus.unit(stream.smmu), self.context_root(context)) else { return };
         let features = unit.driver.features();
-        let entry = match self.smmus.context(context).and_then(|handle| self.get(handle).stage1.get()) {
-            None => Ste::stage2(features, context.cb, root),
-            Some(table) => Ste::nested(features, context.cb, root, &table),
+        let holders = self.smmus.context(context).and_then(|handle| self.get(handle).stage1.get());
+        let entry = match (unit.descriptor(context.cb), holders) {
+            (Some(descriptor), _) => Ste::stage1(features, descriptor),
+            (None, None) => Ste::stage2(features, context.cb, root),
+            (None, Some(table)) => Ste::nested(features, context.cb, root, &table),
         };
         self.get(located.shadow).state.set(StreamState::Bound);
         self.settle(unit.driver.write_ste(&self.hal, stream.sid, located.entry, &entry));
@@ -91,9 +93,15 @@ impl<H: Hal> Kernel<H> {
         let Some(handle) = self.smmus.context(context) else { return };
         let bound = Cap::VSpace(VSpace { bound: Some(context), ..vspace });
         self.insert(bound, source, handle.slot(Context::VSPACE));
+        let Some(unit) = self.smmus.unit(context.smmu) else { return };
         if let Some(entry) = self.spaces.entry(&self.hal, asid) {
             self.get(handle).next_of_vspace.set(entry.contexts);
-            self.spaces.set_entry(&self.hal, asid, Some(AsidEntry { contexts: Some(context), ..entry }));
+            let format = unit.driver.features().table_format();
+            self.spaces.set_entry(&self.hal, asid, Some(AsidEntry { contexts: Some(context), format, ..entry }));
+        }
+        if let Some(descriptor) = unit.descriptor(context.cb) {
+            let translates = Cd::stage1(unit.driver.features(), context.cb, vspace.root);
+            unit.driver.write_descriptor(&self.hal, descriptor, &translates);
         }
         for (stream, located) in self.streams_of(self.get(handle)) {
             if self.get(located.shadow).state.get() != StreamState::Quarantined {
@@ -113,6 +121,11 @@ impl<H: Hal> Kernel<H> {
         }
         self.get(handle).stage1.set(None);
         self.invalidate_context(context);
+        if let Some(unit) = self.smmus.unit(context.smmu)
+            && let Some(descriptor) = unit.descriptor(context.cb)
+        {
+            unit.driver.write_descriptor(&self.hal, descriptor, &Cd::invalid());
+        }
         self.unchain_context(context, handle, asid);
     }
 
@@ -184,6 +197,8 @@ impl<H: Hal> Kernel<H> {
             shadow.dropped.set(0);
             shadow.delivered.set(0);
             shadow.budget.set(0);
+        } else {
+            self.forget_orphan(stream);
         }
     }
 }

@@ -15,12 +15,13 @@ mod unclaimed;
 pub(crate) use failure::SmmuFault;
 pub(crate) use invalidate::{Extent, Stale};
 pub(crate) use stage1::Stage1Batch;
+pub use table::table_directory_bytes;
 pub use throttle::{RECORDS_PER_STREAM, RECORDS_PER_TICK};
 pub use unclaimed::UNCLAIMED;
 
 use sluice_abi::PhysAddr;
 use sluice_abi::smmu::{ContextId, MAX_SMMUS, StreamId};
-use sluice_smmu::Smmu;
+use sluice_smmu::{CD_BYTES, Smmu};
 
 use crate::Kernel;
 use crate::hal::Hal;
@@ -32,6 +33,10 @@ pub(crate) struct Unit {
     pub(crate) driver: Smmu,
     contexts: PhysAddr,
     context_count: u32,
+    /// Which stream tables are installed; see [`table`].
+    tables: PhysAddr,
+    /// Context descriptors of the kernel's own, one for each context, where there is no stage 2.
+    descriptors: Option<PhysAddr>,
     /// Events no stream's handler claimed, oldest first.
     unclaimed: unclaimed::Unclaimed,
     /// Whether events were left in the queue, to be collected at the next tick.
@@ -85,6 +90,11 @@ impl Unit {
         Handle::new(PhysAddr(self.contexts.0 + cb as u64 * Context::STRIDE))
     }
 
+    /// The context descriptor of a context, where it is the kernel's.
+    fn descriptor(&self, cb: u16) -> Option<PhysAddr> {
+        self.descriptors.map(|first| first.offset(u64::from(cb) * CD_BYTES))
+    }
+
     /// Contexts of this SMMU.
     pub(crate) const fn context_count(&self) -> u32 {
         self.context_count
@@ -99,6 +109,10 @@ pub struct SmmuAtBoot {
     pub contexts: PhysAddr,
     /// How many.
     pub context_count: u32,
+    /// Zeroed memory to note its stream tables in: [`table_directory_bytes`] of it.
+    pub tables: PhysAddr,
+    /// Memory for context descriptors, for an SMMU without stage 2: [`descriptor_bytes`] of it, aligned to 64.
+    pub descriptors: Option<PhysAddr>,
 }
 
 /// Bytes of memory for `count` contexts.
@@ -107,10 +121,16 @@ pub const fn context_bytes(count: u32) -> u64 {
     count as u64 * Context::STRIDE
 }
 
+/// Bytes of memory for `count` context descriptors.
+#[must_use]
+pub const fn descriptor_bytes(count: u32) -> u64 {
+    count as u64 * CD_BYTES
+}
+
 impl<H: Hal> Kernel<H> {
     /// Takes over SMMU number `smmu`; boot only.
     pub fn add_smmu(&mut self, smmu: u8, boot: SmmuAtBoot) {
-        let SmmuAtBoot { driver, contexts, context_count } = boot;
+        let SmmuAtBoot { driver, contexts, context_count, tables, descriptors } = boot;
         for cb in 0..context_count {
             let at = PhysAddr(contexts.0 + u64::from(cb) * Context::STRIDE);
             self.hal.create::<Context>(at);
@@ -122,6 +142,8 @@ impl<H: Hal> Kernel<H> {
                 driver,
                 contexts,
                 context_count,
+                tables,
+                descriptors,
                 unclaimed: unclaimed::Unclaimed::new(),
                 backlog: false,
                 throttle: throttle::Throttle::new(),
@@ -132,8 +154,6 @@ impl<H: Hal> Kernel<H> {
 
     /// The stream's shadow, if a second-level table covers it.
     pub(crate) fn locate(&self, stream: StreamId) -> Option<Located> {
-        let unit = self.smmus.unit(stream.smmu)?;
-        let table = unit.driver.stream_table_of(&self.hal, stream.sid)?;
-        Some(table::located(table, stream.sid))
+        self.table_of(stream).map(|table| table::located(table, stream.sid))
     }
 }

@@ -9,6 +9,7 @@ mod minimum;
 mod nested;
 mod stage1;
 mod storm;
+mod variants;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -20,7 +21,8 @@ use sluice_abi::{Iova, Label, ObjectType, PhysAddr, Syscall};
 use sluice_core::cap::Cap;
 use sluice_core::object::{Context, NotificationState, Stream, StreamState, stream_shadow};
 use sluice_paging::{Format, mappings};
-use sluice_smmu_model::{Abort, Model, Page, Reach};
+use sluice_smmu::Features;
+use sluice_smmu_model::{Abort, Identity, Model, Page, Reach};
 
 use crate::machine::Effect;
 use crate::user::*;
@@ -49,7 +51,12 @@ fn pages(reach: Reach) -> BTreeSet<Page> {
 
 impl System {
     fn with_smmu() -> Self {
-        Self::with(kernel_with_smmu())
+        Self::with(kernel_with_smmu(Identity::QEMU))
+    }
+
+    /// The format of tables that devices walk.
+    fn device_format(&self) -> Format {
+        Features::read(self.machine(), SMMU).expect("a usable SMMU").table_format()
     }
 
     fn model(&self) -> &Model {
@@ -77,7 +84,7 @@ impl System {
         if stream.state.get() != StreamState::Bound {
             return BTreeSet::new();
         }
-        let leaves = mappings(self.machine(), Format::STAGE2, vspace.root);
+        let leaves = mappings(self.machine(), self.device_format(), vspace.root);
         leaves
             .flat_map(|found| {
                 (0..found.leaf.size.bytes() >> 12).map(move |page| Page {
@@ -119,20 +126,22 @@ impl System {
 
 impl Device {
     fn unbound() -> Self {
-        let mut system = System::with_smmu();
+        let mut device = Self::unmapped(Identity::QEMU);
+        device.map();
+        device
+    }
+
+    /// With an address space in which nothing is mapped.
+    fn unmapped(identity: Identity) -> Self {
+        let mut system = System::with(kernel_with_smmu(identity));
         let memory = system.make(ObjectType::Untyped, 16);
         let page = system.make(ObjectType::Untyped, 12);
         let pool = system.free_slot();
         system.done(ASID_CONTROL, Label::AsidControlMakePool, &[page, INIT_CNODE], &[pool, DEPTH]);
         let vspace = system.make_from(memory, ObjectType::VSpace, 0);
         system.done(pool, Label::AsidPoolAssign, &[vspace], &[]);
-        let tables = std::array::from_fn(|_| {
-            let table = system.make(ObjectType::PageTable, 0);
-            system.done(table, Label::PageTableMap, &[vspace], &[AT, 0]);
-            table
-        });
+        let tables = std::array::from_fn(|_| system.make(ObjectType::PageTable, 0));
         let frame = system.make(ObjectType::SmallPage, 0);
-        assert_eq!(system.map(frame, vspace, AT, 3, 7), ok());
         let sid = system.next_slot;
         assert_eq!(system.get_sid(STREAM), ok());
         let cb = system.next_slot;
@@ -140,13 +149,25 @@ impl Device {
         Self { system, sid, cb, memory, pool, vspace, tables, frame }
     }
 
+    fn map(&mut self) {
+        for table in self.tables {
+            self.system.done(table, Label::PageTableMap, &[self.vspace], &[AT, 0]);
+        }
+        assert_eq!(self.system.map(self.frame, self.vspace, AT, 3, 7), ok());
+    }
+
     fn bound() -> Self {
-        let mut device = Self::unbound();
+        Self::bound_to(Identity::QEMU)
+    }
+
+    fn bound_to(identity: Identity) -> Self {
+        let mut device = Self::unmapped(identity);
         let (sid, cb, vspace) = (device.sid, device.cb, device.vspace);
         device.system.watched(|system| {
             system.done(cb, Label::CbAssignVspace, &[vspace], &[]);
             system.done(sid, Label::SidBindCb, &[cb], &[]);
         });
+        device.map();
         let page = Page { iova: AT, address: PhysAddr(device.system.base(device.frame)), read: true, write: true };
         assert_eq!(device.system.reached(STREAM), BTreeSet::from([page]));
         device
@@ -196,8 +217,9 @@ fn every_way_to_lose_a_binding_leaves_no_reach() {
         ("delete frame", |s, d| s.delete(d.frame)),
         ("map without rights", |s, d| s.map(d.frame, d.vspace, AT, 0, 7)),
     ];
-    for (name, lose) in losses {
-        let Device { mut system, sid, cb, memory, pool, vspace, tables, frame } = Device::bound();
+    let each = variants::ALL.into_iter().flat_map(|identity| losses.map(|(name, lose)| (identity, name, lose)));
+    for (identity, name, lose) in each {
+        let Device { mut system, sid, cb, memory, pool, vspace, tables, frame } = Device::bound_to(identity);
         let device = Device2 { sid, cb, memory, pool, vspace, tables, frame };
         assert!(system.model().access(STREAM as u32, Iova(AT), true).is_ok());
         assert_eq!(system.watched(|system| lose(system, &device)), ok(), "{name}");

@@ -25,6 +25,8 @@ const EMPTY_ROOT: PhysAddr = PhysAddr(KERNEL + 0x1_0000);
 pub(crate) const CONTEXTS: PhysAddr = PhysAddr(KERNEL + 0x2_0000);
 /// How many.
 pub(crate) const CONTEXT_COUNT: u32 = 3;
+/// Where the kernel notes its stream tables.
+const STREAM_TABLES: PhysAddr = PhysAddr(KERNEL + 0x3_0000);
 const STREAM_DESCRIPTORS: PhysAddr = PhysAddr(KERNEL + 0x4_0000);
 /// The SMMU's command queue.
 pub(crate) const COMMANDS: PhysAddr = PhysAddr(KERNEL + 0x5_0000);
@@ -49,7 +51,9 @@ pub(crate) fn kernel() -> Kernel<Machine> {
     let memory = Memory { strtab: STREAM_DESCRIPTORS, cmdq: COMMANDS, evtq: EVENTS };
     let driver = Smmu::new(SMMU, features, needs, memory);
     driver.enable(&kernel.hal).expect("an SMMU that comes up");
-    kernel.add_smmu(0, SmmuAtBoot { driver, contexts: CONTEXTS, context_count: CONTEXT_COUNT });
+    let (contexts, context_count) = (CONTEXTS, CONTEXT_COUNT);
+    let boot = SmmuAtBoot { driver, contexts, context_count, tables: STREAM_TABLES, descriptors: None };
+    kernel.add_smmu(0, boot);
     assert!(kernel.add_stream_table(StreamId { smmu: 0, sid: 0 }, STREAM_TABLE));
     let (mut free, mut devices) = (Ranges::new(), Ranges::new());
     free.add(FREE).expect("one range");

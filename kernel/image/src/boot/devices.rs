@@ -3,7 +3,7 @@
 use sluice_abi::smmu::{STREAM_TABLE_BITS, STREAM_TABLE_SPLIT, StreamId};
 use sluice_abi::{PAGE_BITS, PAGE_SIZE};
 use sluice_core::boot::Ranges;
-use sluice_core::{InterruptUse, Kernel, SmmuAtBoot, context_bytes};
+use sluice_core::{InterruptUse, Kernel, SmmuAtBoot, context_bytes, descriptor_bytes, table_directory_bytes};
 use sluice_platform::{List, Machine as Description, Region, Smmu as SmmuNode, Trigger};
 use sluice_smmu::{Features, Memory, Smmu, memory_needed};
 
@@ -111,7 +111,12 @@ fn start_smmu(
     console::line(format_args!("SMMU {number}: {driver}"));
     let context_count = driver.features().contexts();
     let contexts = allocate(free, context_bytes(context_count).next_multiple_of(PAGE_SIZE), PAGE_BITS, "contexts");
-    kernel.add_smmu(number, SmmuAtBoot { driver, contexts, context_count });
+    let bytes = table_directory_bytes(driver.streams()).next_multiple_of(PAGE_SIZE);
+    let directory = allocate(free, bytes, PAGE_BITS, "the directory of stream tables");
+    let descriptors = (!driver.features().stage2).then(|| {
+        allocate(free, descriptor_bytes(context_count).next_multiple_of(PAGE_SIZE), PAGE_BITS, "context descriptors")
+    });
+    kernel.add_smmu(number, SmmuAtBoot { driver, contexts, context_count, tables: directory, descriptors });
     for first in &tables[..count] {
         let table = allocate(free, 1 << STREAM_TABLE_BITS, STREAM_TABLE_BITS, "a stream table");
         if !kernel.add_stream_table(StreamId { smmu: number, sid: *first }, table) {

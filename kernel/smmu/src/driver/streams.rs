@@ -3,9 +3,10 @@
 use sluice_abi::{PhysAddr, smmu::STREAM_TABLE_SPLIT};
 
 use super::Smmu;
+use crate::cd::CD_BYTES;
 use crate::regs::L1STD;
 use crate::ste::STE_BYTES;
-use crate::{Bus, Command, Failure, Ste, StreamTableFormat};
+use crate::{Bus, Cd, Command, Failure, Ste, StreamTableFormat};
 
 /// Streams of one second-level table.
 const SPAN: u64 = 1 << STREAM_TABLE_SPLIT;
@@ -65,17 +66,21 @@ impl Smmu {
         }
     }
 
-    /// The table installed under a stream; `None` when there is none, and always with a linear stream table.
-    pub fn stream_table_of(&self, bus: &impl Bus, sid: u32) -> Option<PhysAddr> {
-        let descriptor = self.descriptor(sid & !(SPAN as u32 - 1)).ok()?;
-        match self.needs.format {
-            StreamTableFormat::Linear => None,
-            StreamTableFormat::TwoLevel => {
-                let value = bus.load(descriptor);
-                let pointer = value >> L1STD::L2PTR.shift & L1STD::L2PTR.mask;
-                (value >> L1STD::SPAN.shift & L1STD::SPAN.mask != 0).then_some(PhysAddr(pointer << L1STD::L2PTR.shift))
-            }
+    /// Makes every entry of a table abort that was [removed](Self::remove_stream_table), or that the SMMU reads in memory of
+    /// its own: whatever is written to them as abort after that needs no command.
+    pub fn retire_stream_table(&self, bus: &impl Bus, table: PhysAddr) {
+        for entry in 0..SPAN {
+            self.fill(bus, table.offset(entry * STE_BYTES), &Ste::abort());
         }
+    }
+
+    /// Writes one of the kernel's own context descriptors, to which no entry leads that translates.
+    pub fn write_descriptor(&self, bus: &impl Bus, at: PhysAddr, descriptor: &Cd) {
+        for (word, offset) in descriptor.words().into_iter().zip((0..).step_by(8)) {
+            bus.store(at.offset(offset), word);
+        }
+        self.clean(bus, at, CD_BYTES);
+        bus.barrier();
     }
 
     /// Makes `ste` the entry of a stream. `entry` is its place in the table installed; a linear stream table has its

@@ -2,6 +2,7 @@
 
 use sluice_abi::Label;
 use sluice_abi::smmu::{CdTable, ContextId, MAX_STAGE1_COMMANDS};
+use sluice_paging::Format;
 use sluice_smmu::{CdTableRefusal, Stage1Command, check_cd_table};
 
 use super::super::invocation::{Invocation, SmmuInvocation};
@@ -53,8 +54,13 @@ impl<H: Hal> Kernel<H> {
                 if assigned {
                     return Err(SyscallError::DeleteFirst);
                 }
-                if !self.unit(context.smmu)?.driver.features().stage2 {
+                let features = self.unit(context.smmu)?.driver.features();
+                if !features.translates() {
                     return Err(SyscallError::IllegalOperation);
+                }
+                let (present, wanted) = (self.format_of(asid), features.table_format());
+                if present != wanted && (present != Format::STAGE2 || !self.is_untouched(asid)) {
+                    return Err(SyscallError::InvalidCapability(1));
                 }
                 SmmuInvocation::Assign { context, vspace: VSpace { bound: None, ..vspace }, asid, source }
             }

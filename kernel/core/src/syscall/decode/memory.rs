@@ -56,13 +56,13 @@ impl<H: Hal> Kernel<H> {
                 }
             }
         }
-        let Found { slot: entry_at, level, entry: old } = self.find_entry(root, vaddr);
+        let Found { slot: entry_at, level, entry: old } = self.find_entry(self.format_of(asid), root, vaddr);
         if level != Format::level_of(frame.size) {
             let bits_left = Format::coverage_bits(level).into();
             return Err(SyscallError::target(LookupFailure::MissingCapability { bits_left }));
         }
         let leaf = leaf(&frame, rights, attributes);
-        let word = Format::STAGE2.encode_leaf(&leaf);
+        let word = self.format_of(asid).encode_leaf(&leaf);
         let mapping = Mapping { asid, vaddr };
         Ok(MemoryInvocation::MapFrame { slot: request.slot, frame, mapping, entry_at, word, old })
     }
@@ -112,7 +112,7 @@ impl<H: Hal> Kernel<H> {
             return Err(SyscallError::InvalidArgument(0));
         }
         let (root, asid) = self.live_vspace(vspace, 1)?;
-        let Found { slot: entry_at, level, entry } = self.find_entry(root, vaddr);
+        let Found { slot: entry_at, level, entry } = self.find_entry(self.format_of(asid), root, vaddr);
         let coverage = Format::coverage_bits(level);
         if coverage == PAGE_BITS || entry != Entry::Invalid {
             return Err(SyscallError::DeleteFirst);
@@ -132,8 +132,8 @@ impl<H: Hal> Kernel<H> {
         if end > USER_TOP {
             return Err(SyscallError::IllegalOperation);
         }
-        let (root, _) = self.live_vspace(Cap::VSpace(vspace), 0)?;
-        let Found { level, entry, .. } = self.find_entry(root, VirtAddr(start));
+        let (root, asid) = self.live_vspace(Cap::VSpace(vspace), 0)?;
+        let Found { level, entry, .. } = self.find_entry(self.format_of(asid), root, VirtAddr(start));
         let Entry::Leaf(leaf) = entry else { return Ok(Invocation::Memory(MemoryInvocation::Nothing)) };
         let mask = (1u64 << Format::coverage_bits(level)) - 1;
         if start & !mask != (end - 1) & !mask {

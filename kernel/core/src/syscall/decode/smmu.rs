@@ -87,32 +87,13 @@ impl<H: Hal> Kernel<H> {
         if first.sid & ((1 << STREAM_TABLE_SPLIT) - 1) != 0 {
             return Err(SyscallError::Alignment);
         }
-        if !self.unit(first.smmu)?.driver.features().two_level {
-            return Err(SyscallError::IllegalOperation);
-        }
         if self.locate(first).is_some() {
             return Err(SyscallError::DeleteFirst);
         }
-        if self.stream_issued_below(request.slot, first) {
+        if self.has_orphans(first) {
             return Err(SyscallError::RevokeFirst);
         }
         Ok(SmmuInvocation::MapStreamTable { slot, table, first })
-    }
-
-    /// Whether a SID capability for one of the 256 streams from `first` exists: it has outlived the table of its stream, and
-    /// would be worth something again with a new one. `control` holds the only SIDControl, whose descendants all are.
-    fn stream_issued_below(&self, control: SlotRef, first: StreamId) -> bool {
-        let mut next = self.first_descendant(control);
-        while let Some(slot) = next {
-            if let Cap::Sid(stream) = self.cap(slot)
-                && stream.smmu == first.smmu
-                && stream.sid >> STREAM_TABLE_SPLIT == first.sid >> STREAM_TABLE_SPLIT
-            {
-                return true;
-            }
-            next = self.slot(slot).links().next.filter(|next| self.is_ancestor(control, *next));
-        }
-        false
     }
 
     fn rejected(&self, smmu: u8) -> Decoded<Option<Rejected>> {

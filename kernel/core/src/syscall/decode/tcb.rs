@@ -1,6 +1,7 @@
 //! Invocations of threads.
 
 use sluice_abi::{CPtr, CapRights, Label, USER_CONTEXT_WORDS, ipc_buffer};
+use sluice_paging::Format;
 
 use super::super::invocation::{Derived, Invocation, NewBuffer, NewSpace, TcbInvocation};
 use super::{Decoded, Request};
@@ -126,7 +127,13 @@ impl<H: Hal> Kernel<H> {
         let cspace = self.derive_with_data(request, 0, self.word(request, 1))?;
         let Cap::CNode(_) = cspace.cap else { return Err(SyscallError::IllegalOperation) };
         let vspace = self.derive_with_data(request, 1, self.word(request, 2))?;
-        let Cap::VSpace(VSpace { asid: Some(_), .. }) = vspace.cap else { return Err(SyscallError::IllegalOperation) };
+        let Cap::VSpace(VSpace { asid: Some(asid), .. }) = vspace.cap else {
+            return Err(SyscallError::IllegalOperation);
+        };
+        // The CPU walks stage 2 only.
+        if self.format_of(asid) != Format::STAGE2 {
+            return Err(SyscallError::IllegalOperation);
+        }
         Ok(NewSpace { fault_handler: CPtr(self.word(request, 0)), cspace, vspace })
     }
 

@@ -32,13 +32,13 @@ fn every_invocation_is_refused_by_every_other_kind_of_capability() {
             other => panic!("label {other} has no owner"),
         };
         for wrong in owners.into_iter().chain(others).filter(|slot| *slot != owner) {
-            for words in [[0; 6], [1, 0, 0x10, 0, 0, 0], [u64::MAX; 6]] {
-                for caps in [[].as_slice(), &[device.cb], &[device.vspace], &[notification], &[INIT_CNODE]] {
-                    let reply = system.call(wrong, label, caps, &words);
-                    // A read-only notification cannot be sent to, the others do not know the label.
-                    let expected = if wrong == read_only { invalid_capability(0) } else { illegal() };
-                    assert_eq!(reply, expected, "{label:?} on slot {wrong}");
-                }
+            for (words, caps) in
+                [([0; 6], [].as_slice()), ([1, 0, 0x10, 0, 0, 0], &[device.cb]), ([u64::MAX; 6], &[INIT_CNODE])]
+            {
+                let reply = system.call(wrong, label, caps, &words);
+                // A read-only notification cannot be sent to, the others do not know the label.
+                let expected = if wrong == read_only { invalid_capability(0) } else { illegal() };
+                assert_eq!(reply, expected, "{label:?} on slot {wrong}");
             }
         }
     }

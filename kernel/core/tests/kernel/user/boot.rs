@@ -5,7 +5,10 @@ use sluice_abi::smmu::StreamId;
 use sluice_abi::{PAGE_SIZE, PhysAddr};
 use sluice_core::boot::{BootMemory, Extra, Range, Ranges, RootImage};
 use sluice_core::cap::Cap;
-use sluice_core::{InterruptUse, Kernel, KernelMemory, SmmuAtBoot, VgicRegister, context_bytes};
+use sluice_core::{
+    InterruptUse, Kernel, KernelMemory, SmmuAtBoot, VgicRegister, context_bytes, descriptor_bytes,
+    table_directory_bytes,
+};
 use sluice_smmu::{Features, Memory, memory_needed};
 use sluice_smmu_model::{Identity, Model};
 
@@ -63,7 +66,7 @@ pub(crate) fn kernel() -> Kernel<Machine> {
 }
 
 /// Registers of the SMMU.
-const SMMU: PhysAddr = PhysAddr(0x0905_0000);
+pub(crate) const SMMU: PhysAddr = PhysAddr(0x0905_0000);
 /// Its event queue's interrupt.
 pub(crate) const SMMU_INTID: u32 = 106;
 /// Its memory: queues and stream table, then contexts, then a second-level stream table.
@@ -73,14 +76,14 @@ pub(crate) const CONTEXTS: u32 = 8;
 /// The second-level stream table for streams 0..256.
 pub(crate) const STREAM_TABLE: PhysAddr = PhysAddr(KERNEL + 0x20_0000);
 
-/// A kernel with one SMMU as QEMU's, up, with every stream aborting.
-pub(crate) fn kernel_with_smmu() -> Kernel<Machine> {
+/// A kernel with one SMMU, up, with every stream aborting.
+pub(crate) fn kernel_with_smmu(identity: Identity) -> Kernel<Machine> {
     let mut kernel = kernel();
-    let model = Model::new(SMMU, Identity::QEMU);
+    let model = Model::new(SMMU, identity);
     kernel.hal.memory.clear(PhysAddr(SMMU_MEMORY.start), SMMU_MEMORY.end - SMMU_MEMORY.start);
     kernel.hal.smmu = Some(Smmu { model, registers: SMMU.0..SMMU.0 + 0x2_0000, memory: SMMU_MEMORY });
     let features = Features::read(&kernel.hal, SMMU).expect("a usable SMMU");
-    let needs = memory_needed(&features, 0xff);
+    let needs = memory_needed(&features, 0x3ff);
     let mut at = SMMU_MEMORY.start;
     let mut take = |bytes: u64| {
         let start = at.next_multiple_of(bytes);
@@ -90,10 +93,12 @@ pub(crate) fn kernel_with_smmu() -> Kernel<Machine> {
     let memory =
         Memory { strtab: take(needs.strtab_bytes), cmdq: take(needs.cmdq_bytes), evtq: take(needs.evtq_bytes) };
     let contexts = take(context_bytes(CONTEXTS).next_power_of_two());
-    assert!(at <= STREAM_TABLE.0, "the SMMU's memory is too small");
+    let descriptors = (!features.stage2).then(|| take(descriptor_bytes(CONTEXTS).next_power_of_two()));
     let driver = sluice_smmu::Smmu::new(SMMU, features, needs, memory);
+    let tables = take(table_directory_bytes(driver.streams()).next_power_of_two());
+    assert!(at <= STREAM_TABLE.0, "the SMMU's memory is too small");
     driver.enable(&kernel.hal).expect("an SMMU that works");
-    kernel.add_smmu(0, SmmuAtBoot { driver, contexts, context_count: CONTEXTS });
+    kernel.add_smmu(0, SmmuAtBoot { driver, contexts, context_count: CONTEXTS, tables, descriptors });
     assert!(kernel.add_stream_table(StreamId { smmu: 0, sid: 0 }, STREAM_TABLE));
     kernel.reserve_interrupt(SMMU_INTID, InterruptUse::Smmu(0), true);
     kernel

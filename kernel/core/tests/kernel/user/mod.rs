@@ -12,7 +12,8 @@ use sluice_core::object::{Tcb, TcbSlot, ThreadState};
 use sluice_core::{Handle, Kernel, SlotRef, Store};
 
 pub(crate) use boot::{
-    CONTEXTS, EXTRA, IMAGE, INTIDS, KERNEL_SLOTS, SMMU_INTID, STREAM_TABLE, TIMER, kernel, kernel_with_smmu, memory,
+    CONTEXTS, EXTRA, IMAGE, INTIDS, KERNEL_SLOTS, SMMU, SMMU_INTID, STREAM_TABLE, TIMER, kernel, kernel_with_smmu,
+    memory,
 };
 pub(crate) use guest::Guest;
 pub(crate) use make::DEPTH;
