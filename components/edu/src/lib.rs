@@ -7,4 +7,4 @@ pub mod registers;
 mod verdict;
 
 pub use pattern::{Pattern, first_difference};
-pub use verdict::{Direction, Expected, Shown};
+pub use verdict::{Direction, Expected, Shown, Stage};

@@ -25,10 +25,21 @@ pub struct Expected {
     pub iova: Iova,
     /// Its direction.
     pub direction: Direction,
+    /// What stopped it.
+    pub stage: Stage,
+}
+
+/// A stage of translation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// The one that a component can have of its own, or the only one of an SMMU.
+    One,
+    /// The kernel's.
+    Two,
 }
 
 impl Expected {
-    /// Whether `record` is it: the event, the stream, the page, the direction, and that stage 2 stopped it.
+    /// Whether `record` is it: the event, the stream, the page, the direction, and the stage that stopped it.
     #[must_use]
     pub fn matches(&self, record: &Record) -> bool {
         let read = record.flags & Record::READ != 0;
@@ -36,7 +47,7 @@ impl Expected {
             && record.stream == self.stream
             && record.iova.0 & !(PAGE_SIZE - 1) == self.iova.0 & !(PAGE_SIZE - 1)
             && read == (self.direction == Direction::FromMemory)
-            && record.flags & Record::STAGE2 != 0
+            && (record.flags & Record::STAGE2 != 0) == (self.stage == Stage::Two)
     }
 }
 
@@ -77,6 +88,7 @@ mod tests {
         stream: STREAM,
         iova: Iova(0x4123_4000),
         direction: Direction::ToMemory,
+        stage: Stage::Two,
     };
 
     #[test]
@@ -91,6 +103,9 @@ mod tests {
         ] {
             assert!(!EXPECTED.matches(&other), "{other:?}");
         }
+        let stage1 = Expected { stage: Stage::One, ..EXPECTED };
+        assert!(stage1.matches(&Record { flags: RECORD.flags & !Record::STAGE2, ..RECORD }));
+        assert!(!stage1.matches(&RECORD));
     }
 
     #[test]

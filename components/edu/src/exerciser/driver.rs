@@ -2,7 +2,7 @@
 
 use sluice_abi::Iova;
 use sluice_abi::smmu::{Record, StreamId};
-use sluice_edu::{Direction, Expected, Shown};
+use sluice_edu::{Direction, Expected, Shown, Stage};
 use sluice_rt::time::Deadline;
 use sluice_rt::{Device, RtError, Signal, check};
 use sluice_sys::{Sid, yield_now};
@@ -19,6 +19,8 @@ pub(super) struct Driver {
     pub(super) engine: Engine,
     pub(super) stream: StreamId,
     pub(super) sid: Sid,
+    /// The stage that stops what is mapped nowhere.
+    pub(super) stage: Stage,
     faults: Signal,
 }
 
@@ -29,6 +31,7 @@ impl Driver {
             engine: Engine::new(device.registers(0)?, identity),
             stream: device.streams().next().ok_or(Trouble::NoStream)?,
             sid: device.manage()?.sids.first().copied().ok_or(Trouble::NoStream)?,
+            stage: Stage::Two,
             faults: device.fault_signal()?,
         })
     }
@@ -60,7 +63,7 @@ impl Driver {
     /// Checks that an access is stopped with a record of this event.
     pub(super) fn must_block(&self, name: &str, event: u64, direction: Direction, at: Iova) -> Result<bool, Trouble> {
         let record = self.attempt(direction, at, ATTACK_BYTES)?;
-        let expected = Expected { event, stream: self.stream, iova: at, direction };
+        let expected = Expected { event, stream: self.stream, iova: at, direction, stage: self.stage };
         let blocked = record.is_some_and(|record| expected.matches(&record));
         Ok(check!(name, blocked, "{}", Shown(record)))
     }

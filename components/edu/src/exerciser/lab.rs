@@ -1,7 +1,7 @@
 //! A device and its I/O address space, for what is shown with memory of the component's own.
 
 use sluice_dma::{DeviceSpace, Object};
-use sluice_edu::{Direction, Pattern};
+use sluice_edu::{Direction, Pattern, Stage};
 use sluice_rt::{Env, Tables};
 
 use super::driver::{ATTACK_BYTES, Driver};
@@ -16,7 +16,10 @@ impl<'a> Lab<'a> {
     /// The device that the spec calls `name`.
     pub(super) fn of(env: &'a Env, name: &str, identity: &str) -> Result<Self, Trouble> {
         let device = env.device(name)?;
-        Ok(Self { driver: Driver::of(&device, identity)?, space: DeviceSpace::of(env, &device, tables(env)?)? })
+        let stage = if env.arg("stage") == Some("1") { Stage::One } else { Stage::Two };
+        let mut driver = Driver::of(&device, identity)?;
+        driver.stage = stage;
+        Ok(Self { driver, space: DeviceSpace::of(env, &device, tables(env)?)? })
     }
 }
 

@@ -8,6 +8,7 @@ mod foreign;
 mod frames;
 mod gather;
 mod lab;
+mod nested;
 mod own;
 mod scene;
 mod sharing;
@@ -23,12 +24,13 @@ use error::Trouble;
 type Scene = fn(&Env) -> Result<(), Trouble>;
 
 /// What the argument `scene` chooses from; without it, everything that is to be stopped is tried.
-const SCENES: [(&str, Scene); 5] = [
+const SCENES: [(&str, Scene); 6] = [
     ("kernel-canary", unprotected::attack),
     ("sharing", sharing::show),
     ("gather", gather::show),
     ("width", width::show),
     ("streaming", streaming::show),
+    ("nested", nested::show),
 ];
 
 /// The component's main function.
