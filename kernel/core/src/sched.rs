@@ -182,10 +182,18 @@ impl<H: Hal> Kernel<H> {
     }
 
     fn consider(&mut self, candidate: Handle<Tcb>, was: Option<Handle<Tcb>>) {
+        let priority = self.tcb(candidate).priority.get();
         if let Some(was) = was {
+            let current = self.tcb(was);
+            if current.priority.get() > priority
+                && !current.queued.get()
+                && self.sched.is_highest(current.priority.get())
+            {
+                // The common end of a signal: who ran goes on, with nothing to load.
+                return self.enqueue(candidate);
+            }
             self.enqueue(was);
         }
-        let priority = self.tcb(candidate).priority.get();
         let beats_queues = self.sched.is_highest(priority);
         let current_priority = was.map(|was| self.tcb(was).priority.get());
         if !beats_queues {
