@@ -41,7 +41,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let mut system = System::with(kernel_with_smmu());
+        let mut system = System::with(kernel_with_smmu(sluice_smmu_model::Identity::QEMU));
         system.watched = false;
         let threads: [Thread; THREADS] = std::array::from_fn(|_| system.thread(PRIORITY));
         let bystander = system.thread(PRIORITY);
