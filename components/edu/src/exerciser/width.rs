@@ -55,7 +55,9 @@ pub(super) fn show(env: &Env) -> Result<(), Trouble> {
     let astray = Iova(end);
     let record = lab.driver.attempt(Direction::ToMemory, Iova(limit + astray.0), ATTACK_BYTES)?;
     let (event, stream, direction) = (event::F_TRANSLATION, lab.driver.stream, Direction::ToMemory);
-    let blocked = record.is_some_and(|record| Expected { event, stream, iova: astray, direction }.matches(&record));
+    let stage = lab.driver.stage;
+    let expected = Expected { event, stream, iova: astray, direction, stage };
+    let blocked = record.is_some_and(|record| expected.matches(&record));
     check!("width-astray-blocked", blocked, "told {:#x}: {}", limit + astray.0, Shown(record));
     Ok(lab.space.hide(mapping)?)
 }
