@@ -12,6 +12,9 @@ use super::hardware::Problem;
 
 /// Longest time from the end of a command to its record.
 const RECORD_MS: u64 = 1_000;
+/// How long the kernel may keep a stream that has recorded much from its memory: a few ticks of 2 ms, until it has
+/// collected all that the SMMU recorded. What the controller fetches meanwhile would be lost, and the controller with it.
+const PAUSE_MS: u64 = 50;
 /// log2 of the distance that [`Faults::out_of_reach`] keeps from what the device reaches.
 const DISTANCE_BITS: u32 = 30;
 
@@ -78,6 +81,10 @@ impl Faults {
                 Some(_) => {}
                 None => Counter.relax(),
             }
+        }
+        let end = Counter.now_ms();
+        while Counter.now_ms().saturating_sub(end) < PAUSE_MS {
+            Counter.relax();
         }
         self.stream.clear_fault()?;
         Ok(found.filter(|_| signalled))
