@@ -21,15 +21,11 @@ impl<H: Hal> Kernel<H> {
         const CALL: u64 = Syscall::Call.word();
         const REPLY_RECV: u64 = Syscall::ReplyRecv.word();
         const NULL: u64 = Syscall::BenchmarkNull.word();
-        // Who keeps a log wants to hear of every step.
+        // A log tells of every step, and of every reply that is owed.
         if self.hal.is_tracing() {
             return false;
         }
         let Some(thread) = self.current else { return false };
-        // The log wants to know of every reply that is owed.
-        if self.hal.is_tracing() {
-            return false;
-        }
         match self.tcb(thread).context.x[7].get() {
             CALL => self.call_common(thread).is_some(),
             REPLY_RECV => self.reply_recv_common(thread).is_some(),
