@@ -70,6 +70,12 @@ impl Disk {
         }
     }
 
+    /// Orders as many reads again as the queue takes, whatever has become of the memory they go to.
+    pub(super) fn insist(&mut self, plan: &mut Plan) -> Result<(), Error> {
+        self.reap()?;
+        self.fill(plan)
+    }
+
     fn reap(&mut self) -> Result<(), Error> {
         while let Some(done) = self.controller.reap()? {
             match done.result {

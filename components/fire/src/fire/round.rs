@@ -145,6 +145,8 @@ impl<'a> Arena<'a> {
         }
         let canary = Canary(2 * number + 1);
         self.field.fill(canary);
+        // What was in flight may have arrived before the loss. These come after it, by translations that were cached.
+        disk.insist(plan)?;
         let taken_along = disk.drain()?;
         if late {
             self.engine.finish()?;
