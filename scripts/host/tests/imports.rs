@@ -18,9 +18,8 @@ const SDK: &[&str] = &["kernel/abi", "sdk/manifest", "sdk/sys", "sdk/rt", "sdk/d
 fn allowed(folder: &str) -> Option<Vec<&'static str>> {
     let list: &[&str] = match folder {
         "kernel/abi" | "scripts/meter" => &[],
-        "kernel/paging" | "kernel/platform" | "kernel/spec" | "capdl-gen/spec" | "scripts/host" | "tests/fuzz" => {
-            &["kernel/abi"]
-        }
+        "kernel/paging" | "kernel/platform" | "kernel/spec" | "capdl-gen/spec" | "scripts/host" | "tests/fuzz"
+        | "vmm/core" => &["kernel/abi"],
         "conformance" => &["kernel/abi", "kernel/platform"],
         "fuzzer" => &["kernel/abi", "kernel/platform", "sdk/sys", "tests/fuzz"],
         "kernel/smmu" => &["kernel/abi", "kernel/paging"],
