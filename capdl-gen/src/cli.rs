@@ -15,7 +15,7 @@ use crate::diagnostic::{Style, render};
 use crate::image;
 use crate::platform::{self, Platform};
 use crate::summary::Summary;
-use crate::system::{self, Checked};
+use crate::system::{self, Checked, Sources};
 
 /// Turns a system spec into a boot image.
 #[derive(Parser, Debug)]
@@ -43,6 +43,9 @@ enum Command {
         /// Folder with the ELFs of the components
         #[arg(long, value_name = "DIR")]
         components: PathBuf,
+        /// Folder with files of guests, looked in after the spec's own; by default the nearest `build/guest` folder
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
         /// The boot image to write
         #[arg(short, long, value_name = "IMAGE")]
         output: PathBuf,
@@ -57,6 +60,9 @@ enum Command {
         /// Folder with the ELFs of the components; without it they are not looked at
         #[arg(long, value_name = "DIR")]
         components: Option<PathBuf>,
+        /// Folder with files of guests, looked in after the spec's own; by default the nearest `build/guest` folder
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
     },
     /// Show what a platform offers: memory, SMMUs, PCI functions with their streams and interrupts, devices
     Devices {
@@ -96,13 +102,13 @@ fn cnode_bits() -> clap::builder::RangedU64ValueParser {
 pub fn run(arguments: &Arguments) -> Result<String, String> {
     let platforms = |near: &Path| arguments.platforms.clone().map_or_else(|| files::platforms_near(near), Ok);
     match &arguments.command {
-        Command::Build { spec, kernel, root_task, components, output, cnode_bits } => {
-            let Checked { system, files } = check(spec, &platforms(spec)?, Some(components))?;
+        Command::Build { spec, kernel, root_task, components, files, output, cnode_bits } => {
+            let Checked { system, files } = check(spec, &platforms(spec)?, Some(components), files.as_deref())?;
             let payload = image::pack_payload(&system, &files);
             write_image(kernel, root_task, &payload, *cnode_bits, output)
         }
-        Command::Check { spec, components } => {
-            let checked = check(spec, &platforms(spec)?, components.as_deref())?;
+        Command::Check { spec, components, files } => {
+            let checked = check(spec, &platforms(spec)?, components.as_deref(), files.as_deref())?;
             Ok(Summary(&checked.system).to_string())
         }
         Command::Devices { platform } => {
@@ -118,9 +124,13 @@ pub fn run(arguments: &Arguments) -> Result<String, String> {
     }
 }
 
-fn check(spec: &Path, platforms: &Path, components: Option<&Path>) -> Result<Checked, String> {
+fn check(spec: &Path, platforms: &Path, components: Option<&Path>, files: Option<&Path>) -> Result<Checked, String> {
     let text = String::from_utf8(read(spec)?).map_err(|_| format!("{}: not UTF-8", spec.display()))?;
-    system::check(&text, platforms, components).map_err(|problems| {
+    let own = spec.parent().map(Path::to_path_buf);
+    let files: Vec<PathBuf> =
+        own.into_iter().chain(files.map(Path::to_path_buf).or_else(|| files::guests_near(spec))).collect();
+    let sources = Sources { components, files: &files };
+    system::check(&text, platforms, sources).map_err(|problems| {
         let style = if stderr().is_terminal() { Style::Terminal } else { Style::Plain };
         render(&spec.display().to_string(), &text, problems.into_sorted(), style)
     })

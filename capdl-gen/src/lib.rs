@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod derive;
 pub mod diagnostic;
+mod guest;
 pub mod image;
 pub mod platform;
 pub mod reach;

@@ -14,7 +14,14 @@ impl fmt::Display for Summary<'_> {
         let system = self.0;
         writeln!(f, "platform {}", system.platform)?;
         for region in &system.regions {
-            writeln!(f, "mr {}: {:#x} bytes in pages of {:#x}", region.name, region.size, 1u64 << region.frame_bits)?;
+            writeln!(
+                f,
+                "mr {}: {:#x} bytes in pages of {:#x}{}",
+                region.name,
+                region.size,
+                1u64 << region.frame_bits,
+                contents(region.contents, system)
+            )?;
         }
         for component in &system.components {
             show_component(f, component, system)?;
@@ -50,6 +57,12 @@ fn show_component(f: &mut fmt::Formatter<'_>, component: &Component, system: &Sy
     for grant in &component.untyped {
         writeln!(f, "    untyped {}: {:#x} bytes", grant.name, 1u64 << grant.size_bits)?;
     }
+    if let Some(guest) = &component.guest {
+        let initrd = guest.initrd.map_or("none", |initrd| region(initrd, system));
+        let (kernel, ram) = (region(guest.kernel, system), region(guest.ram, system));
+        writeln!(f, "    guest: {} vCPU, ram {ram}, kernel {kernel}, initrd {initrd}", guest.vcpus)?;
+        writeln!(f, "        bootargs {}", guest.bootargs)?;
+    }
     if component.asid_pool {
         writeln!(f, "    ASID pool")?;
     }
@@ -64,6 +77,9 @@ fn show_device(f: &mut fmt::Formatter<'_>, device: &Device, system: &System) -> 
     if let Some((vendor, number)) = device.expect {
         write!(f, " expect {vendor:04x}:{number:04x}")?;
     }
+    if let Some(slot) = device.guest_slot {
+        write!(f, " as slot {slot}")?;
+    }
     match device.interrupt {
         Some((intid, true)) => write!(f, " irq {intid} edge")?,
         Some((intid, false)) => write!(f, " irq {intid} level")?,
@@ -71,9 +87,13 @@ fn show_device(f: &mut fmt::Formatter<'_>, device: &Device, system: &System) -> 
     }
     match device.mode {
         Mode::None => writeln!(f, ", masters nothing")?,
-        Mode::Stage2 => {
+        Mode::Stage2 | Mode::Nested => {
             let sids: Vec<String> = device.streams.iter().map(|word| stream(*word)).collect();
-            let manage = if device.manage { ", managed" } else { "" };
+            let manage = match (device.mode == Mode::Nested, device.manage) {
+                (true, _) => ", nested",
+                (false, true) => ", managed",
+                (false, false) => "",
+            };
             writeln!(
                 f,
                 ", sid {} cb {}, {} address bits{manage}",
@@ -95,6 +115,11 @@ fn show_device(f: &mut fmt::Formatter<'_>, device: &Device, system: &System) -> 
         writeln!(f, "        faults to {}, budget {}", faults.notify, faults.budget)?;
     }
     Ok(())
+}
+
+fn contents(file: Option<u32>, system: &System) -> String {
+    let file = file.and_then(|file| system.blobs.get(file as usize));
+    file.map_or_else(String::new, |file| format!(" with {}", file.name))
 }
 
 struct Place<'a>(&'a Location);

@@ -1,12 +1,13 @@
 //! From the text of a spec to a system and its files: all checks, in the order in which they can be made.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sluice_spec::System;
 
 use crate::derive;
 use crate::diagnostic::{At, Problem, Problems};
+use crate::guest;
 use crate::image::{Elf, File};
 use crate::platform::{self, Platform};
 use crate::reach;
@@ -18,23 +19,33 @@ use crate::suggest;
 pub struct Checked {
     /// The system; its blobs have names, and no positions yet.
     pub system: System,
-    /// The component ELFs, stripped, in the order the system refers to them; empty when there was no folder to look in.
+    /// The component ELFs, stripped, and behind them the other files, in the order the system refers to them; empty when
+    /// there was no folder to look for components in.
     pub files: Vec<File>,
 }
 
-/// Checks the spec in `text` against its platform, one of the folders in `platforms`, and against the component ELFs in
-/// `components`, if given.
+/// Where files are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// Folder with the component ELFs; without it they are not looked at.
+    pub components: Option<&'a Path>,
+    /// Folders for the files of guests, in this order.
+    pub files: &'a [PathBuf],
+}
+
+/// Checks the spec in `text` against its platform, one of the folders in `platforms`, and against the files it names.
 ///
 /// # Errors
 /// Every problem of the first stage that finds some: reading the spec, finding the platform, deriving the system, the
 /// policy and the files.
-pub fn check(text: &str, platforms: &Path, components: Option<&Path>) -> Result<Checked, Problems> {
-    let spec = spec::parse(text)?;
+pub fn check(text: &str, platforms: &Path, sources: Sources<'_>) -> Result<Checked, Problems> {
+    let mut spec = spec::parse(text)?;
     let platform = platform(&spec.platform, platforms)?;
+    let payloads = guest::expand(&mut spec, sources.files)?;
     let system = derive::derive(&spec, &platform)?;
     let mut problems = reach::check(&spec, &system);
-    let files = match components {
-        Some(folder) => read_images(&spec, folder, &mut problems),
+    let files = match sources.components {
+        Some(folder) => read_images(&spec, folder, &mut problems).into_iter().chain(payloads).collect(),
         None => Vec::new(),
     };
     if problems.is_empty() { Ok(Checked { system, files }) } else { Err(problems) }

@@ -66,14 +66,18 @@ pub fn check_function(
     let placed = bus.windows.assign(access, at, &bars).map_err(Mismatch::Bars)?;
     let mut decode = Decode::default();
     let mut registers = Vec::new();
+    let mut ports = Vec::new();
     for assigned in &placed {
         match assigned.bar.space {
-            sluice_platform::Space::Io => decode.io = true,
+            sluice_platform::Space::Io => {
+                decode.io = true;
+                ports.push(assigned.bar.index);
+            }
             sluice_platform::Space::Memory32 | sluice_platform::Space::Memory64 => decode.memory = true,
         }
         registers.push((assigned.bar.index, assigned.cpu_address, assigned.mapped_size));
     }
-    Ok((LiveDevice { registers }, decode))
+    Ok((LiveDevice { registers, ports, config: Vec::new() }, decode))
 }
 
 /// The device-tree node of `device`, compared with the spec.
@@ -100,7 +104,8 @@ pub fn check_node(machine: &Machine<'_>, path: &str, device: &Device) -> Result<
         check_interrupt(spec, same.or(interrupts.get(0).copied()))?;
     }
     let numbered = device.registers.iter().zip(0u8..);
-    Ok(LiveDevice { registers: numbered.map(|(&(base, size), index)| (index, base, size)).collect() })
+    let registers = numbered.map(|(&(base, size), index)| (index, base, size)).collect();
+    Ok(LiveDevice { registers, ..LiveDevice::default() })
 }
 
 /// The streams of `device` that no device of the tree stands behind.
@@ -136,7 +141,7 @@ fn check_streams(device: &Device, live: &[StreamId]) -> Result<(), Mismatch> {
     match device.mode {
         // Nothing is bound, and bus mastering stays off.
         Mode::None => return Ok(()),
-        Mode::Stage2 => {}
+        Mode::Stage2 | Mode::Nested => {}
     }
     let spec = streams(device)?;
     if live.is_empty() {

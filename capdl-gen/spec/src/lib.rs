@@ -49,8 +49,10 @@ pub struct Region {
     pub name: String,
     /// Bytes, a multiple of the frame size.
     pub size: u64,
-    /// log2 of the frame size: 12 or 21.
+    /// log2 of the frame size: 12, 21 or 30.
     pub frame_bits: u8,
+    /// The file it starts with, in [`System::blobs`]; the rest of it is zero.
+    pub contents: Option<u32>,
 }
 
 /// Access to memory.
@@ -89,6 +91,23 @@ pub struct Component {
     pub untyped: Vec<UntypedGrant>,
     /// Whether it gets an ASID pool, to make address spaces of its own.
     pub asid_pool: bool,
+    /// The guest it is the VMM of.
+    pub guest: Option<Guest>,
+}
+
+/// A guest, as its VMM starts it. Regions are positions in [`System::regions`], all of which the VMM maps.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Guest {
+    /// Its memory.
+    pub ram: u32,
+    /// Its kernel, an arm64 Image.
+    pub kernel: u32,
+    /// Its first file system.
+    pub initrd: Option<u32>,
+    /// Its kernel's command line.
+    pub bootargs: String,
+    /// Number of its virtual processors.
+    pub vcpus: u8,
 }
 
 /// A region in a component's VSpace.
@@ -102,6 +121,8 @@ pub struct Map {
     pub cached: bool,
     /// Chosen address; the root task's choice when `None`.
     pub vaddr: Option<u64>,
+    /// Whether the component gets capabilities of the frames, to map them elsewhere.
+    pub frames: bool,
 }
 
 /// Untyped memory for a component to retype itself.
@@ -142,8 +163,10 @@ pub enum Location {
 pub enum Mode {
     /// The device masters nothing.
     None,
-    /// Stage 2, its own I/O address space.
+    /// Stage 2, its own I/O address space, or that of the guest that has it.
     Stage2,
+    /// Stage 2 is the guest's address space, stage 1 the guest's own.
+    Nested,
 }
 
 /// A device as handed to a component.
@@ -173,6 +196,9 @@ pub struct Device {
     pub coherent: bool,
     /// Whether the component holds the SID, CB and I/O address space itself.
     pub manage: bool,
+    /// The slot of the guest's PCI bus at which it appears, when it is a guest's: the component then gets capabilities of
+    /// its registers instead of a mapping, and has no I/O address space but the guest's.
+    pub guest_slot: Option<u8>,
     /// Register ranges of a [`Location::Node`]: physical address and bytes. Empty for PCI (BARs are assigned at boot).
     pub registers: Vec<(u64, u64)>,
 }

@@ -32,3 +32,9 @@ pub(super) fn platforms_near(path: &Path) -> Result<PathBuf, String> {
         .find(|folder| folder.is_dir())
         .ok_or_else(|| format!("no folder `platforms` around {}; say --platforms DIR", path.display()))
 }
+
+/// The folder `build/guest` beside `path` or beside one of the folders around it.
+pub(super) fn guests_near(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    path.ancestors().map(|folder| folder.join("build/guest")).find(|folder| folder.is_dir())
+}

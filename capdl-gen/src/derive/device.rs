@@ -26,7 +26,7 @@ pub(super) fn derive<'a>(
         let Some((mode, context)) = problems.keep(translation(device, &found, contexts)) else { continue };
         let streams = match mode {
             SpecMode::None => Vec::new(),
-            SpecMode::Stage2 => found.streams.iter().map(|stream| stream.word()).collect(),
+            SpecMode::Stage2 | SpecMode::Nested => found.streams.iter().map(|stream| stream.word()).collect(),
         };
         devices.push(Device {
             name: device.name.value.clone(),
@@ -41,6 +41,7 @@ pub(super) fn derive<'a>(
             address_bits: device.address_bits,
             coherent: found.coherent,
             manage: device.manage,
+            guest_slot: device.guest_slot,
             registers: found.registers.iter().map(|range| (range.start, range.size)).collect(),
         });
     }
@@ -57,12 +58,13 @@ fn translation(
 ) -> Result<(SpecMode, u16), Problem> {
     match device.mode.value {
         Mode::None => Ok((SpecMode::None, 0)),
-        Mode::Stage2 => {
+        Mode::Stage2 | Mode::Nested => {
             let smmu = streams::smmu_of(&found.streams).ok_or_else(|| {
                 Problem::new(format!("the streams of `{}` are at several SMMUs", device.name.value))
                     .at(device.at.span, "not supported: one context translates for one SMMU")
             })?;
-            Ok((SpecMode::Stage2, contexts.next(smmu, device.mode.span)?))
+            let mode = if device.mode.value == Mode::Nested { SpecMode::Nested } else { SpecMode::Stage2 };
+            Ok((mode, contexts.next(smmu, device.mode.span)?))
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Memory regions, where components see them, and whether the machine has that much.
 
 use sluice_abi::{FrameSize, USER_TOP};
-use sluice_spec::{Map, Region};
+use sluice_spec::{Guest, Map, Region};
 
 use super::{find, human, unique};
 use crate::diagnostic::{At, Problem, Problems, Span};
 use crate::platform::Platform;
-use crate::spec::{self, Spec};
+use crate::spec::{self, GuestParts, Map as Mapping, Spec};
 
 /// The regions of a spec, none of which is larger than the machine's memory.
 pub(super) fn regions(spec: &Spec, platform: &Platform, problems: &mut Problems) -> Vec<Region> {
@@ -24,8 +24,28 @@ pub(super) fn regions(spec: &Spec, platform: &Platform, problems: &mut Problems)
             name: region.name.value.clone(),
             size: region.size.value,
             frame_bits: region.frame.bits() as u8,
+            contents: region.file.as_ref().map(|file| blob(file, spec)),
         })
         .collect()
+}
+
+/// The position of a file among the system's blobs.
+fn blob(file: &At<String>, spec: &Spec) -> u32 {
+    let position = super::files(spec).iter().position(|known| known.value == file.value).unwrap_or_default();
+    (super::images(spec).len() + position) as u32
+}
+
+/// A guest, with the positions of its regions.
+pub(super) fn guest(guest: &GuestParts, spec: &Spec) -> Guest {
+    let position =
+        |name: &str| spec.regions.iter().position(|region| region.name.value == name).unwrap_or_default() as u32;
+    Guest {
+        ram: position(&guest.ram),
+        kernel: position(&guest.kernel),
+        initrd: guest.initrd.as_deref().map(position),
+        bootargs: guest.bootargs.clone(),
+        vcpus: guest.vcpus,
+    }
 }
 
 /// Whether everything that is asked for fits the machine's memory together.
@@ -63,7 +83,8 @@ pub(super) fn maps(component: &spec::Component, spec: &Spec, problems: &mut Prob
             fixed.push(placed);
         }
         let vaddr = map.vaddr.as_ref().map(|vaddr| vaddr.value);
-        maps.push(Map { region: index as u32, perms: map.perms, cached: map.cached, vaddr });
+        let Mapping { perms, cached, frames, .. } = *map;
+        maps.push(Map { region: index as u32, perms, cached, vaddr, frames });
     }
     check_overlaps("virtual addresses", &fixed, problems);
     maps

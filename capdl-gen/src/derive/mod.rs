@@ -45,6 +45,7 @@ pub fn derive(spec: &Spec, platform: &Platform) -> Result<System, Problems> {
             devices,
             untyped: untyped(component, &mut problems),
             asid_pool: component.asid_pool,
+            guest: component.guest.as_ref().map(|guest| memory::guest(guest, spec)),
         });
     }
     conflict::check(&claims, platform, &mut problems);
@@ -56,7 +57,7 @@ pub fn derive(spec: &Spec, platform: &Platform) -> Result<System, Problems> {
         return Err(problems);
     }
     let blob = |image: &&At<String>| Blob { name: image.value.clone(), offset: 0, len: 0 };
-    let blobs = images.iter().map(blob).collect();
+    let blobs = images.iter().chain(&files(spec)).map(blob).collect();
     let components = order.iter().map(|index| components[*index].clone()).collect();
     Ok(System { platform: spec.platform.value.clone(), regions, components, channels, blobs })
 }
@@ -64,13 +65,23 @@ pub fn derive(spec: &Spec, platform: &Platform) -> Result<System, Problems> {
 /// The component ELFs a spec needs, each once.
 #[must_use]
 pub fn images(spec: &Spec) -> Vec<&At<String>> {
-    let mut images: Vec<&At<String>> = Vec::new();
-    for component in &spec.components {
-        if !images.iter().any(|image| image.value == component.image.value) {
-            images.push(&component.image);
+    once(spec.components.iter().map(|component| &component.image))
+}
+
+/// The other files a spec needs, each once. In a system they come behind the component ELFs.
+#[must_use]
+pub fn files(spec: &Spec) -> Vec<&At<String>> {
+    once(spec.regions.iter().filter_map(|region| region.file.as_ref()))
+}
+
+fn once<'a>(names: impl Iterator<Item = &'a At<String>>) -> Vec<&'a At<String>> {
+    let mut all: Vec<&At<String>> = Vec::new();
+    for name in names {
+        if !all.iter().any(|known| known.value == name.value) {
+            all.push(name);
         }
     }
-    images
+    all
 }
 
 fn untyped(component: &crate::spec::Component, problems: &mut Problems) -> Vec<UntypedGrant> {

@@ -34,7 +34,7 @@ pub(super) fn find(device: &Device, platform: &Platform) -> Result<Found, Proble
             node(device, path, platform)
         }
     }?;
-    if device.mode.value == Mode::Stage2 && found.streams.is_empty() {
+    if device.mode.value != Mode::None && found.streams.is_empty() {
         return Err(Problem::new(format!("`{}` is behind no SMMU", device.name.value))
             .at(device.mode.span, "nothing can translate its accesses")
             .at(device.at.span, "the device tree connects it to no SMMU"));

@@ -76,6 +76,7 @@ pub(super) fn raw<'a>(
             interrupt: None,
             faults: None,
             address_bits: 64,
+            guest_slot: None,
             // Nothing says what masters by these streams: the cautious answer.
             coherent: false,
             manage: true,

@@ -44,6 +44,23 @@ pub struct Component {
     pub asid_pool: bool,
     /// Streams given by number.
     pub streams: Vec<RawStream>,
+    /// The guest it is the VMM of.
+    pub guest: Option<GuestParts>,
+}
+
+/// What a VMM makes a guest of; regions by name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GuestParts {
+    /// Memory.
+    pub ram: String,
+    /// Kernel.
+    pub kernel: String,
+    /// First file system.
+    pub initrd: Option<String>,
+    /// Command line.
+    pub bootargs: String,
+    /// Virtual processors.
+    pub vcpus: u8,
 }
 
 /// A region in a component's address space.
@@ -57,6 +74,8 @@ pub struct Map {
     pub cached: bool,
     /// Chosen address.
     pub vaddr: Option<At<u64>>,
+    /// Whether it gets the frames' capabilities too.
+    pub frames: bool,
 }
 
 /// Untyped memory of a component's own.
@@ -78,13 +97,7 @@ pub struct RawStream {
 }
 
 pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Problems) -> Option<Component> {
-    if RESERVED_NAMES.contains(&name.value.as_str()) {
-        problems.push(
-            Problem::new(format!("a component cannot be called `{}`", name.value))
-                .at(name.span, "reserved")
-                .help("its lines on the console could not be told from the system's own"),
-        );
-    }
+    check_reserved(&name, problems);
     let image = table.required("image", problems, |image| value::string(image).and_then(file_name));
     let priority = table.required("priority", problems, priority);
     let stack = table.optional("stack", problems, pages);
@@ -113,7 +126,19 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
         untyped,
         asid_pool: asid_pool.is_some_and(|flag| flag.value),
         streams,
+        guest: None,
     })
+}
+
+/// Whoever prints on the console has a name of its own there.
+pub(super) fn check_reserved(name: &At<String>, problems: &mut Problems) {
+    if RESERVED_NAMES.contains(&name.value.as_str()) {
+        problems.push(
+            Problem::new(format!("a component cannot be called `{}`", name.value))
+                .at(name.span, "reserved")
+                .help("its lines on the console could not be told from the system's own"),
+        );
+    }
 }
 
 fn file_name(image: At<String>) -> Result<At<String>, Problem> {
@@ -124,7 +149,7 @@ fn file_name(image: At<String>) -> Result<At<String>, Problem> {
     Ok(image)
 }
 
-fn priority(value: Value<'_>) -> Result<u8, Problem> {
+pub(super) fn priority(value: Value<'_>) -> Result<u8, Problem> {
     let number = value::integer(value)?;
     match u8::try_from(number.value) {
         Ok(priority) if priority < MAX_PRIORITY => Ok(priority),
@@ -145,7 +170,7 @@ fn pages(value: Value<'_>) -> Result<u64, Problem> {
     Ok(size.value)
 }
 
-fn read_args(table: &mut Table<'_>, problems: &mut Problems) -> Vec<(String, String)> {
+pub(super) fn read_args(table: &mut Table<'_>, problems: &mut Problems) -> Vec<(String, String)> {
     let mut args = Vec::new();
     for (key, value) in table.children("args", problems) {
         if let Some(text) = problems.keep(value::string(value)) {
@@ -177,7 +202,7 @@ fn read_map(mut table: Table<'_>, problems: &mut Problems) -> Option<Map> {
     let cached = table.optional("cached", problems, value::boolean);
     let vaddr = table.optional("vaddr", problems, value::address);
     table.finish(problems);
-    Some(Map { region: region?, perms: perms?, cached: cached.is_none_or(|flag| flag.value), vaddr })
+    Some(Map { region: region?, perms: perms?, cached: cached.is_none_or(|flag| flag.value), vaddr, frames: false })
 }
 
 /// One of the `allowed` combinations of `r`, `w` and `x`.

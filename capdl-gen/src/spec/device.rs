@@ -36,6 +36,8 @@ pub struct Device {
     pub address_bits: u8,
     /// Which interrupt it has.
     pub irq: At<Irq>,
+    /// Slot of a guest's bus that it appears in.
+    pub guest_slot: Option<u8>,
 }
 
 /// How a device's memory accesses are translated.
@@ -45,6 +47,8 @@ pub enum Mode {
     None,
     /// By stage 2.
     Stage2,
+    /// By stage 2 and a guest's own stage 1.
+    Nested,
 }
 
 /// Which interrupt a device has.
@@ -86,21 +90,52 @@ impl Faults {
     }
 }
 
-pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Problems) -> Option<Device> {
+/// Whose device it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Owner {
+    /// A native component.
+    Component,
+    /// A guest.
+    Guest,
+}
+
+pub(super) fn read(name: At<String>, table: Table<'_>, problems: &mut Problems) -> Option<Device> {
+    read_for(Owner::Component, name, table, problems)
+}
+
+/// Reads a device of a guest, whose I/O address space is the guest's and whose slot on its bus can be chosen.
+pub(super) fn read_guests(name: At<String>, table: Table<'_>, problems: &mut Problems) -> Option<Device> {
+    read_for(Owner::Guest, name, table, problems)
+}
+
+fn read_for(owner: Owner, name: At<String>, mut table: Table<'_>, problems: &mut Problems) -> Option<Device> {
     let at = table.required("at", problems, |at| value::string(at).and_then(|at| place::read(&at)));
     let expect = table.optional("expect", problems, read_expect);
     let why = table.optional("why", problems, value::string);
     let mode = match table.get("mode") {
         None => Some(At { value: Mode::None, span: name.span }),
-        Some((_, mode)) => problems.keep(read_mode(mode, why.as_ref())),
+        Some((_, mode)) => problems.keep(read_mode(owner, mode, why.as_ref())),
     };
     if let (Some(why), Some(_)) = (&why, &mode) {
         problems
             .push(Problem::new("`why` explains nothing here").at(why.span, "only mode = \"bypass\" must be justified"));
     }
-    let dma = read_list(&mut table, "dma", problems, read_dma);
+    let (dma, manage, slot) = match owner {
+        Owner::Component => {
+            let dma = read_list(&mut table, "dma", problems, read_dma);
+            (dma, table.optional("manage", problems, value::boolean), None)
+        }
+        Owner::Guest => (Vec::new(), None, table.optional("slot", problems, read_slot)),
+    };
     let faults = read_faults(&mut table, problems);
-    let manage = table.optional("manage", problems, value::boolean);
+    let faults = match (owner, &mode) {
+        // A VMM tells its guest, or the console, of every record.
+        (Owner::Guest, Some(mode)) if mode.value != Mode::None => {
+            let notify = || name.with(format!("{}-faults", name.value));
+            faults.or_else(|| Some(Faults { notify: notify(), budget: DEFAULT_BUDGET }))
+        }
+        (Owner::Guest | Owner::Component, _) => faults,
+    };
     let address_bits = table.optional("address_bits", problems, read_address_bits);
     let irq = table.optional("irq", problems, read_irq).unwrap_or(At { value: Irq::Auto, span: name.span });
     let span = table.span();
@@ -115,6 +150,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
         manage: manage.is_some_and(|flag| flag.value),
         address_bits: address_bits.unwrap_or(64),
         irq,
+        guest_slot: slot,
     };
     check(&device, span, problems);
     Some(device)
@@ -142,18 +178,33 @@ fn check(device: &Device, span: Span, problems: &mut Problems) {
     }
 }
 
-fn read_mode(value: Value<'_>, why: Option<&At<String>>) -> Result<At<Mode>, Problem> {
+fn read_mode(owner: Owner, value: Value<'_>, why: Option<&At<String>>) -> Result<At<Mode>, Problem> {
     let mode = value::string(value)?;
     match mode.value.as_str() {
         "none" => Ok(mode.with(Mode::None)),
         "s2" => Ok(mode.with(Mode::Stage2)),
+        "nested" if owner == Owner::Guest => Ok(mode.with(Mode::Nested)),
+        "nested" => Err(Problem::new("only a guest's device can be nested")
+            .at(mode.span, "of a native component")
+            .help("a component that holds its SID and CB (manage = true) can have a stage 1 of its own")),
         "bypass" if why.is_none() => Err(Problem::new("bypass without a reason")
             .at(mode.span, "the device would reach all memory")
             .help("a device that nothing confines must say `why`")),
-        "s1" | "nested" | "bypass" => Err(super::unsupported(&format!("mode \"{}\" is", mode.value), mode.span)),
+        "s1" | "bypass" => Err(super::unsupported(&format!("mode \"{}\" is", mode.value), mode.span)),
         other => Err(Problem::new(format!("there is no mode `{other}`"))
             .at(mode.span, "unknown mode")
             .help_if(suggest::help(other, ["none", "s2", "nested", "s1", "bypass"]))),
+    }
+}
+
+/// A slot of a guest's bus; its host bridge has slot 0.
+fn read_slot(value: Value<'_>) -> Result<u8, Problem> {
+    let slot = value::integer(value)?;
+    match u8::try_from(slot.value) {
+        Ok(number @ 1..32) => Ok(number),
+        Ok(_) | Err(_) => {
+            Err(Problem::new(format!("a guest has no slot {}", slot.value)).at(slot.span, "expected 1 to 31"))
+        }
     }
 }
 

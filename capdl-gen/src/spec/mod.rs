@@ -3,6 +3,7 @@
 mod channel;
 mod component;
 mod device;
+mod guest;
 mod place;
 mod policy;
 mod region;
@@ -12,8 +13,9 @@ mod value;
 use toml::de::DeTable;
 
 pub use channel::{Channel, Clients};
-pub use component::{Component, Map, RawStream, Untyped};
+pub use component::{Component, GuestParts, Map, RawStream, Untyped};
 pub use device::{Device, Dma, Faults, Irq, Mode};
+pub use guest::Guest;
 pub use place::{PciAddress, Place};
 pub use policy::{Denial, Object, Policy, Subject};
 pub use region::Region;
@@ -32,6 +34,8 @@ pub struct Spec {
     pub regions: Vec<Region>,
     /// Components.
     pub components: Vec<Component>,
+    /// Guests.
+    pub guests: Vec<Guest>,
     /// Channels.
     pub channels: Vec<Channel>,
 }
@@ -60,15 +64,22 @@ pub fn parse(text: &str) -> Result<Spec, Problems> {
     let regions = read_all(&mut table, "mr", &mut problems, region::read);
     let components = read_all(&mut table, "pd", &mut problems, component::read);
     let channels = read_all(&mut table, "channel", &mut problems, channel::read);
-    if let Some((span, _)) = table.get("vm") {
-        problems.push(unsupported("guests (`vm`) are", span));
-    }
+    let guests = read_all(&mut table, "vm", &mut problems, guest::read);
     table.finish(&mut problems);
-    if components.is_empty() && problems.is_empty() {
+    for guest in &guests {
+        if let Some(component) = components.iter().find(|component| component.name.value == guest.name.value) {
+            problems.push(
+                Problem::new(format!("the name `{}` is taken", guest.name.value))
+                    .at(guest.name.span, "a guest")
+                    .at(component.name.span, "a component"),
+            );
+        }
+    }
+    if components.is_empty() && guests.is_empty() && problems.is_empty() {
         problems.push(Problem::new("the spec has no component").help("a component is a table such as `[pd.console]`"));
     }
     match platform {
-        Some(platform) if problems.is_empty() => Ok(Spec { platform, policy, regions, components, channels }),
+        Some(platform) if problems.is_empty() => Ok(Spec { platform, policy, regions, components, guests, channels }),
         Some(_) | None => Err(problems),
     }
 }

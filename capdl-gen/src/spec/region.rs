@@ -15,6 +15,8 @@ pub struct Region {
     pub size: At<u64>,
     /// Size of the frames it is made of.
     pub frame: FrameSize,
+    /// File it starts with.
+    pub file: Option<At<String>>,
 }
 
 pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Problems) -> Option<Region> {
@@ -33,7 +35,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
         );
         return None;
     }
-    Some(Region { name, size, frame })
+    Some(Region { name, size, frame, file: None })
 }
 
 fn frame_size(page: &At<String>) -> Result<FrameSize, Problem> {

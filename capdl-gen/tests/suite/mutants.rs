@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use capdl_gen::diagnostic::{Style, render};
-use capdl_gen::system;
+use capdl_gen::system::{self, Sources};
 use proptest::prelude::*;
 
 /// Pieces that mean something to the language, to be put where they do not belong.
@@ -39,7 +39,7 @@ fn boundary(text: &str, at: usize) -> usize {
 
 fn check(text: &str) {
     let platforms = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/platforms");
-    if let Err(problems) = system::check(text, &platforms, None) {
+    if let Err(problems) = system::check(text, &platforms, Sources { components: None, files: &[] }) {
         assert!(!problems.is_empty(), "refused without a reason:\n{text}");
         let drawn = render("spec", text, problems.into_sorted(), Style::Plain);
         assert!(!drawn.contains("cannot be drawn"), "{drawn}\n{text}");

@@ -14,6 +14,8 @@ use crate::tables::Tables;
 
 /// Where the root task maps the frame it fills.
 const FILL: u64 = WINDOW.start;
+/// Where it maps larger ones, one at a time: an address range in which no tables for pages are ever made.
+const FILL_LARGE: u64 = WINDOW.start + (2 << 32);
 /// Where the root task maps configuration space.
 const CONFIGURATION: u64 = WINDOW.start + (1 << 32);
 
@@ -131,9 +133,9 @@ impl<K: Kernel> Builder<K> {
     }
 
     /// Maps a frame into the root task's own space.
-    fn map_own(&mut self, who: &str, frame: u64, at: u64, attributes: VmAttributes) -> Result<(), Stop> {
+    fn map_own(&mut self, who: &str, frame: u64, at: (u64, FrameSize), attributes: VmAttributes) -> Result<(), Stop> {
         let mut own = core::mem::replace(&mut self.own, Space { vspace: 0, tables: Tables::default() });
-        let mapped = self.map(who, &mut own, frame, (at, FrameSize::Small), (READ_WRITE, attributes));
+        let mapped = self.map(who, &mut own, frame, at, (READ_WRITE, attributes));
         self.own = own;
         mapped
     }
@@ -143,13 +145,21 @@ impl<K: Kernel> Builder<K> {
         if page.contents.is_empty() {
             return Ok(());
         }
-        self.map_own(who, frame, FILL, DATA)?;
+        self.map_own(who, frame, (FILL, FrameSize::Small), DATA)?;
         for (offset, bytes) in &page.contents {
             self.kernel.write(VirtAddr(FILL + offset), bytes);
         }
         if page.perms.execute {
             self.invoke(who, Invocation::UnifyInstruction { frame })?;
         }
+        self.invoke(who, Invocation::UnmapFrame { frame })
+    }
+
+    /// Puts `bytes` at the start of a new frame of any size.
+    pub(super) fn fill_frame(&mut self, who: &str, frame: u64, size: FrameSize, bytes: &[u8]) -> Result<(), Stop> {
+        let at = if size == FrameSize::Small { FILL } else { FILL_LARGE };
+        self.map_own(who, frame, (at, size), DATA)?;
+        self.kernel.write(VirtAddr(at), bytes);
         self.invoke(who, Invocation::UnmapFrame { frame })
     }
 
@@ -194,7 +204,7 @@ impl<K: Kernel> Builder<K> {
         let vaddr = CONFIGURATION + self.configuration.len() as u64 * size;
         let first = self.device_frames(who, base, size)?;
         for page in 0..size / PAGE_SIZE {
-            self.map_own(who, first + page, vaddr + page * PAGE_SIZE, DEVICE)?;
+            self.map_own(who, first + page, (vaddr + page * PAGE_SIZE, FrameSize::Small), DEVICE)?;
         }
         self.configuration.insert(base, vaddr);
         Ok(())

@@ -1,6 +1,6 @@
 //! A device's translation and registers, and the moment it may master memory.
 
-use sluice_abi::smmu::ContextId;
+use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{CapRights, FrameSize, PAGE_SIZE};
 use sluice_manifest::Manifest;
 use sluice_spec::{Device, Mode};
@@ -34,7 +34,10 @@ pub(super) fn translate<K: Kernel>(
 ) -> Result<Option<Translation>, Stop> {
     let streams =
         live::streams(device).map_err(|mismatch| Stop::Mismatch { who: alloc::string::String::from(who), mismatch })?;
-    let Some(first) = streams.first().filter(|_| device.mode == Mode::Stage2) else { return Ok(None) };
+    let Some(first) = streams.first().filter(|_| device.mode != Mode::None) else { return Ok(None) };
+    if device.guest_slot.is_some() {
+        return guests(builder, who, device, &streams, (objects, fault_badge)).map(Some);
+    }
     let described = manifest.devices.get(position).ok_or(Stop::System("a device without description"))?;
     let mut space = builder.space(who)?;
     for (map, told) in device.dma.iter().zip(&described.dma) {
@@ -73,6 +76,31 @@ pub(super) fn translate<K: Kernel>(
     Ok(Some(translation))
 }
 
+/// The streams and the context of a guest's device; its VMM binds them to the guest's address space.
+fn guests<K: Kernel>(
+    builder: &mut Builder<K>,
+    who: &str,
+    device: &Device,
+    streams: &[StreamId],
+    (objects, fault_badge): (&Objects, Option<u64>),
+) -> Result<Translation, Stop> {
+    let mut translation = Translation { context: builder.slot()?, ..Translation::default() };
+    let smmu = streams.first().map_or(0, |stream| stream.smmu);
+    let context = ContextId { smmu, cb: device.context };
+    builder.invoke(who, Invocation::GetContext { context, slot: translation.context })?;
+    for stream in streams.iter().copied() {
+        let slot = builder.slot()?;
+        builder.invoke(who, Invocation::GetStream { stream, slot })?;
+        if let (Some(badge), Some(faults)) = (fault_badge, &device.faults) {
+            let notification = builder.badged(who, objects.notification, CapRights::WRITE, badge)?;
+            let budget = faults.budget;
+            builder.invoke(who, Invocation::SetFaultHandler { stream: slot, notification, budget })?;
+        }
+        translation.streams.push(slot);
+    }
+    Ok(translation)
+}
+
 /// Maps pages of registers into a component.
 pub(super) fn map_registers<K: Kernel>(
     builder: &mut Builder<K>,
@@ -107,7 +135,7 @@ pub(super) fn enable<K: Kernel>(
     if device.interrupt.is_some() {
         enable_interrupt(&mut ecam, function.at);
     }
-    if confined && device.mode == Mode::Stage2 {
+    if confined && device.mode != Mode::None {
         enable_mastering(&mut ecam, function.at);
     }
 }

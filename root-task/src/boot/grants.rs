@@ -2,11 +2,13 @@
 
 use alloc::vec::Vec;
 
-use sluice_abi::{CapRights, ObjectType};
+use sluice_abi::{CapRights, ObjectType, PAGE_SIZE};
+use sluice_spec::Map;
 
 use super::builder::Builder;
 use super::component::Objects;
 use super::device::Translation;
+use super::regions::RegionFrames;
 use crate::Stop;
 use crate::kernel::{Invocation, Kernel};
 use crate::plan::{Grant, Plan};
@@ -25,6 +27,7 @@ pub(super) fn put<K: Kernel>(
     objects: &Objects,
     channels: &[u64],
     translations: &[Option<Translation>],
+    (maps, regions): (&[Map], &[RegionFrames]),
 ) -> Result<(), Stop> {
     let who = plan.manifest.name.as_str();
     let missing = Stop::System("a grant refers to what there is not");
@@ -50,6 +53,21 @@ pub(super) fn put<K: Kernel>(
             }
             Grant::Context { device } => Invocation::Move { from: translation(device)?.context, to },
             Grant::Space { device } => Invocation::Move { from: translation(device)?.space, to },
+            Grant::RegionFrames { map } => {
+                let region = maps.get(map).and_then(|map| regions.get(map.region as usize)).ok_or(missing.clone())?;
+                for (frame, index) in region.frames().zip(*index..) {
+                    let to = objects.slot(index);
+                    builder.invoke(who, Invocation::Copy { from: frame, to, rights: CapRights::all() })?;
+                }
+                continue;
+            }
+            Grant::RegisterFrames { base, size } => {
+                let first = builder.device_frames(who, base, size)?;
+                for (page, index) in (0..size / PAGE_SIZE).zip(*index..) {
+                    builder.invoke(who, Invocation::Move { from: first + page, to: objects.slot(index) })?;
+                }
+                continue;
+            }
             // They were moved when they were mapped.
             Grant::Frames { .. } => continue,
             Grant::AsidPool => {

@@ -11,7 +11,7 @@ use super::builder::Builder;
 use super::ecam::Ecam;
 use crate::kernel::Kernel;
 use crate::live::{Bus, check_function, check_node, check_raw_streams};
-use crate::pci::{Decode, EnumerateError, Windows, enumerate};
+use crate::pci::{Access, Decode, EnumerateError, Windows, enumerate};
 use crate::plan::{Circumstances, LiveDevice};
 use crate::{Mismatch, Stop};
 
@@ -56,7 +56,10 @@ pub(super) fn check<'b, K: Kernel>(
                     let bus = devices.buses.get_mut(index).ok_or(Stop::System("no such PCI host"))?;
                     let host = bus.host;
                     let mut ecam = Ecam { builder, host: &host };
-                    let (live, decode) = check_function(machine, bus, &mut ecam, at, device).map_err(stop)?;
+                    let (mut live, decode) = check_function(machine, bus, &mut ecam, at, device).map_err(stop)?;
+                    if device.guest_slot.is_some() {
+                        live.config = snapshot(&mut ecam, at);
+                    }
                     Checked { live, function: Some(Function { bus: index, at, decode }) }
                 }
                 Location::Node { path } => {
@@ -71,6 +74,11 @@ pub(super) fn check<'b, K: Kernel>(
         devices.checked.push(checked);
     }
     Ok(devices)
+}
+
+/// The part of a function's configuration space that every function has (PCI Local Bus 3.0, 6.1).
+fn snapshot(access: &mut impl Access, at: PciAddress) -> Vec<u32> {
+    (0..0x100).step_by(4).map(|offset| access.read(at, offset)).collect()
 }
 
 /// Enumerates a host the first time it is named.

@@ -79,7 +79,7 @@ pub fn boot<K: Kernel>(kernel: K, given: &Given<'_>) -> Result<Running<K>, Stop>
     let plans = plans(&system, &devices, &circumstances)?;
     let images = images(&system, given.payload)?;
 
-    let mut regions = regions::make(&mut builder, &system)?;
+    let mut regions = regions::make(&mut builder, &system, given.payload)?;
     let endpoint = builder.object("root", ObjectType::Endpoint)?;
     let channels = builder.objects("root", ObjectType::Endpoint, 0, system.channels.len() as u64)?;
     let channels: Vec<u64> = (channels..).take(system.channels.len()).collect();
@@ -141,7 +141,8 @@ impl Build<'_, '_> {
                 false => None,
             };
             let confined = translation.is_some() || !self.translating;
-            if device.mode == Mode::Stage2 && !confined {
+            let guests = device.guest_slot.is_some() && translation.is_none();
+            if device.mode != Mode::None && (!confined || guests) {
                 return Err(Stop::Mismatch { who, mismatch: Mismatch::Unconfined });
             }
             if let Some(checked) = self.checked.get(position) {
@@ -149,7 +150,7 @@ impl Build<'_, '_> {
             }
             translations.push(translation);
         }
-        grants::put(builder, self.plan, objects, channels, &translations)
+        grants::put(builder, self.plan, objects, channels, &translations, (&self.component.maps, regions))
     }
 }
 

@@ -8,6 +8,7 @@ use sluice_spec::{Map, System};
 
 use super::builder::Builder;
 use super::component::{Objects, attributes, rights};
+use super::part;
 use crate::Stop;
 use crate::kernel::Kernel;
 
@@ -27,7 +28,11 @@ impl RegionFrames {
 }
 
 /// Makes the frames of every region.
-pub(super) fn make<K: Kernel>(builder: &mut Builder<K>, system: &System) -> Result<Vec<RegionFrames>, Stop> {
+pub(super) fn make<K: Kernel>(
+    builder: &mut Builder<K>,
+    system: &System,
+    payload: &[u8],
+) -> Result<Vec<RegionFrames>, Stop> {
     let mut all = Vec::new();
     for region in &system.regions {
         let known = FrameSize::ALL.into_iter().find(|size| size.bits() == u32::from(region.frame_bits));
@@ -37,6 +42,14 @@ pub(super) fn make<K: Kernel>(builder: &mut Builder<K>, system: &System) -> Resu
         }
         let count = region.size >> size.bits();
         let first = builder.objects(&region.name, size.object_type(), 0, count)?;
+        if let Some(blob) = region.contents {
+            let blob = system.blobs.get(blob as usize);
+            let file = blob.and_then(|blob| part(payload, blob.offset, blob.len));
+            let file = file.ok_or(Stop::System("a region's file is not in the payload"))?;
+            for (frame, bytes) in (first..first + count).zip(file.chunks(size.bytes() as usize)) {
+                builder.fill_frame(&region.name, frame, size, bytes)?;
+            }
+        }
         all.push(RegionFrames { first, count, size, mapped: false });
     }
     Ok(all)

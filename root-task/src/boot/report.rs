@@ -7,7 +7,7 @@ use core::fmt::Write;
 
 use sluice_abi::smmu::StreamId;
 use sluice_manifest::Perms;
-use sluice_spec::{Component, Device, Location, System};
+use sluice_spec::{Component, Device, Location, Mode, System};
 
 use super::machine::Checked;
 use crate::plan::Plan;
@@ -21,8 +21,11 @@ pub(super) fn lines(
     translating: bool,
 ) -> Vec<String> {
     let mut things = Vec::new();
-    for ((device, checked), told) in component.devices.iter().zip(checked).zip(&plan.manifest.devices) {
+    let mut described = plan.manifest.devices.iter();
+    for (device, checked) in component.devices.iter().zip(checked) {
         things.push(describe(device, checked, translating));
+        // A guest's device reaches what the guest does.
+        let Some(told) = described.next().filter(|_| device.guest_slot.is_none()) else { continue };
         for dma in told.dma.iter().filter(|_| translating) {
             let perms = Letters(dma.perms);
             let (name, iova) = (&device.name, dma.iova);
@@ -32,6 +35,13 @@ pub(super) fn lines(
     for region in &plan.manifest.regions {
         let perms = Letters(region.perms);
         things.push(format!("mr {} {perms} {} at {:#x}", region.name, bytes(region.size), region.vaddr));
+    }
+    if let Some(guest) = &plan.manifest.guest {
+        let vcpus = if guest.vcpus == 1 { "" } else { "s" };
+        things.push(format!(
+            "guest of {} vCPU{vcpus}, memory {}, kernel {} bytes",
+            guest.vcpus, guest.ram, guest.kernel.1
+        ));
     }
     for untyped in &plan.manifest.untyped {
         things.push(format!("untyped {} {}", untyped.name, bytes(1 << untyped.size_bits)));
@@ -72,6 +82,10 @@ fn describe(device: &Device, checked: &Checked, translating: bool) -> String {
     for (index, base, size) in &checked.live.registers {
         let kind = if checked.function.is_some() { "bar" } else { "reg" };
         push(&mut text, format_args!(" {kind}{index} {base:#x}+{size:#x}"));
+    }
+    if let Some(slot) = device.guest_slot {
+        let how = if device.mode == Mode::Nested { "nested" } else { "stage 2" };
+        push(&mut text, format_args!(" for the guest's slot {slot}, {how}"));
     }
     if device.manage && translating {
         push(&mut text, format_args!(" managed"));

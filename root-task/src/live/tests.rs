@@ -38,6 +38,7 @@ fn disk() -> Device {
         address_bits: 64,
         coherent: true,
         manage: false,
+        guest_slot: None,
         registers: vec![],
     }
 }
@@ -71,7 +72,7 @@ fn nvme(change: impl FnOnce(&mut Device) + 'static) -> Result<LiveDevice, String
 
 #[test]
 fn a_function_as_expected_gets_its_registers() {
-    assert_eq!(nvme(|_| ()), Ok(LiveDevice { registers: vec![(0, 0x80_0000_0000, 0x4000)] }));
+    assert_eq!(nvme(|_| ()), Ok(LiveDevice { registers: vec![(0, 0x80_0000_0000, 0x4000)], ..LiveDevice::default() }));
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn uart(change: impl FnOnce(&mut Device)) -> Result<LiveDevice, String> {
 
 #[test]
 fn nodes_are_compared_too() {
-    assert_eq!(uart(|_| ()), Ok(LiveDevice { registers: vec![(0, 0x900_0000, 0x1000)] }));
+    assert_eq!(uart(|_| ()), Ok(LiveDevice { registers: vec![(0, 0x900_0000, 0x1000)], ..LiveDevice::default() }));
     assert_eq!(
         uart(|device| device.registers = vec![(0x901_0000, 0x1000)]),
         Err("spec has registers 0x9010000+0x1000, the machine 0x9000000+0x1000".to_string())

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use sluice_abi::PAGE_SIZE;
-use sluice_manifest::{Device, DmaRegion, Interrupt, Manage, Registers};
+use sluice_manifest::{Device, DmaRegion, GuestBar, GuestDevice, Interrupt, Manage, Registers};
 use sluice_spec::{Mode, System};
 
 use super::{Addresses, Grant, Grants, PlanError, Signals, perms_of};
@@ -15,6 +15,10 @@ use super::{Addresses, Grant, Grants, PlanError, Signals, perms_of};
 pub struct LiveDevice {
     /// Number (BAR, or position in `reg`), physical address and bytes of each register range.
     pub registers: Vec<(u8, u64, u64)>,
+    /// The numbers of those that are ports: no guest has any.
+    pub ports: Vec<u8>,
+    /// The first words of a PCI function's configuration space, when a guest gets it.
+    pub config: Vec<u32>,
 }
 
 /// Pages of registers in a component's VSpace.
@@ -44,6 +48,47 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// A function that a guest gets.
+    pub(super) fn describe_for_guest(
+        &mut self,
+        position: usize,
+        slot: u8,
+        device: &sluice_spec::Device,
+        live: &LiveDevice,
+    ) -> Result<GuestDevice, PlanError> {
+        let mut bars = Vec::new();
+        for &(index, base, size) in live.registers.iter().filter(|(index, ..)| !live.ports.contains(index)) {
+            let frames = self.grants.add(Grant::RegisterFrames { base, size }, size / PAGE_SIZE);
+            bars.push(GuestBar { index, size, frames });
+        }
+        let interrupt = match device.interrupt {
+            Some((intid, edge)) => Some(self.interrupt(&device.name, intid, edge)?),
+            None => None,
+        };
+        let badge = match &device.faults {
+            Some(faults) => Some(self.signals.badge(&faults.notify)?),
+            None => None,
+        };
+        self.fault_badges.push(badge);
+        let masters = device.mode != Mode::None;
+        let streams = 0..if masters { device.streams.len() } else { 0 };
+        let sids = streams.map(|stream| self.grants.add(Grant::Stream { device: position, stream }, 1)).collect();
+        let cb = if masters { self.grants.add(Grant::Context { device: position }, 1) } else { 0 };
+        Ok(GuestDevice {
+            name: device.name.clone(),
+            slot,
+            config: live.config.iter().flat_map(|word| word.to_le_bytes()).collect(),
+            bars,
+            interrupt,
+            streams: device.streams.clone(),
+            sids,
+            cb,
+            nested: device.mode == Mode::Nested,
+            fault_signal: device.faults.as_ref().map(|faults| faults.notify.clone()),
+            coherent: device.coherent,
+        })
+    }
+
     pub(super) fn describe(
         &mut self,
         position: usize,

@@ -7,12 +7,13 @@ mod addresses;
 mod args;
 mod device;
 mod error;
+mod guest;
 mod signals;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use sluice_manifest::{Client, Manifest, Region, Server, Signal, Untyped, slot};
+use sluice_manifest::{Client, Frames, Manifest, Region, Server, Signal, Untyped, slot};
 use sluice_spec::{Component, System};
 
 pub use addresses::Addresses;
@@ -70,6 +71,18 @@ pub enum Grant {
         device: usize,
         /// Position in the device's DMA mappings.
         mapping: usize,
+    },
+    /// Capabilities of the frames of a region.
+    RegionFrames {
+        /// Position in [`Component::maps`].
+        map: usize,
+    },
+    /// Capabilities of the pages of device registers, for a guest.
+    RegisterFrames {
+        /// Physical address.
+        base: u64,
+        /// Bytes.
+        size: u64,
     },
     /// A new ASID pool.
     AsidPool,
@@ -135,7 +148,7 @@ impl Plan {
         let mut signals = Signals::default();
         let mut grants = Grants { next: slot::FIRST, list: Vec::new() };
 
-        let regions = place_regions(system, component, &mut addresses)?;
+        let regions = place_regions(system, component, &mut addresses, &mut grants)?;
         let mut devices = device::Planner {
             system,
             translating: circumstances.translating,
@@ -150,8 +163,12 @@ impl Plan {
             return Err(PlanError::Reference("device"));
         }
         let mut described = Vec::new();
+        let mut guests = Vec::new();
         for (position, (device, live)) in component.devices.iter().zip(live).enumerate() {
-            described.push(devices.describe(position, device, live)?);
+            match device.guest_slot {
+                Some(slot) => guests.push(devices.describe_for_guest(position, slot, device, live)?),
+                None => described.push(devices.describe(position, device, live)?),
+            }
         }
         let device::Planner { registers, fault_badges, .. } = devices;
 
@@ -178,12 +195,21 @@ impl Plan {
             signals: signals.iter().map(|(name, badge)| Signal { name: name.into(), badge }).collect(),
             untyped,
             asid_pool,
+            guest: match &component.guest {
+                Some(guest) => Some(guest::describe(system, guest, guests)?),
+                None => None,
+            },
         };
         Ok(Self { manifest, grants: grants.list, registers, fault_badges })
     }
 }
 
-fn place_regions(system: &System, component: &Component, addresses: &mut Addresses) -> Result<Vec<Region>, PlanError> {
+fn place_regions(
+    system: &System,
+    component: &Component,
+    addresses: &mut Addresses,
+    grants: &mut Grants,
+) -> Result<Vec<Region>, PlanError> {
     // Chosen addresses first, so that the others go around them.
     let mut chosen = Vec::new();
     for map in &component.maps {
@@ -195,14 +221,19 @@ fn place_regions(system: &System, component: &Component, addresses: &mut Address
             Some(vaddr) => Some(addresses.claim(vaddr, region.size, u32::from(region.frame_bits))?),
             None => None,
         };
-        chosen.push((region, map.perms, vaddr));
+        chosen.push((region, map, vaddr));
     }
-    let placed = chosen.into_iter().map(|(region, perms, vaddr)| {
+    let placed = chosen.into_iter().enumerate().map(|(index, (region, map, vaddr))| {
         let vaddr = match vaddr {
             Some(vaddr) => vaddr,
             None => addresses.place(region.size, u32::from(region.frame_bits))?,
         };
-        Ok(Region { name: region.name.clone(), vaddr, size: region.size, perms: perms_of(perms) })
+        let frames = map.frames.then(|| {
+            let count = region.size >> region.frame_bits;
+            let first = grants.add(Grant::RegionFrames { map: index }, count);
+            Frames { first, count, size_bits: region.frame_bits }
+        });
+        Ok(Region { name: region.name.clone(), vaddr, size: region.size, perms: perms_of(map.perms), frames })
     });
     placed.collect()
 }

@@ -27,6 +27,7 @@ fn device(name: &str, sid: u64, intid: u32) -> Device {
         address_bits: 64,
         coherent: true,
         manage: true,
+        guest_slot: None,
         registers: vec![],
     }
 }
@@ -44,17 +45,18 @@ fn component(name: &str) -> Component {
         devices: vec![],
         untyped: vec![],
         asid_pool: false,
+        guest: None,
     }
 }
 
 fn system() -> System {
     let mut driver = component("driver");
-    driver.maps = vec![Map { region: 0, perms: perms(true, true), cached: true, vaddr: None }];
+    driver.maps = vec![Map { region: 0, perms: perms(true, true), cached: true, vaddr: None, frames: false }];
     driver.devices = vec![device("disk", 0x10, 37), device("scratch", 0x30, 37)];
     driver.untyped = vec![UntypedGrant { name: "victim".into(), size_bits: 16 }];
     System {
         platform: "test".into(),
-        regions: vec![sluice_spec::Region { name: "ring".into(), size: 0x3000, frame_bits: 12 }],
+        regions: vec![sluice_spec::Region { name: "ring".into(), size: 0x3000, frame_bits: 12, contents: None }],
         components: vec![component("console"), driver],
         channels: vec![Channel { name: "console".into(), server: 0, clients: vec![1] }],
         blobs: vec![],
@@ -62,7 +64,7 @@ fn system() -> System {
 }
 
 fn live(bases: &[u64]) -> Vec<LiveDevice> {
-    bases.iter().map(|base| LiveDevice { registers: vec![(0, *base, 0x4000)] }).collect()
+    bases.iter().map(|base| LiveDevice { registers: vec![(0, *base, 0x4000)], ..LiveDevice::default() }).collect()
 }
 
 fn plan(translating: bool) -> Plan {
@@ -78,7 +80,8 @@ fn slots_are_consecutive_and_have_one_use() {
     for (slot, grant) in &grants {
         assert_eq!(*slot, next);
         next += match grant {
-            Grant::Frames { .. } => 3,
+            Grant::Frames { .. } | Grant::RegionFrames { .. } => 3,
+            Grant::RegisterFrames { size, .. } => size / 0x1000,
             Grant::Interrupt { .. }
             | Grant::Client { .. }
             | Grant::Server { .. }
@@ -156,7 +159,7 @@ fn registers_inside_a_page_keep_their_offset() {
     let circumstances = Circumstances::default();
     let mut one = system();
     one.components[1].devices.truncate(1);
-    let live = [LiveDevice { registers: vec![(0, 0x900_0040, 0x20)] }];
+    let live = [LiveDevice { registers: vec![(0, 0x900_0040, 0x20)], ..LiveDevice::default() }];
     let plan = Plan::new(&one, 1, &live, &circumstances).unwrap();
     let page = &plan.registers[0];
     assert_eq!((page.base, page.size), (0x900_0000, 0x1000));

@@ -114,6 +114,63 @@ pub struct Manifest {
     pub untyped: Vec<Untyped>,
     /// Capability of an ASID pool of its own.
     pub asid_pool: Option<u64>,
+    /// The guest it is the VMM of.
+    pub guest: Option<Guest>,
+}
+
+/// A guest, for its VMM.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Guest {
+    /// Name of the region that is its memory.
+    pub ram: String,
+    /// Name of the region with its kernel, and bytes of the kernel.
+    pub kernel: (String, u64),
+    /// Name of the region with its first file system, and bytes of that.
+    pub initrd: Option<(String, u64)>,
+    /// Command line of its kernel.
+    pub bootargs: String,
+    /// Number of its virtual processors.
+    pub vcpus: u8,
+    /// Its devices.
+    pub devices: Vec<GuestDevice>,
+}
+
+/// A PCI function that a guest has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GuestDevice {
+    /// Its name in the spec.
+    pub name: String,
+    /// Its slot on the guest's bus.
+    pub slot: u8,
+    /// The first bytes of its configuration space as they were when the system was built.
+    pub config: Vec<u8>,
+    /// Its memory BARs.
+    pub bars: Vec<GuestBar>,
+    /// Its interrupt.
+    pub interrupt: Option<Interrupt>,
+    /// Message words of its streams (`smmu << 32 | sid`).
+    pub streams: Vec<u64>,
+    /// SID capability of each stream.
+    pub sids: Vec<u64>,
+    /// CB capability; 0 when it masters nothing.
+    pub cb: u64,
+    /// Whether the guest has a stage 1 of its own.
+    pub nested: bool,
+    /// Name of the signal for its fault records.
+    pub fault_signal: Option<String>,
+    /// Whether its DMA is coherent with the CPU's caches.
+    pub coherent: bool,
+}
+
+/// A memory BAR of a guest's function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GuestBar {
+    /// Its number.
+    pub index: u8,
+    /// Bytes of the pages it takes.
+    pub size: u64,
+    /// First of the consecutive slots of its pages' capabilities.
+    pub frames: u64,
 }
 
 /// Access to memory.
@@ -138,6 +195,19 @@ pub struct Region {
     pub size: u64,
     /// How it is mapped.
     pub perms: Perms,
+    /// Capabilities of its frames, to be mapped elsewhere.
+    pub frames: Option<Frames>,
+}
+
+/// Frames of one size in consecutive slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Frames {
+    /// First slot.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// log2 of the bytes of each.
+    pub size_bits: u8,
 }
 
 /// A device the component drives.

@@ -50,6 +50,7 @@ pub(super) fn device(name: &str, number: u8, expect: (u16, u16), intid: u32, dma
         address_bits: 64,
         coherent: true,
         manage: name == "edu",
+        guest_slot: None,
         registers: vec![],
     }
 }
@@ -67,6 +68,7 @@ pub(super) fn component(name: &str, priority: u8) -> Component {
         devices: vec![],
         untyped: vec![],
         asid_pool: false,
+        guest: None,
     }
 }
 
@@ -83,16 +85,16 @@ pub(super) fn system() -> System {
     };
     console.devices = vec![uart];
     let mut driver = component("driver", 100);
-    driver.maps = vec![Map { region: 0, perms: RW, cached: true, vaddr: None }];
+    driver.maps = vec![Map { region: 0, perms: RW, cached: true, vaddr: None, frames: false }];
     let ring = DmaMap { region: 0, iova: 0x10_0000, perms: RW };
     driver.devices = vec![device("disk", 2, (0x1b36, 0x10), 37, vec![ring])];
     let mut rogue = component("rogue", 120);
-    rogue.maps = vec![Map { region: 1, perms: RW, cached: true, vaddr: None }];
+    rogue.maps = vec![Map { region: 1, perms: RW, cached: true, vaddr: None, frames: false }];
     let read_only = DmaMap { region: 1, iova: 0x20_0000, perms: RO };
     rogue.devices = vec![device("edu", 1, (0x1234, 0x11e8), 36, vec![read_only])];
     rogue.untyped = vec![UntypedGrant { name: "victim".into(), size_bits: 16 }];
     rogue.asid_pool = true;
-    let region = |name: &str, size| Region { name: name.into(), size, frame_bits: 12 };
+    let region = |name: &str, size| Region { name: name.into(), size, frame_bits: 12, contents: None };
     System {
         platform: "qemu-virt".into(),
         regions: vec![region("ring", 0x8000), region("buffer", 0x2000)],

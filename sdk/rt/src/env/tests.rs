@@ -34,8 +34,20 @@ fn env() -> Env {
         first_free_slot: 126,
         heap_bytes: 0x1_0000,
         regions: vec![
-            manifest::Region { name: "ring".into(), vaddr: layout::REGIONS, size: 0x3000, perms: READ_ONLY },
-            manifest::Region { name: "wrong".into(), vaddr: layout::HEAP, size: 0x3000, perms: READ_ONLY },
+            manifest::Region {
+                name: "ring".into(),
+                vaddr: layout::REGIONS,
+                size: 0x3000,
+                perms: READ_ONLY,
+                frames: None,
+            },
+            manifest::Region {
+                name: "wrong".into(),
+                vaddr: layout::HEAP,
+                size: 0x3000,
+                perms: READ_ONLY,
+                frames: None,
+            },
         ],
         devices: vec![device, bare],
         clients: vec![manifest::Client { name: "console".into(), endpoint: 20 }],
@@ -43,6 +55,7 @@ fn env() -> Env {
         signals: vec![manifest::Signal { name: "disk_irq".into(), badge: 0b10 }],
         untyped: vec![manifest::Untyped { name: "spare".into(), cap: 22, size_bits: 16 }],
         asid_pool: Some(60),
+        guest: None,
     })
 }
 
