@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use sluice_abi::{CapRights, PAGE_SIZE, VirtAddr, VmAttributes};
-use sluice_manifest::{Manifest, layout, slot};
+use sluice_manifest::{Guest, Manifest, layout, slot};
 use sluice_sys::{AsidPool, Endpoint, Frame, Untyped, VSpace};
 
 use crate::{Device, Memory, Missing, RtError, Server, Signal, Slots, Tables};
@@ -57,6 +57,24 @@ impl Env {
     pub fn region(&self, name: &str) -> Result<Memory, RtError> {
         let region = named("region", name, &self.manifest.regions, |region| &region.name)?;
         Memory::at(VirtAddr(region.vaddr), region.size).ok_or(RtError::Address(region.vaddr))
+    }
+
+    /// Capabilities of the frames of a memory region, to be mapped elsewhere, and log2 of the bytes of each.
+    ///
+    /// # Errors
+    /// When the component has none of that name, or sees the region only.
+    pub fn region_frames(&self, name: &str) -> Result<(impl Iterator<Item = Frame> + use<>, u8), Missing> {
+        let region = named("region", name, &self.manifest.regions, |region| &region.name)?;
+        let frames = region.frames.ok_or_else(|| Missing::new("frames of", name, []))?;
+        Ok(((frames.first..frames.first + frames.count).map(Frame::from), frames.size_bits))
+    }
+
+    /// The guest that the component is the VMM of.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn guest(&self) -> Result<&Guest, Missing> {
+        self.manifest.guest.as_ref().ok_or_else(|| Missing::new("guest of", &self.manifest.name, []))
     }
 
     /// A device.

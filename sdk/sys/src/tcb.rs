@@ -29,10 +29,10 @@ pub struct Configuration {
 /// Whether a thread runs once its registers are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Resume {
-    /// It runs.
-    Now,
     /// It stays as it was.
-    Later,
+    Later = 0,
+    /// It runs.
+    Now = 1,
 }
 
 /// The registers of a thread.
@@ -154,6 +154,36 @@ impl Tcb {
         invoke(self.0, &write_registers(context, resume)).map(drop)
     }
 
+    /// The first registers of the context, in the order of [`Register::ORDER`], as many as `into` takes; the thread goes on
+    /// as it was.
+    ///
+    /// # Errors
+    /// When it is the calling thread.
+    pub fn read_first_registers(self, into: &mut [u64]) -> Result<(), Failure> {
+        let count = into.len().min(USER_CONTEXT_WORDS);
+        let reply = invoke(self.0, &Message::invocation(Label::TcbReadRegisters, [0, count as u64]))?;
+        for (index, word) in into.iter_mut().take(count).enumerate() {
+            *word = reply.word(index);
+        }
+        Ok(())
+    }
+
+    /// Sets the first registers of the context, in the order of [`Register::ORDER`]; the others stay.
+    ///
+    /// # Errors
+    /// When it is the calling thread.
+    pub fn write_first_registers(self, registers: &[u64], resume: Resume) -> Result<(), Failure> {
+        let count = registers.len().min(USER_CONTEXT_WORDS);
+        let mut words = [0; USER_CONTEXT_WORDS + 2];
+        words[0] = resume as u64;
+        words[1] = count as u64;
+        for (word, register) in words[2..].iter_mut().zip(registers) {
+            *word = *register;
+        }
+        let message = Message::invocation(Label::TcbWriteRegisters, words).shortened(2 + count);
+        invoke(self.0, &message).map(drop)
+    }
+
     /// Delivers the notification's signals to the thread while it waits on an endpoint.
     ///
     /// # Errors
@@ -205,10 +235,7 @@ fn set_sched_params(authority: Tcb, mcp: u8, priority: u8) -> Message<2> {
 
 fn write_registers(context: &UserContext, resume: Resume) -> Message<{ USER_CONTEXT_WORDS + 2 }> {
     let mut words = [0; USER_CONTEXT_WORDS + 2];
-    words[0] = match resume {
-        Resume::Now => 1,
-        Resume::Later => 0,
-    };
+    words[0] = resume as u64;
     words[1] = USER_CONTEXT_WORDS as u64;
     words[2..].copy_from_slice(&context.0);
     Message::invocation(Label::TcbWriteRegisters, words)
