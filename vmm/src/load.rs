@@ -1,0 +1,1 @@
+//! Puts kernel, file system and device tree into the guest's memory.
