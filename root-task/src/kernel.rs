@@ -28,6 +28,8 @@ pub trait Kernel {
     fn write(&mut self, at: VirtAddr, bytes: &[u8]);
     /// Prints a line.
     fn line(&mut self, text: &str);
+    /// Waits for some milliseconds.
+    fn wait(milliseconds: u32);
 }
 
 impl<K: Kernel> Kernel for &mut K {
@@ -49,6 +51,10 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn line(&mut self, text: &str) {
         (**self).line(text);
+    }
+
+    fn wait(milliseconds: u32) {
+        K::wait(milliseconds);
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use sluice_abi::fault::{FaultLabel, UNKNOWN_SYSCALL_WORDS};
-use sluice_manifest::supervisor;
+use sluice_manifest::supervisor::{self, DeviceAction};
 use sluice_spec::System;
 
 /// A message to the supervisor's endpoint.
@@ -28,6 +28,8 @@ pub struct Response {
     pub reply: bool,
     /// Position of the component that must not run any more.
     pub suspend: Option<usize>,
+    /// Component, device of it, and what is to be done to that before the reply.
+    pub device: Option<(usize, u64, DeviceAction)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,7 +81,12 @@ impl Supervisor {
                 self.passed = self.passed.saturating_add(first);
                 self.failed = self.failed.saturating_add(second);
             }
-            return Response { line: None, reply: true, suspend: None };
+            return Response { reply: true, ..Response::default() };
+        }
+        if message.label == supervisor::DEVICE
+            && let Some(action) = DeviceAction::from_word(second)
+        {
+            return Response { reply: true, device: Some((index, first, action)), ..Response::default() };
         }
         let what = match message.label {
             supervisor::PANICKED => String::from("panicked"),
@@ -87,7 +94,8 @@ impl Supervisor {
         };
         component.state = State::Dead;
         self.failed = self.failed.saturating_add(1);
-        Response { line: Some(format!("{} stopped: {what}", component.name)), reply: false, suspend: Some(index) }
+        let line = Some(format!("{} stopped: {what}", component.name));
+        Response { line, suspend: Some(index), ..Response::default() }
     }
 
     /// The final line, once every component that must finish has finished or died; `None` before, and for a system

@@ -16,6 +16,21 @@ fn pointer<T>(at: VirtAddr, len: usize) -> *mut T {
     with_exposed_provenance_mut(at.0 as usize)
 }
 
+/// The counter that every thread may read (DDI 0487, D12.1).
+fn counter() -> u64 {
+    let ticks: u64;
+    // SAFETY: reads a counter.
+    unsafe { core::arch::asm!("isb", "mrs {}, cntvct_el0", out(reg) ticks, options(nostack, preserves_flags)) };
+    ticks
+}
+
+fn counter_frequency() -> u64 {
+    let frequency: u64;
+    // SAFETY: reads a register that never changes.
+    unsafe { core::arch::asm!("mrs {}, cntfrq_el0", out(reg) frequency, options(nomem, nostack, preserves_flags)) };
+    frequency
+}
+
 impl Kernel for System {
     fn invoke(&mut self, invocation: &Invocation) -> Result<(), Failure> {
         invocation.send()
@@ -39,6 +54,14 @@ impl Kernel for System {
         // SAFETY: `pointer` checked that all bytes are in the window, so they cannot overlap `bytes`, which is a Rust
         // object; the frame there is the root task's alone while it is filled.
         unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+    }
+
+    fn wait(milliseconds: u32) {
+        let ticks = u64::from(milliseconds) * counter_frequency() / 1000;
+        let start = counter();
+        while counter().wrapping_sub(start) < ticks {
+            sluice_sys::yield_now();
+        }
     }
 
     fn line(&mut self, text: &str) {

@@ -25,7 +25,7 @@ fn run(given: &given::Memory) -> ! {
 }
 
 /// Answers the components until the system's run is over.
-fn supervise(mut running: Running<System>) -> ! {
+fn supervise(mut running: Running<'_, System>) -> ! {
     let endpoint = Endpoint::from(running.endpoint);
     loop {
         // No notification is bound to the root thread, so nobody but a component is heard.
@@ -34,18 +34,25 @@ fn supervise(mut running: Running<System>) -> ! {
         let message = Message { badge: received.badge(), label: received.label(), words };
         let response = running.supervisor.receive(&message);
         if let Some(&thread) = response.suspend.and_then(|component| running.threads.get(component))
-            && let Err(failure) = running.kernel.invoke(&Invocation::Suspend { thread })
+            && let Err(failure) = running.kernel().invoke(&Invocation::Suspend { thread })
         {
-            running.kernel.line(&alloc::format!("cannot suspend a component: {failure}"));
+            running.kernel().line(&alloc::format!("cannot suspend a component: {failure}"));
         }
         if let Some(line) = response.line {
-            running.kernel.line(&line);
+            running.kernel().line(&line);
+        }
+        let done = match response.device {
+            Some((component, device, action)) => running.device(component, device, action),
+            None => Ok(()),
+        };
+        if let Err(reason) = &done {
+            running.kernel().line(reason);
         }
         if response.reply {
-            reply(&sluice_sys::Message::new(0, []));
+            reply(&sluice_sys::Message::new(u64::from(done.is_err()), []));
         }
         if let Some(result) = running.supervisor.result() {
-            running.kernel.line(&result);
+            running.kernel().line(&result);
             debug_halt();
         }
     }

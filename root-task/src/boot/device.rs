@@ -135,7 +135,8 @@ pub(super) fn enable<K: Kernel>(
     if device.interrupt.is_some() {
         enable_interrupt(&mut ecam, function.at);
     }
-    if confined && device.mode != Mode::None {
+    // A guest's device waits until its VMM has bound the streams and says so.
+    if confined && device.mode != Mode::None && device.guest_slot.is_none() {
         enable_mastering(&mut ecam, function.at);
     }
 }

@@ -13,7 +13,9 @@ mod grants;
 mod machine;
 mod regions;
 mod report;
+mod running;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -33,6 +35,7 @@ use builder::Builder;
 use component::Objects;
 use machine::{Checked, Devices};
 use regions::RegionFrames;
+pub use running::Running;
 
 /// What the kernel and the image left in memory.
 #[derive(Clone, Copy, Debug)]
@@ -45,29 +48,18 @@ pub struct Given<'a> {
     pub payload: &'a [u8],
 }
 
-/// A system whose components run as soon as the root task waits.
-pub struct Running<K> {
-    /// The kernel.
-    pub kernel: K,
-    /// Endpoint of the supervisor, in the root CNode.
-    pub endpoint: u64,
-    /// Thread of each component, in the root CNode.
-    pub threads: Vec<u64>,
-    /// What the components have reported.
-    pub supervisor: Supervisor,
-}
-
 /// Builds and starts the payload's system.
 ///
 /// # Errors
 /// [`Stop`], before any component has run.
-pub fn boot<K: Kernel>(kernel: K, given: &Given<'_>) -> Result<Running<K>, Stop> {
+pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K>, Stop> {
     let header = PayloadHeader::decode(given.payload).map_err(Stop::Payload)?;
     let system = part(given.payload, header.system_offset, header.system_len);
     let system = system.and_then(|bytes| System::decode(bytes).ok()).ok_or(Stop::System("it does not decode"))?;
     let tree = extra::chunk(given.extra, sluice_abi::bootinfo::EXTRA_FDT).ok_or(Stop::NoDeviceTree)?;
     let tree = validate(tree).map_err(|error| Stop::DeviceTree(error.to_string()))?;
-    let machine = Machine::from_blob(&tree).map_err(|error| Stop::DeviceTree(error.to_string()))?;
+    // The buses found by it are in use as long as the system runs.
+    let machine = Machine::from_blob(Box::leak(Box::new(tree))).map_err(|error| Stop::DeviceTree(error.to_string()))?;
     let circumstances = machine::circumstances(&machine, extra::canary(given.extra));
 
     let mut builder = Builder::new(kernel, given.info)?;
@@ -103,7 +95,8 @@ pub fn boot<K: Kernel>(kernel: K, given: &Given<'_>) -> Result<Running<K>, Stop>
     }
     start(&mut builder, &system, &threads)?;
     let supervisor = Supervisor::new(&system);
-    Ok(Running { kernel: builder.kernel, endpoint, threads, supervisor })
+    let translating = circumstances.translating;
+    Ok(Running { builder, endpoint, threads, supervisor, devices, system, translating })
 }
 
 /// What building one component looks at.

@@ -16,6 +16,12 @@ pub struct Capability {
 }
 
 impl Capability {
+    /// Number of the power management capability.
+    pub const POWER: u8 = 0x01;
+    /// Number of the PCI Express capability.
+    pub const EXPRESS: u8 = 0x10;
+    /// Number of the conventional PCI Advanced Features capability.
+    pub const ADVANCED: u8 = 0x13;
     /// Number of the MSI capability.
     pub const MSI: u8 = 0x05;
     /// Number of the MSI-X capability.

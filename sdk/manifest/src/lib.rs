@@ -75,6 +75,34 @@ pub mod supervisor {
     pub const FINISHED: u64 = 0x100;
     /// The component cannot go on; the reason is on the console.
     pub const PANICKED: u64 = 0x101;
+    /// Something is to be done to a PCI function of the component: MR0 = its position in the component's list of
+    /// devices, MR1 = a [`DeviceAction`]. The answer's label is 0, or 1 when it was not done; the console says why.
+    pub const DEVICE: u64 = 0x102;
+
+    /// What configuration space is needed for, and so the supervisor.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[repr(u64)]
+    pub enum DeviceAction {
+        /// It masters nothing, decodes nothing and raises no interrupt.
+        Quiesce = 0,
+        /// It is reset, by the best method it has, and is quiet then, at the addresses it had.
+        Reset = 1,
+        /// It decodes, interrupts and masters. Its streams should be bound by then; unbound ones abort.
+        Start = 2,
+    }
+
+    impl DeviceAction {
+        /// The action with this number.
+        #[must_use]
+        pub const fn from_word(word: u64) -> Option<Self> {
+            match word {
+                0 => Some(Self::Quiesce),
+                1 => Some(Self::Reset),
+                2 => Some(Self::Start),
+                _ => None,
+            }
+        }
+    }
 }
 
 /// Labels of messages to the console server's endpoint.

@@ -389,6 +389,8 @@ impl Kernel for Fake {
         page[start..start + bytes.len()].copy_from_slice(bytes);
     }
 
+    fn wait(_: u32) {}
+
     fn line(&mut self, text: &str) {
         self.lines.push(text.to_string());
     }

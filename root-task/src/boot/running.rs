@@ -1,0 +1,71 @@
+//! The system while it runs: what only the root task can do for a component afterwards.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use sluice_manifest::supervisor::DeviceAction;
+use sluice_spec::{Mode, System};
+
+use super::builder::Builder;
+use super::ecam::Ecam;
+use super::machine::Devices;
+use crate::kernel::Kernel;
+use crate::pci::{enable_decode, enable_interrupt, enable_mastering, quiesce, reset};
+use crate::supervisor::Supervisor;
+
+/// A system whose components run as soon as the root task waits.
+pub struct Running<'b, K> {
+    pub(super) builder: Builder<K>,
+    /// Endpoint of the supervisor, in the root CNode.
+    pub endpoint: u64,
+    /// Thread of each component, in the root CNode.
+    pub threads: Vec<u64>,
+    /// What the components have reported.
+    pub supervisor: Supervisor,
+    pub(super) devices: Devices<'b>,
+    pub(super) system: System,
+    pub(super) translating: bool,
+}
+
+impl<K: Kernel> Running<'_, K> {
+    /// The kernel.
+    pub fn kernel(&mut self) -> &mut K {
+        &mut self.builder.kernel
+    }
+
+    /// Does to a component's device what the component asks for; configuration space never leaves the root task.
+    ///
+    /// # Errors
+    /// Why not, for the console.
+    pub fn device(&mut self, component: usize, device: u64, action: DeviceAction) -> Result<(), String> {
+        let described = self.system.components.get(component);
+        let position = usize::try_from(device).ok();
+        let found = described.zip(position).and_then(|(described, position)| {
+            let device = described.devices.get(position)?;
+            let checked = self.devices.checked.get(component)?.get(position)?;
+            Some((described, device, checked.function?))
+        });
+        let (described, device, function) = found.ok_or_else(|| format!("has no PCI function {device}"))?;
+        let who = format!("{}.{}", described.name, device.name);
+        let bus = self.devices.buses.get(function.bus).ok_or_else(|| format!("{who} has no bus"))?;
+        let mut ecam = Ecam { builder: &mut self.builder, host: &bus.host };
+        match action {
+            DeviceAction::Quiesce => quiesce(&mut ecam, function.at),
+            DeviceAction::Reset => {
+                reset(&mut ecam, function.at, K::wait).map_err(|error| format!("{who} {error}"))?;
+            }
+            DeviceAction::Start => {
+                if device.mode == Mode::None || !self.translating {
+                    return Err(format!("{who} is to master no memory"));
+                }
+                enable_decode(&mut ecam, function.at, function.decode);
+                if device.interrupt.is_some() {
+                    enable_interrupt(&mut ecam, function.at);
+                }
+                enable_mastering(&mut ecam, function.at);
+            }
+        }
+        Ok(())
+    }
+}
