@@ -16,6 +16,7 @@ pub mod device_tree;
 pub mod disk;
 pub mod expectation;
 pub mod fuzz;
+pub mod guest;
 pub mod host_tests;
 pub mod mutants;
 pub mod platform;

@@ -11,7 +11,7 @@ use sluice_scripts::report::Tally;
 use sluice_scripts::run::{self, Choices, Machine};
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{bench, conformance, demo, fuzz, mutants, reference, stops, suite};
+use sluice_scripts::{bench, conformance, demo, fuzz, guest, mutants, reference, stops, suite};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -91,6 +91,15 @@ enum Action {
     },
     /// Make the boots that must stop.
     Stops,
+    /// Fetch the kernels that guests boot, and make an initramfs for each.
+    Guest {
+        /// Fetch the newest although others are there.
+        #[arg(long)]
+        refresh: bool,
+        /// Boot each on QEMU alone and judge what it reports.
+        #[arg(long = "try")]
+        trial: bool,
+    },
     /// Break a copy of the kernel in many small ways and show which test notices each.
     Mutants {
         /// Only the mutant of this name; can be given again.
@@ -167,6 +176,10 @@ fn act(action: Action) -> Result<bool> {
         Action::Stops => {
             let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
             closing_line(stops::run(&tree, &programs)?)
+        }
+        Action::Guest { refresh, trial } => {
+            let payloads = guest::Payloads::prepare(&tree, refresh)?;
+            if trial { closing_line(guest::try_all(&tree, &payloads)?) } else { Ok(true) }
         }
         Action::Bench { profile } => Ok(bench::run(&tree, &toolchain()?, profile.as_deref())?.is_good()),
         Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain()?, disk)?),
