@@ -7,18 +7,19 @@ use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{CPtr, CapRights, ObjectType, VirtAddr, VmAttributes, WORD_BITS};
 use sluice_manifest::slot;
 use sluice_rt::{Env, RtError, Tables};
-use sluice_sys::{CNode, Endpoint, Frame, Tcb, Untyped, VSpace, Vcpu};
+use sluice_sys::{CNode, Endpoint, Frame, Slot, Tcb, Untyped, VSpace, Vcpu};
+use sluice_vmm::processor::Processor;
 
 /// log2 of the slots of the guest's CNode: one fault endpoint for each processor, from slot 1 on.
 const CNODE_BITS: u8 = 4;
 /// Name of the Untyped that everything here is made of.
 const OBJECTS: &str = "objects";
-/// Multiprocessor format, one processor (MPIDR_EL1: bit 31 is RES1).
-const MPIDR: u64 = 1 << 31;
+/// log2 of the bytes that the processors are made of: 6 KiB for each of eight at most.
+const PROCESSORS_BITS: u32 = 16;
 
 /// A virtual processor and the thread that runs it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Processor {
+pub(crate) struct Cpu {
     pub(crate) thread: Tcb,
     pub(crate) vcpu: Vcpu,
 }
@@ -29,46 +30,65 @@ pub(crate) struct Guest<'a> {
     pub(crate) space: VSpace,
     /// Where faults arrive, each with the number of its processor plus one.
     pub(crate) endpoint: Endpoint,
-    pub(crate) processors: Vec<Processor>,
+    cnode: CNode,
     memory: Untyped,
+    /// Memory of the processors, so that they can be made anew.
+    processors: Untyped,
+    slots: Vec<(Slot, Slot)>,
+    priority: u8,
+}
+
+/// Makes an object in a slot of the VMM's CNode.
+fn make(memory: Untyped, object: ObjectType, bits: u32, to: Slot) -> Result<u64, RtError> {
+    let place = CNode::from(slot::CNODE).from_offset(to.index);
+    memory.retype(object, bits, place, 1).map_err(RtError::refused("make an object of the guest"))?;
+    Ok(to.index)
 }
 
 impl<'a> Guest<'a> {
-    /// A guest of `count` processors with an empty address space.
+    /// A guest of `count` processors that are yet to be made, with an empty address space.
     pub(crate) fn new(env: &'a Env, count: usize, priority: u8) -> Result<Self, RtError> {
         let memory = env.untyped(OBJECTS)?.cap;
-        let make = |object: ObjectType, bits: u32| -> Result<u64, RtError> {
-            let place = env.slots().take()?;
-            let to = CNode::from(slot::CNODE).from_offset(place.index);
-            memory.retype(object, bits, to, 1).map_err(RtError::refused("make an object of the guest"))?;
-            Ok(place.index)
-        };
-        let space = VSpace::from(make(ObjectType::VSpace, 0)?);
+        let new = |object, bits| make(memory, object, bits, env.slots().take()?);
+        let processors = Untyped::from(new(ObjectType::Untyped, PROCESSORS_BITS)?);
+        let space = VSpace::from(new(ObjectType::VSpace, 0)?);
         env.asid_pool()?.assign(space).map_err(RtError::refused("assign an ASID"))?;
-        let endpoint = make(ObjectType::Endpoint, 0)?;
-        let cnode = make(ObjectType::CNode, u32::from(CNODE_BITS))?;
-        let mut processors = Vec::new();
+        let endpoint = new(ObjectType::Endpoint, 0)?;
+        let cnode = CNode::from(new(ObjectType::CNode, u32::from(CNODE_BITS))?);
+        let mut slots = Vec::new();
         for number in 0..count as u64 {
-            let thread = Tcb::from(make(ObjectType::Tcb, 0)?);
-            let vcpu = Vcpu::from(make(ObjectType::Vcpu, 0)?);
             // A guest's `hvc` is a system call with registers that it chose. All it can name is this: it can send to
             // its VMM what looks like a fault of its own, and give no capability away, having none.
-            let handler = CNode::from(cnode).slot_at(number + 1, CNODE_BITS);
+            let handler = cnode.slot_at(number + 1, CNODE_BITS);
             let own = CNode::from(slot::CNODE).slot(endpoint);
             let rights = CapRights::WRITE | CapRights::GRANT_REPLY;
             handler.mint_from(own, rights, number + 1).map_err(RtError::refused("mint the fault endpoint"))?;
-            let guard = cnode_data(0, WORD_BITS - u32::from(CNODE_BITS));
-            let space = thread.set_space(CPtr(number + 1), CNode::from(cnode), guard, space);
-            space.map_err(RtError::refused("configure a processor's thread"))?;
-            let authority = Tcb::from(slot::TCB);
-            let scheduled = thread.set_sched_params(authority, 0, priority);
-            scheduled.map_err(RtError::refused("set a processor's priority"))?;
-            vcpu.set_tcb(thread).map_err(RtError::refused("make a thread a processor"))?;
-            let number = vcpu.write_register(VcpuRegister::VmpidrEl2, MPIDR | number);
-            number.map_err(RtError::refused("number a processor"))?;
-            processors.push(Processor { thread, vcpu });
+            slots.push((env.slots().take()?, env.slots().take()?));
         }
-        Ok(Self { env, space, endpoint: Endpoint::from(endpoint), processors, memory })
+        Ok(Self { env, space, endpoint: Endpoint::from(endpoint), cnode, memory, processors, slots, priority })
+    }
+
+    /// New processors, none of which runs; those there were are gone.
+    pub(crate) fn make_processors(&self) -> Result<Vec<Cpu>, RtError> {
+        let memory = CNode::from(slot::CNODE).slot(self.processors.cptr().0);
+        memory.revoke().map_err(RtError::refused("take processors back"))?;
+        let all = Processor::first(self.slots.len()).zip(&self.slots);
+        all.map(|(processor, slots)| self.make_processor(processor, *slots)).collect()
+    }
+
+    fn make_processor(&self, processor: Processor, (thread, vcpu): (Slot, Slot)) -> Result<Cpu, RtError> {
+        let thread = Tcb::from(make(self.processors, ObjectType::Tcb, 0, thread)?);
+        let vcpu = Vcpu::from(make(self.processors, ObjectType::Vcpu, 0, vcpu)?);
+        let handler = CPtr(processor.index() as u64 + 1);
+        let guard = cnode_data(0, WORD_BITS - u32::from(CNODE_BITS));
+        let space = thread.set_space(handler, self.cnode, guard, self.space);
+        space.map_err(RtError::refused("configure a processor's thread"))?;
+        let scheduled = thread.set_sched_params(Tcb::from(slot::TCB), 0, self.priority);
+        scheduled.map_err(RtError::refused("set a processor's priority"))?;
+        vcpu.set_tcb(thread).map_err(RtError::refused("make a thread a processor"))?;
+        let number = vcpu.write_register(VcpuRegister::VmpidrEl2, processor.mpidr());
+        number.map_err(RtError::refused("number a processor"))?;
+        Ok(Cpu { thread, vcpu })
     }
 
     /// Maps a frame for the guest.

@@ -9,6 +9,8 @@
 extern crate alloc;
 
 #[cfg(target_os = "none")]
+mod context;
+#[cfg(target_os = "none")]
 mod guest;
 #[cfg(target_os = "none")]
 mod load;
@@ -16,6 +18,10 @@ mod load;
 mod ram;
 #[cfg(target_os = "none")]
 mod run;
+#[cfg(target_os = "none")]
+mod serve;
+#[cfg(target_os = "none")]
+mod world;
 #[cfg(target_os = "none")]
 sluice_rt::entry!(run::run);
 

@@ -1,8 +1,43 @@
-//! The life of a guest.
+//! The life of a guest: it is loaded, it runs, and answers come to what it does until it powers off.
 
-use sluice_rt::Env;
+use core::convert::Infallible;
+
+use sluice_rt::{Env, RtError, finish, println, record};
+
+use crate::guest::Guest;
+use crate::load;
+use crate::ram::Ram;
+use crate::serve::{End, Serve};
+use sluice_vmm::layout::RAM_BASE;
 
 /// The component's main function.
 pub(crate) fn run(env: &Env) {
-    panic!("{}: guests do not run yet", env.name());
+    match live(env) {
+        Ok(never) => match never {},
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Life after life.
+fn live(env: &Env) -> Result<Infallible, RtError> {
+    let described = env.guest()?;
+    let guest = Guest::new(env, usize::from(described.vcpus), described.priority)?;
+    guest.map_memory(&described.ram, RAM_BASE)?;
+    let ram = Ram(env.region(&described.ram)?);
+    let mut serve = Serve::new(env, &guest, described, ram)?;
+    loop {
+        let start = match load::load(env, described, ram) {
+            Ok(start) => start,
+            Err(error) => panic!("the guest cannot be loaded: {error}"),
+        };
+        match serve.run(start)? {
+            End::Off => break,
+            End::Reset => {
+                println!("the guest starts again");
+            }
+        }
+    }
+    record("power-off", true, format_args!("the guest has powered off"));
+    finish();
+    sluice_rt::exit()
 }

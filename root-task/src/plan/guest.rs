@@ -8,10 +8,10 @@ use sluice_spec::System;
 
 use super::PlanError;
 
-/// What the VMM of `guest`, which has `devices`, is told of it.
+/// What the VMM of `guest`, which has `devices`, is told of it; the VMM runs at `priority`.
 pub(super) fn describe(
     system: &System,
-    guest: &sluice_spec::Guest,
+    (guest, priority): (&sluice_spec::Guest, u8),
     devices: Vec<GuestDevice>,
 ) -> Result<Guest, PlanError> {
     let region = |index: u32| system.regions.get(index as usize).ok_or(PlanError::Reference("region"));
@@ -27,6 +27,7 @@ pub(super) fn describe(
         initrd: guest.initrd.map(file).transpose()?,
         bootargs: guest.bootargs.clone(),
         vcpus: guest.vcpus,
+        priority: priority.saturating_sub(1),
         devices,
     })
 }

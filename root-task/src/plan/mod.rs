@@ -196,7 +196,7 @@ impl Plan {
             untyped,
             asid_pool,
             guest: match &component.guest {
-                Some(guest) => Some(guest::describe(system, guest, guests)?),
+                Some(guest) => Some(guest::describe(system, (guest, component.priority), guests)?),
                 None => None,
             },
         };

@@ -159,6 +159,8 @@ pub struct Guest {
     pub bootargs: String,
     /// Number of its virtual processors.
     pub vcpus: u8,
+    /// Priority for its virtual processors, below the VMM's.
+    pub priority: u8,
     /// Its devices.
     pub devices: Vec<GuestDevice>,
 }

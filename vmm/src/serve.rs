@@ -1,0 +1,203 @@
+//! Answers what the guest's processors do, until the machine is switched off or starts again.
+
+use sluice_abi::fault::FaultLabel;
+use sluice_abi::vcpu::VcpuRegister;
+use sluice_manifest as manifest;
+use sluice_rt::{Env, RtError, println};
+use sluice_sys::{Event, Failure, Message, Received, Resume, VirtualInterrupt, reply};
+use sluice_vmm::exit::{Exception, Exit, Interrupted};
+use sluice_vmm::layout::MAX_PROCESSORS;
+use sluice_vmm::machine::{Machine, Next, Registers};
+use sluice_vmm::processor::Processor;
+use sluice_vmm::smccc::{NOT_SUPPORTED, SUCCESS};
+
+use crate::context::{self, Context};
+use crate::guest::{Cpu, Guest};
+use crate::load::Start;
+use crate::ram::Ram;
+use crate::world::Real;
+
+/// Bytes of an `hvc`: the kernel takes it for a system call and says where it is.
+const HVC_BYTES: u64 = 4;
+/// A list register that no machine has, to be told how many there are.
+const NO_LIST_REGISTER: u8 = u8::MAX;
+
+/// Why a guest's run is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// It has powered off.
+    Off,
+    /// It wants to start again.
+    Reset,
+}
+
+/// A guest, its machine, and who waits.
+pub(crate) struct Serve<'a> {
+    guest: &'a Guest<'a>,
+    machine: Machine,
+    real: Real,
+    /// Processors that go on as soon as an interrupt is there for them.
+    waiting: [bool; MAX_PROCESSORS],
+}
+
+/// General-purpose registers, fetched from the thread when they are needed.
+struct Fetched(Context);
+
+impl Registers for Fetched {
+    fn get(&mut self, number: usize) -> u64 {
+        self.0.get(number)
+    }
+}
+
+impl<'a> Serve<'a> {
+    pub(crate) fn new(
+        env: &'a Env,
+        guest: &'a Guest<'a>,
+        described: &manifest::Guest,
+        ram: Ram,
+    ) -> Result<Self, RtError> {
+        let mut real = Real::new(env, ram);
+        real.cpus = guest.make_processors()?;
+        let first = real.cpus.first().ok_or(RtError::NoSlots)?;
+        let machine = Machine::new(usize::from(described.vcpus), list_registers(*first), ram.0.len() as u64);
+        Ok(Self { guest, machine, real, waiting: [false; MAX_PROCESSORS] })
+    }
+
+    /// Runs the guest from its first instruction on.
+    pub(crate) fn run(&mut self, start: Start) -> Result<End, RtError> {
+        self.machine.reset();
+        self.waiting = [false; MAX_PROCESSORS];
+        self.real.cpus = self.guest.make_processors()?;
+        self.start(Processor::FIRST, start.entry, start.device_tree)?;
+        loop {
+            match self.guest.endpoint.recv() {
+                Event::Message(received) => {
+                    if let Some(end) = self.message(&received)? {
+                        self.real.flush();
+                        return Ok(end);
+                    }
+                }
+                Event::Signal(bits) => self.signals(bits),
+            }
+            self.wake()?;
+        }
+    }
+
+    fn cpu(&self, processor: Processor) -> Result<Cpu, RtError> {
+        self.real.cpus.get(processor.index()).copied().ok_or(RtError::NoSlots)
+    }
+
+    fn start(&self, processor: Processor, entry: u64, x0: u64) -> Result<(), RtError> {
+        context::start(self.cpu(processor)?.thread, entry, x0)
+    }
+
+    /// Handles what arrived at the fault endpoint: a fault, or what a guest made look like one, which is its own loss.
+    fn message(&mut self, received: &Received) -> Result<Option<End>, RtError> {
+        let index = received.badge().wrapping_sub(1);
+        let processor = usize::try_from(index).ok().and_then(Processor::new);
+        let Some(processor) = processor.filter(|processor| processor.index() < self.real.cpus.len()) else {
+            return Ok(None);
+        };
+        let label = received.label();
+        let is = |fault: FaultLabel| label == fault as u64;
+        let thread = self.cpu(processor)?.thread;
+        if is(FaultLabel::VgicMaintenance) {
+            self.machine.ended(&mut self.real, processor, u8::try_from(received.word(0)).ok());
+            reply(&Message::new(0, []));
+            return Ok(None);
+        }
+        if is(FaultLabel::Vppi) {
+            self.machine.timer(&mut self.real, processor);
+            reply(&Message::new(0, []));
+            return Ok(None);
+        }
+        let mut fetched = Fetched(Context::of(thread));
+        let next = if is(FaultLabel::Vm) {
+            let exit = Exit::decode(received.word(3) as u32);
+            self.machine.exit(&mut self.real, processor, exit, received.word(1), &mut fetched)
+        } else if is(FaultLabel::Vcpu) {
+            let exit = Exit::decode(received.word(0) as u32);
+            self.machine.exit(&mut self.real, processor, exit, 0, &mut fetched)
+        } else if is(FaultLabel::UserException) {
+            Next::Take(Exception::Undefined)
+        } else {
+            // It made a system call: it has no hypervisor that it could call, and nothing it could name.
+            Next::Step { bytes: HVC_BYTES, load: Some((0, NOT_SUPPORTED)) }
+        };
+        self.proceed(processor, next, fetched.0)
+    }
+
+    /// Has a processor go on as decided.
+    fn proceed(&mut self, processor: Processor, next: Next, context: Context) -> Result<Option<End>, RtError> {
+        match next {
+            Next::Step { bytes, load } => context.step(bytes, load, Resume::Now)?,
+            Next::Wait { bytes, load } => {
+                let now = self.machine.is_signalled(processor);
+                context.step(bytes, load, if now { Resume::Now } else { Resume::Later })?;
+                self.waiting[processor.index()] = !now;
+                if !now {
+                    self.real.flush();
+                }
+            }
+            Next::Take(exception) => self.take(processor, exception, context)?,
+            Next::Stop => {}
+            Next::Start { processor: other, entry, context: x0 } => {
+                let value = match self.start(other, entry, x0) {
+                    Ok(()) => {
+                        self.machine.psci.started(other);
+                        SUCCESS
+                    }
+                    Err(error) => {
+                        println!("processor {} does not start: {error}", other.index());
+                        self.machine.psci.not_started(other)
+                    }
+                };
+                context.step(4, Some((0, value)), Resume::Now)?;
+            }
+            Next::Off => return Ok(Some(End::Off)),
+            Next::Reset => return Ok(Some(End::Reset)),
+        }
+        Ok(None)
+    }
+
+    /// Has a processor take an exception to EL1.
+    fn take(&self, processor: Processor, exception: Exception, context: Context) -> Result<(), RtError> {
+        let vcpu = self.cpu(processor)?.vcpu;
+        let refused = RtError::refused("make a processor take an exception");
+        let vbar = vcpu.read_register(VcpuRegister::Vbar).map_err(refused)?;
+        let [pc, _, pstate] = context.state();
+        let resumed = Interrupted { pc, pstate, vbar }.take(exception);
+        for (register, value) in [
+            (VcpuRegister::ElrEl1, resumed.elr),
+            (VcpuRegister::SpsrEl1, resumed.spsr),
+            (VcpuRegister::Esr, resumed.esr),
+        ] {
+            let refused = RtError::refused("make a processor take an exception");
+            vcpu.write_register(register, value).map_err(refused)?;
+        }
+        context.enter(resumed.pc, resumed.pstate)
+    }
+
+    /// Signals of devices.
+    fn signals(&mut self, _bits: u64) {}
+
+    /// Lets processors go on that have something to wake up for.
+    fn wake(&mut self) -> Result<(), RtError> {
+        for processor in Processor::first(self.real.cpus.len()) {
+            if self.waiting[processor.index()] && self.machine.is_signalled(processor) {
+                self.waiting[processor.index()] = false;
+                self.cpu(processor)?.thread.resume().map_err(RtError::refused("wake a processor"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The list registers of the machine. The kernel tells their number when it refuses one that is not there.
+fn list_registers(cpu: Cpu) -> usize {
+    let nothing = VirtualInterrupt { intid: 0, priority: 0, group: 0 };
+    match cpu.vcpu.inject_irq(NO_LIST_REGISTER, nothing) {
+        Err(Failure::Range { max, .. }) => max as usize + 1,
+        Ok(()) | Err(_) => 1,
+    }
+}
