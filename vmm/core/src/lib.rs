@@ -15,6 +15,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod exit;
+pub mod gic;
 pub mod layout;
 pub mod memory;
 pub mod mmio;
+pub mod pl011;
+pub mod processor;
+pub mod psci;
+pub mod smccc;
