@@ -2,7 +2,7 @@
 //!
 //! With affinity routing, what concerns INTIDs below 32 is zero here: it is in the redistributors.
 
-use super::registers::{self, CTLR, IROUTER, IROUTER_END, TYPER};
+use super::registers::{self, CTLR, IIDR, IROUTER, IROUTER_END, TYPER};
 use super::{FIRST_SHARED, Gic, SHARED, SHARED_BANKS};
 use crate::mmio::{Place, Width};
 
@@ -15,6 +15,10 @@ const CTLR_GROUPS: u32 = 3;
 /// GICD_TYPER (12.9.38): ITLinesNumber; IDbits, one less than ten; No1N, interrupts go to one processor. No LPIs, no
 /// messages, no extended ranges, Aff3 is zero, and SGIs reach Aff0 0 to 15.
 const TYPER_VALUE: u32 = SHARED_BANKS as u32 | 9 << 19 | 1 << 25;
+
+/// GICD_IIDR (12.9.15): Arm's, of no known product. Drivers know the flaws of some by this number, of the one with zero
+/// here too.
+const IIDR_VALUE: u32 = 0x43b;
 
 /// GICD_IROUTER (12.9.22): Aff2, Aff1, Aff0. Aff3 is zero, and so is Interrupt_Routing_Mode.
 const ROUTE: u64 = 0xff_ffff;
@@ -36,7 +40,8 @@ impl Gic {
         match (place.width, place.offset) {
             (Width::Word, CTLR) => (CTLR_FIXED | self.groups).into(),
             (Width::Word, TYPER) => TYPER_VALUE.into(),
-            // IIDR says nothing of who made it; TYPER2 and STATUSR are of features that are not there.
+            (Width::Word, IIDR) => IIDR_VALUE.into(),
+            // TYPER2 and STATUSR are of features that are not there.
             (Width::Word, offset) if place.is_aligned() => registers::identity(offset).into(),
             (Width::Byte | Width::Half | Width::Word | Width::Double, _) => 0,
         }

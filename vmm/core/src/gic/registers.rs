@@ -7,6 +7,8 @@ use crate::mmio::{Place, Width};
 pub(super) const CTLR: u64 = 0x0;
 /// GICD_TYPER.
 pub(super) const TYPER: u64 = 0x4;
+/// GICD_IIDR.
+pub(super) const IIDR: u64 = 0x8;
 /// GICR_TYPER, 64 bits.
 pub(super) const GICR_TYPER: u64 = 0x8;
 /// GICR_WAKER.

@@ -1,0 +1,126 @@
+//! A guest that does anything, and a model of the list registers that it and the kernel see.
+
+use fastrand::Rng;
+use sluice_vmm::gic::{Gic, Injection, SgiRegister};
+use sluice_vmm::layout::{DISTRIBUTOR, REDISTRIBUTORS};
+use sluice_vmm::mmio::{Place, Width};
+use sluice_vmm::processor::Processor;
+
+use crate::cpu;
+
+/// Offsets where something is, so that random accesses hit it often.
+const INTERESTING: [u64; 16] =
+    [0x0, 0x4, 0x14, 0x80, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380, 0x400, 0x420, 0xc00, 0x6100, 0xffe0, 0xd00];
+
+fn place(random: &mut Rng, size: u64) -> Place {
+    let width = Width::ALL[random.usize(..4)];
+    let offset = match random.u8(..8) {
+        // Anywhere at all.
+        0 => random.u64(..),
+        1 => random.u64(..size),
+        // At a register of some frame.
+        _ => {
+            let frame = random.u64(..size.div_ceil(0x1_0000)) * 0x1_0000;
+            let start = INTERESTING[random.usize(..INTERESTING.len())];
+            let within = start + random.u64(..0x20);
+            frame + if random.u8(..4) == 0 { within } else { within & !(width.bytes() - 1) }
+        }
+    };
+    Place { offset, width }
+}
+
+/// A list register as hardware has it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Hardware {
+    Invalid,
+    Pending(u16),
+    Active(u16),
+}
+
+/// What the kernel does with an injection.
+fn inject(registers: &mut [Hardware], injection: Injection) -> bool {
+    let Injection { list_register, intid, priority, group } = injection;
+    assert!(intid < 128 && priority < 32 && group < 2);
+    let register = &mut registers[usize::from(list_register)];
+    match *register {
+        Hardware::Active(_) => false,
+        Hardware::Pending(_) | Hardware::Invalid => {
+            assert_eq!(*register, Hardware::Invalid, "an interrupt that was not taken yet is overwritten");
+            *register = Hardware::Pending(intid);
+            true
+        }
+    }
+}
+
+fn run(seed: u64, steps: u32) {
+    let mut random = Rng::with_seed(seed);
+    let (processors, list_registers) = (random.usize(1..=8), random.usize(1..=16));
+    let mut gic = Gic::new(processors, list_registers);
+    let mut hardware = vec![vec![Hardware::Invalid; list_registers]; processors];
+    for _ in 0..steps {
+        let processor = random.usize(..processors);
+        let intid = random.u32(..160);
+        let value = if random.bool() { random.u64(..) } else { 1 << random.u8(..64) };
+        match random.u8(..16) {
+            0..3 => {
+                let place = place(&mut random, DISTRIBUTOR.size);
+                assert_eq!(gic.read_distributor(place) & !place.width.mask(), 0, "{place:?}");
+            }
+            3..6 => gic.write_distributor(place(&mut random, DISTRIBUTOR.size), value),
+            6..8 => {
+                let place = place(&mut random, REDISTRIBUTORS.size);
+                assert_eq!(gic.read_redistributors(place) & !place.width.mask(), 0, "{place:?}");
+            }
+            8..10 => gic.write_redistributors(place(&mut random, REDISTRIBUTORS.size), value),
+            10 => {
+                let register = [SgiRegister::Group0, SgiRegister::Group1, SgiRegister::OtherGroup1][random.usize(..3)];
+                gic.write_sgi(cpu(random.usize(..8)), register, value);
+            }
+            11 => gic.set_level(intid, random.bool()),
+            12 => gic.set_private_level(cpu(random.usize(..8)), intid % 40, random.bool()),
+            13 => gic.pulse(intid),
+            14 => {
+                // The guest takes what is pending, and ends what is active, which the kernel tells.
+                let index = random.usize(..list_registers);
+                match hardware[processor][index] {
+                    Hardware::Pending(intid) => hardware[processor][index] = Hardware::Active(intid),
+                    Hardware::Active(intid) => {
+                        hardware[processor][index] = Hardware::Invalid;
+                        assert_eq!(gic.ended(cpu(processor), Some(index as u8)), Some(intid.into()));
+                    }
+                    Hardware::Invalid => {
+                        assert_eq!(gic.ended(cpu(processor), random.bool().then_some(index as u8)), None);
+                    }
+                }
+            }
+            _ => {
+                let injectable: Vec<Processor> = gic.to_be_injected().collect();
+                while let Some(injection) = gic.next_injection(cpu(processor)) {
+                    assert!(injectable.contains(&cpu(processor)));
+                    assert!(gic.deliverable(cpu(processor)));
+                    assert!(inject(&mut hardware[processor], injection), "a register in use was chosen");
+                }
+                assert!(!gic.to_be_injected().any(|other| other == cpu(processor)));
+            }
+        }
+        assert_eq!(gic.violation(), None, "seed {seed}");
+    }
+    // Nobody has an interrupt twice, and the guest can always be rid of all: ended, disabled, and low.
+    for (processor, registers) in hardware.iter_mut().enumerate() {
+        for (index, register) in registers.iter_mut().enumerate() {
+            if *register != Hardware::Invalid {
+                *register = Hardware::Invalid;
+                assert!(gic.ended(cpu(processor), Some(index as u8)).is_some());
+            }
+        }
+    }
+    gic.write_distributor(crate::word(crate::CTLR), 0);
+    assert!((0..processors).all(|processor| !gic.deliverable(cpu(processor))));
+}
+
+#[test]
+fn nothing_that_a_guest_does_breaks_the_controller() {
+    for seed in 0..200 {
+        run(seed, 1500);
+    }
+}
