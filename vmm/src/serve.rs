@@ -106,7 +106,7 @@ impl<'a> Serve<'a> {
             reply(&Message::new(0, []));
             return Ok(None);
         }
-        if is(FaultLabel::Vppi) {
+        if is(FaultLabel::VppiEvent) {
             self.machine.timer(&mut self.real, processor);
             reply(&Message::new(0, []));
             return Ok(None);

@@ -15,9 +15,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
 pub mod exit;
 pub mod gic;
 pub mod layout;
+pub mod machine;
 pub mod memory;
 pub mod mmio;
 pub mod pl011;

@@ -192,13 +192,7 @@ impl Machine {
     }
 
     /// Reads an emulated register; `None` where there is nothing.
-    pub fn read(
-        &mut self,
-        _world: &mut impl World,
-        _processor: Processor,
-        address: u64,
-        width: Width,
-    ) -> Option<u64> {
+    pub fn read(&mut self, _world: &mut impl World, _processor: Processor, address: u64, width: Width) -> Option<u64> {
         let at = |range: Range| range.offset_of(address).map(|offset| Place { offset, width });
         if let Some(place) = at(layout::DISTRIBUTOR) {
             Some(self.gic.read_distributor(place))
