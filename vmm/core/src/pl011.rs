@@ -45,6 +45,13 @@ bitflags::bitflags! {
     }
 }
 
+/// UARTCLK, Hz; for the guest to know.
+pub const CLOCK_HZ: u32 = 24_000_000;
+/// UARTIBRD and UARTFBRD (3.3.5, 3.3.6): the divisor of the clock to 16 times the baud rate, in 64ths.
+const DIVISOR_64: u32 = (CLOCK_HZ * 4 + 115_200 / 2) / 115_200;
+
+/// UARTLCR_H.WLEN (3.3.7).
+const EIGHT_BITS: u32 = 3 << 5;
 /// UARTLCR_H.FEN (3.3.7): FIFOs are more than one byte deep.
 const FIFOS_ENABLED: u32 = 1 << 4;
 /// UARTCR (3.3.8).
@@ -117,15 +124,16 @@ impl Default for Pl011 {
 }
 
 impl Pl011 {
-    /// A UART as firmware leaves it: after a reset, and enabled, because early consoles write without enabling it.
+    /// A UART as firmware leaves it, because early consoles write without enabling it, and others take over its line: 115200
+    /// baud of a [`CLOCK_HZ`] clock, eight bits, no parity, FIFOs on.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             received: Fifo::EMPTY,
             to_send: Fifo::EMPTY,
             low_power: 0,
-            baud: [0; 2],
-            line_control: 0,
+            baud: [DIVISOR_64 / 64, DIVISOR_64 % 64],
+            line_control: EIGHT_BITS | FIFOS_ENABLED,
             control: ENABLE | TRANSMIT_ENABLE | RECEIVE_ENABLE,
             levels: 0x12,
             mask: 0,
