@@ -18,7 +18,9 @@
 extern crate alloc;
 
 pub mod exit;
+pub mod fdt;
 pub mod gic;
+pub mod image;
 pub mod layout;
 pub mod machine;
 pub mod memory;
