@@ -1,1 +1,72 @@
 //! Puts kernel, file system and device tree into the guest's memory.
+
+use alloc::string::{String, ToString};
+
+use sluice_manifest::Guest;
+use sluice_rt::{Env, Memory};
+use sluice_vmm::fdt::{self, Machine};
+use sluice_vmm::image::{HEADER_BYTES, Image};
+use sluice_vmm::memory::{GuestMemory, GuestPhysAddr};
+
+use crate::ram::Ram;
+
+/// Bytes copied at once.
+const CHUNK: usize = 64 << 10;
+
+/// How the guest's first processor starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Its PC.
+    pub(crate) entry: u64,
+    /// Where the device tree is, for x0.
+    pub(crate) device_tree: u64,
+}
+
+/// Loads the guest, whose memory holds nothing else then.
+///
+/// # Errors
+/// What does not fit or is not what it should be, in words.
+pub(crate) fn load(env: &Env, described: &Guest, mut ram: Ram) -> Result<Start, String> {
+    let (name, bytes) = &described.kernel;
+    let kernel = env.region(name).map_err(|error| error.to_string())?;
+    let mut header = [0; HEADER_BYTES];
+    kernel.read(0, &mut header);
+    let image = Image::read(&header, *bytes).map_err(|error| error.to_string())?;
+    let initrd = described.initrd.as_ref();
+    let placement = image.place(initrd.map(|(_, bytes)| *bytes), ram.0.len() as u64);
+    let placement = placement.map_err(|error| error.to_string())?;
+    ram.0.fill64(0);
+    copy(&kernel, *bytes, &mut ram, placement.kernel.base)?;
+    if let (Some((name, bytes)), Some(place)) = (initrd, placement.initrd) {
+        let file = env.region(name).map_err(|error| error.to_string())?;
+        copy(&file, *bytes, &mut ram, place.base)?;
+    }
+    let machine = Machine {
+        ram: ram.0.len() as u64,
+        processors: usize::from(described.vcpus),
+        command_line: &described.bootargs,
+        initrd: placement.initrd,
+        has_smmu: described.devices.iter().any(|device| device.nested),
+    };
+    let tree = fdt::tree(&machine).map_err(|error| error.to_string())?;
+    put(&mut ram, placement.tree.base, &tree)?;
+    Ok(Start { entry: placement.kernel.base, device_tree: placement.tree.base })
+}
+
+/// Copies the first `bytes` bytes of a file.
+fn copy(file: &Memory, bytes: u64, ram: &mut Ram, to: u64) -> Result<(), String> {
+    let bytes = (bytes as usize).min(file.len());
+    let mut chunk = alloc::vec![0; CHUNK];
+    let mut done = 0;
+    while done < bytes {
+        let part = &mut chunk[..(bytes - done).min(CHUNK)];
+        file.read(done, part);
+        put(ram, to + done as u64, part)?;
+        done += part.len();
+    }
+    Ok(())
+}
+
+fn put(ram: &mut Ram, to: u64, bytes: &[u8]) -> Result<(), String> {
+    ram.write(GuestPhysAddr(to), bytes).map_err(|_| "it does not fit the guest's memory".to_string())
+}
