@@ -165,8 +165,10 @@ impl<'a> Serve<'a> {
         let vcpu = self.cpu(processor)?.vcpu;
         let refused = RtError::refused("make a processor take an exception");
         let vbar = vcpu.read_register(VcpuRegister::Vbar).map_err(refused)?;
+        let refused = RtError::refused("make a processor take an exception");
+        let sctlr = vcpu.read_register(VcpuRegister::Sctlr).map_err(refused)?;
         let [pc, _, pstate] = context.state();
-        let resumed = Interrupted { pc, pstate, vbar }.take(exception);
+        let resumed = Interrupted { pc, pstate, vbar, sctlr }.take(exception);
         for (register, value) in [
             (VcpuRegister::ElrEl1, resumed.elr),
             (VcpuRegister::SpsrEl1, resumed.spsr),

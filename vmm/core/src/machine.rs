@@ -135,9 +135,12 @@ impl Machine {
         let arguments = [1, 2, 3].map(|number| registers.get(number));
         match smccc::call(&mut self.psci, processor, registers.get(0), arguments) {
             Outcome::Return(value) => Next::Step { bytes, load: Some((0, value)) },
-            Outcome::Start { processor, entry, context } => Next::Start { processor, entry, context },
+            Outcome::Start { processor, entry, context } => {
+                self.gic.switched_on(processor);
+                Next::Start { processor, entry, context }
+            }
             Outcome::Stop => {
-                self.gic.abandon(processor);
+                self.gic.switched_off(processor);
                 Next::Stop
             }
             Outcome::Suspend => Next::Wait { bytes, load: Some((0, SUCCESS)) },

@@ -40,7 +40,7 @@ impl Processor {
         if affinity < MAX_PROCESSORS as u64 { Some(Self(affinity as u8)) } else { None }
     }
 
-    /// MPIDR_EL1 as this processor reads it (DDI 0487, D24.2.118): bit 31 is RES1.
+    /// MPIDR_EL1 as this processor reads it (DDI 0487, D24.2): bit 31 is RES1.
     #[must_use]
     pub const fn mpidr(self) -> u64 {
         1 << 31 | self.affinity()

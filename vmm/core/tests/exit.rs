@@ -192,8 +192,9 @@ fn exceptions_are_taken_where_the_vector_table_says() {
             "EL0t" => 0b00000,
             _ => 0b10000,
         };
-        let pstate = 0x6020_0000 | 1 << 7 | bits;
-        let interrupted = Interrupted { pc: 0x1234, pstate, vbar: vbar | 0x7ff };
+        // SS and IL are set.
+        let pstate = 0x6030_0000 | 1 << 7 | bits;
+        let interrupted = Interrupted { pc: 0x1234, pstate, vbar: vbar | 0x7ff, sctlr: 1 << 23 };
         for (exception, class, low) in [
             (Exception::Undefined, 0x00, 0),
             (Exception::DataAbort { write: false }, if same { 0x25 } else { 0x24 }, 1 << 10 | 0x10),
@@ -214,6 +215,28 @@ fn exceptions_are_taken_where_the_vector_table_says() {
             );
         }
     }
-    let wraps = Interrupted { pc: 0, pstate: 0, vbar: u64::MAX }.take(Exception::Undefined);
+    let wraps = Interrupted { pc: 0, pstate: 0, vbar: u64::MAX, sctlr: 0 }.take(Exception::Undefined);
     assert_eq!(wraps.pc, 0xffff_ffff_ffff_fc00);
+}
+
+#[test]
+fn bits_of_later_extensions_are_what_the_processor_would_make_them() {
+    const PAN: u64 = 1 << 22;
+    const DIT: u64 = 1 << 24;
+    const UAO: u64 = 1 << 23;
+    const SSBS: u64 = 1 << 12;
+    const SPAN: u64 = 1 << 23;
+    const DSSBS: u64 = 1 << 44;
+    for (name, pstate, sctlr, expected) in [
+        ("PAN is set", 0, 0, PAN),
+        ("PAN stays clear", 0, SPAN, 0),
+        ("PAN stays set", PAN, SPAN, PAN),
+        ("DIT stays", DIT, SPAN, DIT),
+        ("UAO is cleared", UAO, SPAN, 0),
+        ("SSBS is cleared", SSBS, SPAN, 0),
+        ("SSBS is set", 0, SPAN | DSSBS, SSBS),
+    ] {
+        let taken = Interrupted { pc: 0, pstate, vbar: 0, sctlr }.take(Exception::Undefined);
+        assert_eq!(taken.pstate, expected | 0x3c5, "{name}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Data aborts (DDI 0487, D24.2.40, "ISS encoding for an exception from a Data Abort").
+//! Data aborts (DDI 0487, D24.2, ESR_EL2, "ISS encoding for an exception from a Data Abort").
 
 use super::Register;
 use crate::mmio::Width;

@@ -23,6 +23,8 @@ pub struct Interrupted {
     pub pstate: u64,
     /// VBAR_EL1.
     pub vbar: u64,
+    /// SCTLR_EL1.
+    pub sctlr: u64,
 }
 
 /// What its registers are to be.
@@ -50,10 +52,16 @@ mod mode {
 
 /// PSTATE.D, A, I, F.
 const ALL_MASKED: u64 = 0xf << 6;
-/// What a processor without later extensions clears on the way: IL and SS. NZCV stay.
-const KEPT: u64 = 0xf << 28;
+/// PSTATE.N, Z, C, V, DIT and PAN stay; UAO, IL, SS and BTYPE become zero.
+const KEPT: u64 = 0xf << 28 | 1 << 24 | PAN;
+/// PSTATE.PAN is set unless SCTLR_EL1.SPAN is, which is always so where there is no PAN.
+const PAN: u64 = 1 << 22;
+const SCTLR_SPAN: u64 = 1 << 23;
+/// PSTATE.SSBS becomes what SCTLR_EL1.DSSBS is.
+const SSBS: u64 = 1 << 12;
+const SCTLR_DSSBS: u64 = 1 << 44;
 
-/// ESR_EL1 (D24.2.37): EC of each exception, IL, and DFSC or IFSC "synchronous External abort, not on a walk"; FnV where
+/// ESR_EL1 (D24.2): EC of each exception, IL, and DFSC or IFSC "synchronous External abort, not on a walk"; FnV where
 /// FAR_EL1 holds nothing.
 mod esr {
     pub(super) const CLASS: u32 = 26;
@@ -70,7 +78,7 @@ impl Interrupted {
     /// What the registers are when the processor has taken `exception`. FAR_EL1 is said to hold nothing (FnV).
     #[must_use]
     pub const fn take(self, exception: Exception) -> Resumed {
-        // D1.3.1.1: the entry depends on where the exception came from.
+        // The entry depends on where the exception came from.
         let (offset, same) = match self.pstate & mode::MASK {
             mode::EL1T => (0, esr::FROM_SAME),
             mode::EL1H => (0x200, esr::FROM_SAME),
@@ -90,7 +98,11 @@ impl Interrupted {
         Resumed {
             // VBAR_EL1[10:0] are RES0.
             pc: (self.vbar & !0x7ff).wrapping_add(offset),
-            pstate: self.pstate & KEPT | ALL_MASKED | mode::EL1H,
+            pstate: self.pstate & KEPT
+                | if self.sctlr & SCTLR_SPAN == 0 { PAN } else { 0 }
+                | if self.sctlr & SCTLR_DSSBS != 0 { SSBS } else { 0 }
+                | ALL_MASKED
+                | mode::EL1H,
             elr: self.pc,
             spsr: self.pstate,
             esr: syndrome | esr::LONG,

@@ -1,4 +1,4 @@
-//! Why a processor came back: what ESR_EL2 says of an exception taken to EL2 (DDI 0487, D24.2.40).
+//! Why a processor came back: what ESR_EL2 says of an exception taken to EL2 (DDI 0487, D24.2, ESR_EL2).
 //!
 //! The kernel reports the lower 32 bits of it. Fields that do not mean anything in a syndrome are not looked at, and every
 //! value decodes to something.

@@ -1,4 +1,4 @@
-//! Trapped MSR, MRS and system instructions (DDI 0487, D24.2.40, "ISS encoding for an exception from MSR, MRS, or System
+//! Trapped MSR, MRS and system instructions (DDI 0487, D24.2, ESR_EL2, "ISS encoding for an exception from MSR, MRS, or System
 //! instruction execution in AArch64 state").
 
 use super::{Direction, Register};

@@ -146,9 +146,20 @@ impl Gic {
         self.take_back(processor, usize::from(list_register), ListRegister::Forgotten);
     }
 
-    /// The processor was switched off. What is in its list registers is pending as before, for others if the guest routes
-    /// it to them. Its virtual processor object needs new list registers (or is to be a new one) before it runs again.
-    pub fn abandon(&mut self, processor: Processor) {
+    /// The processor is switched on: its redistributor is awake, as firmware leaves it.
+    pub fn switched_on(&mut self, processor: Processor) {
+        if let Some(redistributor) = self.redistributors[..self.processors].get_mut(processor.index()) {
+            redistributor.asleep = false;
+        }
+    }
+
+    /// The processor is switched off, and its redistributor asleep, as firmware has it. What is in its list registers is
+    /// pending as before, for others if the guest routes it to them. What its virtual processor object still has there is
+    /// overwritten, or signalled once more, when it runs again.
+    pub fn switched_off(&mut self, processor: Processor) {
+        if let Some(redistributor) = self.redistributors[..self.processors].get_mut(processor.index()) {
+            redistributor.asleep = true;
+        }
         for index in 0..MAX_LIST_REGISTERS {
             self.take_back(processor, index, ListRegister::Free);
         }

@@ -6,21 +6,21 @@ use super::registers::{self, CTLR, IIDR, IROUTER, IROUTER_END, TYPER};
 use super::{FIRST_SHARED, Gic, SHARED, SHARED_BANKS};
 use crate::mmio::{Place, Width};
 
-/// GICD_CTLR (12.9.4): one security state (DS) and affinity routing (ARE), both fixed. RWP is zero: writes have taken
+/// GICD_CTLR: one security state (DS) and affinity routing (ARE), both fixed. RWP is zero: writes have taken
 /// effect when the guest goes on.
 const CTLR_FIXED: u32 = 1 << 6 | 1 << 4;
 /// GICD_CTLR.EnableGrp0 and EnableGrp1.
 const CTLR_GROUPS: u32 = 3;
 
-/// GICD_TYPER (12.9.38): ITLinesNumber; IDbits, one less than ten; No1N, interrupts go to one processor. No LPIs, no
+/// GICD_TYPER: ITLinesNumber; IDbits, one less than ten; No1N, interrupts go to one processor. No LPIs, no
 /// messages, no extended ranges, Aff3 is zero, and SGIs reach Aff0 0 to 15.
 const TYPER_VALUE: u32 = SHARED_BANKS as u32 | 9 << 19 | 1 << 25;
 
-/// GICD_IIDR (12.9.15): Arm's, of no known product. Drivers know the flaws of some by this number, of the one with zero
+/// GICD_IIDR: Arm's, of no known product. Drivers know the flaws of some by this number, of the one with zero
 /// here too.
 const IIDR_VALUE: u32 = 0x43b;
 
-/// GICD_IROUTER (12.9.22): Aff2, Aff1, Aff0. Aff3 is zero, and so is Interrupt_Routing_Mode.
+/// GICD_IROUTER: Aff2, Aff1, Aff0. Aff3 is zero, and so is Interrupt_Routing_Mode.
 const ROUTE: u64 = 0xff_ffff;
 
 impl Gic {

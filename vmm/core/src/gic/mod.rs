@@ -45,17 +45,20 @@ pub struct Gic {
 }
 
 impl Gic {
-    /// A controller after a reset, for that many processors (at least 1, at most [`MAX_PROCESSORS`]), with that many list
-    /// registers each (at least 1, at most 16).
+    /// A controller as firmware leaves it, for that many processors (at least 1, at most [`MAX_PROCESSORS`]), with that many list
+    /// registers each (at least 1, at most 16). All is as after a reset, but that the redistributor of the first
+    /// processor is awake: it is the only one that is on.
     #[must_use]
     pub const fn new(processors: usize, list_registers: usize) -> Self {
+        let mut redistributors = [const { Redistributor::new() }; MAX_PROCESSORS];
+        redistributors[Processor::FIRST.index()].asleep = false;
         Self {
             processors: within(processors, MAX_PROCESSORS),
             list_registers: within(list_registers, MAX_LIST_REGISTERS),
             groups: 0,
             shared: [const { Bank::shared() }; SHARED_BANKS],
             routes: [0; SHARED],
-            redistributors: [const { Redistributor::new() }; MAX_PROCESSORS],
+            redistributors,
         }
     }
 

@@ -8,14 +8,14 @@ use crate::layout::REDISTRIBUTOR_STRIDE;
 use crate::mmio::{Place, Width};
 use crate::processor::Processor;
 
-/// GICR_TYPER.Last (12.11.35): the last redistributor of the region.
+/// GICR_TYPER.Last: the last redistributor of the region.
 const TYPER_LAST: u64 = 1 << 4;
 /// GICR_TYPER.Processor_Number.
 const TYPER_NUMBER: u32 = 8;
 /// GICR_TYPER.Affinity_Value.
 const TYPER_AFFINITY: u32 = 32;
 
-/// GICR_WAKER.ProcessorSleep (12.11.41).
+/// GICR_WAKER.ProcessorSleep.
 const PROCESSOR_SLEEP: u64 = 1 << 1;
 /// GICR_WAKER.ChildrenAsleep, which follows ProcessorSleep at once.
 const CHILDREN_ASLEEP: u64 = 1 << 2;

@@ -62,8 +62,8 @@ pub(super) fn of_a_bank(place: Place) -> Option<(usize, Register)> {
 /// First of the identification registers.
 const IDENTIFICATION: u64 = 0xffd0;
 
-/// PIDR4 to PIDR7, PIDR0 to PIDR3, CIDR0 to CIDR3, of which the architecture fixes the upper half of PIDR2: version 3 (IHI
-/// 0069, 12.1.4). Of Arm's values the others are those that it uses for its own.
+/// PIDR4 to PIDR7, PIDR0 to PIDR3, CIDR0 to CIDR3, of which the architecture fixes the upper half of PIDR2: version 3. The
+/// others are those of controllers that Arm made.
 const IDENTITY: [u32; 12] = [0x44, 0, 0, 0, 0x92, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1];
 
 /// What an identification register holds, of either kind of frame.

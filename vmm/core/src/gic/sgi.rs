@@ -1,5 +1,5 @@
 //! Software-generated interrupts: writes that EL1 makes to the CPU interface and that trap while EL2 takes the interrupts
-//! (IHI 0069, 12.2.19 to 12.2.21).
+//! (IHI 0069, 12.2).
 
 use super::Gic;
 use crate::processor::Processor;

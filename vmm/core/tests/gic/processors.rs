@@ -65,7 +65,8 @@ fn lines_that_are_not_there_do_nothing() {
     }
     gic.set_private_level(cpu(2), 27, true);
     gic.refused(cpu(5), 0);
-    gic.abandon(cpu(5));
+    gic.switched_off(cpu(5));
+    gic.switched_on(cpu(5));
     assert_eq!(gic, before);
 }
 
@@ -125,9 +126,10 @@ fn what_a_processor_had_when_it_stopped_is_pending_again() {
     gic.set_level(36, true);
     assert_eq!(injected(&mut gic, 0), [35, 36, 106]);
     gic.set_level(36, false);
-    gic.abandon(cpu(0));
+    gic.switched_off(cpu(0));
     assert_eq!(gic.violation(), None);
     assert!(bit(&gic, ISPENDR, 35) && bit(&gic, ISPENDR, 106) && !bit(&gic, ISPENDR, 36));
+    assert_eq!(waiting(&gic), [], "nothing goes to who is off");
     // The others get what is routed to them.
     for intid in [35, 106] {
         gic.write_distributor(word(IROUTER + 8 * intid), 1);

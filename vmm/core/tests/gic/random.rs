@@ -77,6 +77,13 @@ fn run(seed: u64, steps: u32) {
                 gic.write_sgi(cpu(random.usize(..8)), register, value);
             }
             11 => gic.set_level(intid, random.bool()),
+            12 if random.u8(..16) == 0 => {
+                // Off and on again, with empty list registers.
+                gic.switched_off(cpu(processor));
+                assert_eq!(gic.next_injection(cpu(processor)), None);
+                hardware[processor].fill(Hardware::Invalid);
+                gic.switched_on(cpu(processor));
+            }
             12 => gic.set_private_level(cpu(random.usize(..8)), intid % 40, random.bool()),
             13 => gic.pulse(intid),
             14 => {

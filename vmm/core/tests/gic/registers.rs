@@ -6,7 +6,7 @@ use sluice_vmm::mmio::{Place, Width};
 
 use crate::{
     CTLR, ICACTIVER, ICENABLER, ICFGR, ICPENDR, IGROUPR, IPRIORITYR, IROUTER, ISACTIVER, ISENABLER, ISPENDR, SGI_FRAME,
-    WAKER, of, word,
+    WAKER, cpu, of, word,
 };
 
 #[test]
@@ -165,12 +165,16 @@ fn routes_are_written_whole_or_by_halves() {
 
 #[test]
 fn a_redistributor_sleeps_until_it_is_woken() {
-    let mut gic = Gic::new(2, 4);
-    let (first, second) = (word(of(0, WAKER)), word(of(1, WAKER)));
-    assert_eq!(gic.read_redistributors(first), 6);
-    gic.write_redistributors(first, 4);
-    assert_eq!(gic.read_redistributors(first), 0);
-    assert_eq!(gic.read_redistributors(second), 6);
-    gic.write_redistributors(first, 2);
-    assert_eq!(gic.read_redistributors(first), 6);
+    let mut gic = Gic::new(3, 4);
+    let [first, second, third] = [0, 1, 2].map(|index| word(of(index, WAKER)));
+    let state = |gic: &Gic| [first, second, third].map(|waker| gic.read_redistributors(waker));
+    assert_eq!(state(&gic), [0, 6, 6], "the first processor is on");
+    gic.write_redistributors(second, 4);
+    assert_eq!(state(&gic), [0, 0, 6]);
+    gic.write_redistributors(second, 2);
+    assert_eq!(state(&gic), [0, 6, 6]);
+    gic.switched_on(cpu(2));
+    assert_eq!(state(&gic), [0, 6, 0]);
+    gic.switched_off(cpu(0));
+    assert_eq!(state(&gic), [6, 6, 0]);
 }
