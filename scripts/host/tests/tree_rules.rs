@@ -21,6 +21,7 @@ const PURE: &[&str] = &[
     "capdl-gen/spec",
     "conformance",
     "tests/fuzz",
+    "vmm/core",
 ];
 
 fn tree() -> Tree {

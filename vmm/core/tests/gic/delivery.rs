@@ -59,8 +59,8 @@ fn an_edge_is_one_interrupt() {
     assert!(!gic.deliverable(cpu(0)));
     // A line of an edge-triggered interrupt: it is the rise that counts.
     gic.set_level(106, true);
-    gic.set_level(106, true);
     assert_eq!(injected(&mut gic, 0), [106]);
+    gic.set_level(106, true);
     assert_eq!(gic.ended(cpu(0), Some(0)), Some(106));
     assert_eq!(injected(&mut gic, 0), []);
     gic.set_level(106, false);

@@ -50,6 +50,12 @@ pub(crate) fn bit(gic: &Gic, register: u64, intid: u32) -> bool {
 /// A controller with everything in group 1, enabled, at priority 0xa0, and all processors awake.
 pub(crate) fn running(processors: usize, list_registers: usize) -> Gic {
     let mut gic = Gic::new(processors, list_registers);
+    enable_all(&mut gic, processors);
+    gic
+}
+
+/// Makes a controller as [`running`] has it, whatever it was, with what is pending in it.
+pub(crate) fn enable_all(gic: &mut Gic, processors: usize) {
     gic.write_distributor(word(CTLR), 2);
     for bank in 1..4 {
         gic.write_distributor(word(IGROUPR + 4 * bank), !0);
@@ -67,7 +73,6 @@ pub(crate) fn running(processors: usize, list_registers: usize) -> Gic {
             gic.write_redistributors(word(frame + IPRIORITYR + offset), 0xa0a0_a0a0);
         }
     }
-    gic
 }
 
 /// Everything that can be injected into a processor now.
