@@ -25,6 +25,7 @@ pub mod layout;
 pub mod machine;
 pub mod memory;
 pub mod mmio;
+pub mod pci;
 pub mod pl011;
 pub mod processor;
 pub mod psci;
