@@ -30,3 +30,4 @@ pub mod pl011;
 pub mod processor;
 pub mod psci;
 pub mod smccc;
+pub mod timer;

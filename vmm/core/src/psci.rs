@@ -84,6 +84,12 @@ impl Psci {
         self.states[processor.index()]
     }
 
+    /// Whether all are off: then nobody can start another, and the guest is over.
+    #[must_use]
+    pub fn all_off(&self) -> bool {
+        self.states.iter().all(|state| *state == State::Off)
+    }
+
     /// A processor that was to be started runs.
     pub fn started(&mut self, processor: Processor) {
         self.after_starting(processor, State::On);

@@ -148,6 +148,9 @@ fn a_processor_is_off_then_starting_then_on_then_off() {
     assert!(matches!(call(&mut psci, CPU_ON_64, on), Outcome::Start { .. }));
     assert_eq!(psci.not_started(cpu(1)), INTERNAL_FAILURE);
     assert_eq!(psci.state(cpu(1)), State::Off);
+    assert!(!psci.all_off());
+    assert_eq!(call(&mut psci, CPU_OFF, [0; 3]), Outcome::Stop);
+    assert!(psci.all_off());
     psci.reset();
     assert_eq!(psci, Psci::new(2, RAM));
 }
