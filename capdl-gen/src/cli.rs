@@ -8,6 +8,7 @@ use std::io::{IsTerminal as _, stderr};
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use sluice_abi::PAGE_SIZE;
 use sluice_abi::bootinfo::ROOT_CNODE_BITS;
 use sluice_abi::image::{MAX_CNODE_BITS, MIN_CNODE_BITS};
 
@@ -49,9 +50,9 @@ enum Command {
         /// The boot image to write
         #[arg(short, long, value_name = "IMAGE")]
         output: PathBuf,
-        /// log2 of the slots of the root task's CNode
-        #[arg(long, value_name = "N", default_value_t = u64::from(ROOT_CNODE_BITS), value_parser = cnode_bits())]
-        cnode_bits: u64,
+        /// log2 of the slots of the root task's CNode; by default as many as the payload's pages need
+        #[arg(long, value_name = "N", value_parser = cnode_bits())]
+        cnode_bits: Option<u64>,
     },
     /// Check a spec and show what everybody gets
     Check {
@@ -91,8 +92,17 @@ enum Command {
     },
 }
 
+/// Slots for the root task itself and for what a system is made of.
+const ROOM: u64 = 6 << 10;
+
 fn cnode_bits() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(MIN_CNODE_BITS..=MAX_CNODE_BITS)
+}
+
+/// log2 of the slots that the root task needs: every page of the payload has a capability of its own.
+fn slots_for(payload: &[u8]) -> u64 {
+    let slots = (payload.len() as u64).div_ceil(PAGE_SIZE) + ROOM;
+    u64::from(slots.next_power_of_two().ilog2().max(ROOT_CNODE_BITS))
 }
 
 /// Runs a command: what it prints, or why it failed.
@@ -105,7 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<String, String> {
         Command::Build { spec, kernel, root_task, components, files, output, cnode_bits } => {
             let Checked { system, files } = check(spec, &platforms(spec)?, Some(components), files.as_deref())?;
             let payload = image::pack_payload(&system, &files);
-            write_image(kernel, root_task, &payload, *cnode_bits, output)
+            write_image(kernel, root_task, &payload, cnode_bits.unwrap_or_else(|| slots_for(&payload)), output)
         }
         Command::Check { spec, components, files } => {
             let checked = check(spec, &platforms(spec)?, components.as_deref(), files.as_deref())?;
