@@ -30,4 +30,5 @@ pub mod pl011;
 pub mod processor;
 pub mod psci;
 pub mod smccc;
+pub mod smmu;
 pub mod timer;

@@ -1,0 +1,112 @@
+//! Invalidations on their way to the kernel: as few calls as the guest's order permits.
+
+use sluice_abi::smmu::MAX_STAGE1_COMMANDS;
+
+use super::backend::{Backend, Stage1};
+use super::formats::{CFGI0, CFGI1, opcode};
+use super::streams::Streams;
+
+/// One invalidation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Invalidation {
+    /// For every stream that has a table: a guest's ASIDs are the same in all its contexts.
+    Translations([u64; 2]),
+    /// For one stream.
+    Descriptors { stream: usize, words: [u64; 2] },
+}
+
+/// Invalidations that have not been issued yet. Commands of one call have no order among each other.
+pub(super) struct Batch {
+    list: [Invalidation; MAX_STAGE1_COMMANDS],
+    len: usize,
+    /// What comes now may count on what is in the list.
+    closed: bool,
+}
+
+impl Batch {
+    /// Nothing.
+    pub(super) const fn new() -> Self {
+        Self { list: [Invalidation::Translations([0; 2]); MAX_STAGE1_COMMANDS], len: 0, closed: false }
+    }
+
+    /// Adds an invalidation of translations of all streams.
+    pub(super) fn translations(&mut self, words: [u64; 2], streams: &Streams, world: &mut impl Backend) {
+        self.push(Invalidation::Translations(words), streams, world);
+    }
+
+    /// Adds an invalidation of one context descriptor, or all, of a stream that has a table with that descriptor; there is
+    /// nothing to forget of others.
+    pub(super) fn descriptors(
+        &mut self,
+        stream: usize,
+        substream: Option<u32>,
+        leaf: bool,
+        streams: &Streams,
+        world: &mut impl Backend,
+    ) {
+        let Some(Stage1::Table(table)) = streams.get(stream).map(|stream| stream.stage1) else { return };
+        let words = match substream {
+            None => [opcode::CFGI_CD_ALL, 0],
+            Some(substream) if u64::from(substream) >> table.max != 0 => return,
+            Some(substream) => {
+                let low = opcode::CFGI_CD | CFGI0::SSID.val(u64::from(substream)).value;
+                [low, CFGI1::LEAF.val(u64::from(leaf)).value]
+            }
+        };
+        self.push(Invalidation::Descriptors { stream, words }, streams, world);
+    }
+
+    /// A CMD_SYNC. Translations may be forgotten in any order, but not before a descriptor that the guest had forgotten first:
+    /// what is made in between by the old one would stay.
+    pub(super) fn sync(&mut self) {
+        self.closed |= self.list[..self.len].iter().any(|one| matches!(one, Invalidation::Descriptors { .. }));
+    }
+
+    /// A stream has got another table, or none: what was to be forgotten of its descriptors is, and may not fit any more.
+    pub(super) fn drop_descriptors(&mut self, stream: usize) {
+        let of_stream =
+            |one: &Invalidation| matches!(one, Invalidation::Descriptors { stream: of, .. } if *of == stream);
+        let mut kept = 0;
+        for index in 0..self.len {
+            if !of_stream(&self.list[index]) {
+                self.list[kept] = self.list[index];
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+
+    fn push(&mut self, invalidation: Invalidation, streams: &Streams, world: &mut impl Backend) {
+        if self.closed || self.len == self.list.len() {
+            self.issue(streams, world);
+        }
+        self.list[self.len] = invalidation;
+        self.len += 1;
+    }
+
+    /// Issues everything: one call for each stream that it concerns.
+    pub(super) fn issue(&mut self, streams: &Streams, world: &mut impl Backend) {
+        let list = &self.list[..self.len];
+        for (index, stream) in streams.iter().enumerate() {
+            if !matches!(stream.stage1, Stage1::Table(_)) {
+                continue;
+            }
+            let mut commands = [[0; 2]; MAX_STAGE1_COMMANDS];
+            let mut count = 0;
+            for invalidation in list {
+                match *invalidation {
+                    Invalidation::Descriptors { stream, .. } if stream != index => {}
+                    Invalidation::Translations(words) | Invalidation::Descriptors { words, .. } => {
+                        commands[count] = words;
+                        count += 1;
+                    }
+                }
+            }
+            if count > 0 {
+                world.invalidate(index, &commands[..count]);
+            }
+        }
+        self.len = 0;
+        self.closed = false;
+    }
+}
