@@ -10,6 +10,7 @@
 //! | `start THREAD` | boot is over; the root thread runs |
 //! | `irq NUMBER` | an interrupt the kernel keeps |
 //! | `irqs LAST` | the highest interrupt |
+//! | `guests LISTS TIMER` | how many list registers the machine has, and the virtual timer's interrupt |
 //! | `call THREAD SLOT LABEL RESULT w=WORDS c=SLOTS r=WORDS` | an invocation of a kernel object |
 //! | `owe CALLER THREAD GRANT` | a thread was called and has the reply capability, which may carry others or not |
 //! | `answer CALLER` | the reply capability to a caller was used |
@@ -155,6 +156,12 @@ impl<H: Hal> Kernel<H> {
     pub(crate) fn trace_kept_interrupt(&self, intid: u32) {
         if self.hal.is_tracing() {
             self.hal.trace(format_args!("irq {intid:x}"));
+        }
+    }
+
+    pub(crate) fn trace_guests(&self, lists: u8, timer: u32) {
+        if self.hal.is_tracing() {
+            self.hal.trace(format_args!("guests {lists:x} {timer:x}"));
         }
     }
 

@@ -8,7 +8,7 @@ use sluice_abi::{Label, LookupFailure, MessageInfo, PhysAddr, Register, Syscall}
 
 use crate::message::Request;
 use crate::transfer::Said;
-use crate::{Buffer, Cap, Doing, Fault, Sending, Slot, State};
+use crate::{Buffer, Cap, Deed, Doing, Fault, Sending, Slot, State};
 
 /// Something that happens.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,10 +17,12 @@ pub enum Event {
     SystemCall(Buffer),
     /// The running thread cannot go on.
     Fault(Fault),
-    /// An interrupt comes that is not the kernel's own.
+    /// An interrupt comes that is nobody's but its handler's or a guest's.
     Interrupt(u32),
     /// An SMMU reports these, oldest first.
     Reports(Vec<Record>),
+    /// The running thread, a guest, does something without the kernel.
+    Guest(Deed),
     /// Time passes.
     Tick,
 }
@@ -48,6 +50,10 @@ impl State {
     #[must_use]
     pub fn after_event(&self, event: &Event) -> Happening {
         let mut happening = Happening { state: self.clone(), words: BTreeMap::new(), badges: BTreeMap::new() };
+        if let Event::Guest(deed) = event {
+            happening.state.done_by_guest(*deed);
+            return happening;
+        }
         if let Some(thread) = self.running.and_then(|thread| happening.state.thread_mut(thread)) {
             // An instruction that makes a system call is done when the kernel is entered; others are not.
             let back = if matches!(event, Event::SystemCall(_)) { 4 } else { 0 };
@@ -56,9 +62,9 @@ impl State {
         match (event, self.running) {
             (Event::SystemCall(buffer), Some(thread)) => happening.system_call(thread, buffer),
             (Event::Fault(fault), Some(thread)) => happening.raise(thread, *fault),
-            (Event::Interrupt(intid), _) => happening.state.interrupted(*intid),
+            (Event::Interrupt(intid), _) => happening.interrupted(*intid),
             (Event::Reports(records), _) => records.iter().for_each(|record| happening.state.reported(*record)),
-            (Event::Tick, _) | (_, None) => {}
+            (Event::Guest(_) | Event::Tick, _) | (_, None) => {}
         }
         happening
     }

@@ -52,6 +52,9 @@ impl State {
             Fault::Page { address, syndrome, instruction } => {
                 (FaultLabel::Vm, [pc, address, instruction.into(), syndrome].to_vec())
             }
+            Fault::Guest(syndrome) => (FaultLabel::Vcpu, [syndrome].to_vec()),
+            Fault::Timer(intid) => (FaultLabel::VppiEvent, [intid.into()].to_vec()),
+            Fault::Maintenance(place) => (FaultLabel::VgicMaintenance, [place.map_or(u64::MAX, u64::from)].to_vec()),
         }
     }
 
@@ -68,15 +71,22 @@ impl State {
                     |thread, word| thread.registers.set(Register::Pc, word),
                     |thread, word| thread.registers.set(Register::Sp, word),
                     |thread, word| thread.next = word,
-                    |thread, word| thread.registers.set(Register::Spsr, word),
+                    |thread, word| thread.write(Register::Spsr, word),
                 ]
             }
             Some(Fault::Exception(_)) => &[
                 |thread, word| thread.registers.set(Register::Pc, word),
                 |thread, word| thread.registers.set(Register::Sp, word),
-                |thread, word| thread.registers.set(Register::Spsr, word),
+                |thread, word| thread.write(Register::Spsr, word),
             ],
-            Some(Fault::Capability { .. } | Fault::Page { .. }) | None => return true,
+            Some(
+                Fault::Capability { .. }
+                | Fault::Page { .. }
+                | Fault::Guest(_)
+                | Fault::Timer(_)
+                | Fault::Maintenance(_),
+            )
+            | None => return true,
         };
         let first = if matches!(found.fault, Some(Fault::UnknownSystemCall(_))) { GENERAL } else { 0 };
         for (put, word) in places.iter().zip(words.iter().skip(first)) {

@@ -118,6 +118,8 @@ struct Domain {
     slots: BTreeSet<Slot>,
     /// Threads it can wake, answer, stop or rewrite.
     threads: BTreeSet<PhysAddr>,
+    /// Its virtual processor.
+    vcpu: Option<PhysAddr>,
 }
 
 impl Domain {
@@ -155,7 +157,8 @@ impl Domain {
                 _ => {}
             }
         }
-        let mut domain = Self { nodes, slots, threads: BTreeSet::from([caller]) };
+        let vcpu = state.thread(caller).and_then(|thread| thread.vcpu);
+        let mut domain = Self { nodes, slots, threads: BTreeSet::from([caller]), vcpu };
         let reached = state.objects.keys().filter(|at| domain.reaches_thread(state, **at)).copied();
         let reached: Vec<_> = reached.collect();
         // Whoever receives gets a reply to give, and a capability where it wants one.
@@ -223,6 +226,7 @@ impl Domain {
         };
         self.holds(state, at)
             || self.threads.contains(&at)
+            || self.vcpu == Some(at)
             || state.waiting_at(at).iter().any(|thread| self.threads.contains(thread))
             || self.caps(state).any(inside)
             || partners.into_iter().flatten().any(|partner| self.holds(state, partner))

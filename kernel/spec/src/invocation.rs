@@ -71,6 +71,8 @@ pub enum Invocation {
     SetVcpuThread { vcpu: Slot, thread: Slot },
     ReadVcpu { vcpu: Slot, register: u64 },
     WriteVcpu { vcpu: Slot, register: u64, value: u64 },
+    InjectIrq { vcpu: Slot, word: u64 },
+    AcknowledgeVppi { vcpu: Slot, intid: u64 },
     SetDomain { control: Slot, thread: Slot, domain: u64 },
     ConfigureDomains { control: Slot, index: u64, domain: u64, ticks: u64 },
     StartDomains { control: Slot, index: u64 },
@@ -123,6 +125,8 @@ impl Invocation {
             | Self::SendSgi(slot)
             | Self::ReadVcpu { vcpu: slot, .. }
             | Self::WriteVcpu { vcpu: slot, .. }
+            | Self::InjectIrq { vcpu: slot, .. }
+            | Self::AcknowledgeVppi { vcpu: slot, .. }
             | Self::ConfigureDomains { control: slot, .. }
             | Self::StartDomains { control: slot, .. }
             | Self::GetGlobalFault { control: slot, .. }

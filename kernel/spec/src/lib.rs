@@ -16,7 +16,7 @@
 //! - It never calls the kernel and the kernel never calls it. Only tests see both.
 //!
 //! What is *not* here: the contents of memory (a thread that waits leaves its IPC buffer alone), turns among threads of
-//! the same priority, floating point, what virtual processors do, and errors of the SMMUs themselves.
+//! the same priority, floating point, what addresses lead to within a guest, and errors of the SMMUs themselves.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -33,6 +33,7 @@ mod derivation;
 mod domain;
 mod event;
 mod fault;
+mod guest;
 mod integrity;
 mod interrupt;
 pub mod invariant;
@@ -62,6 +63,7 @@ mod wait;
 pub use cap::{Cap, Mapping, Rights};
 pub use configure::{NewBuffer, NewSpace};
 pub use event::{Event, Happening};
+pub use guest::{Deed, Injected, Stage, Virtualization};
 pub use integrity::{Trespass, trespasses};
 pub use interrupt::Interrupts;
 pub use invocation::Invocation;

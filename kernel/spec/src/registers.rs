@@ -12,7 +12,7 @@ impl Default for Registers {
     /// Those of a new thread.
     fn default() -> Self {
         let mut registers = Self(BTreeMap::new());
-        registers.set(Register::Spsr, 0);
+        registers.set(Register::Spsr, PSTATE_USER);
         registers
     }
 }
@@ -24,13 +24,19 @@ impl Registers {
         self.0.get(&register).copied().unwrap_or(0)
     }
 
-    /// Puts a value into one; of SPSR only the condition flags are the thread's own.
+    /// Puts a value into one.
     pub fn set(&mut self, register: Register, value: u64) {
-        let value = if register == Register::Spsr { value & PSTATE_FLAGS | PSTATE_USER } else { value };
         if value == 0 {
             self.0.remove(&register);
         } else {
             self.0.insert(register, value);
         }
     }
+}
+
+/// What becomes of a PSTATE that is wanted for a thread: with a virtual processor it may be at EL1 (DDI 0487, C5.2.19, M[4:0] of
+/// EL0t, EL1t and EL1h) and mask what it likes; else only the condition flags are its own.
+pub(crate) const fn allowed_pstate(wanted: u64, guest: bool) -> u64 {
+    const MODE: u64 = 0x1f;
+    if guest && matches!(wanted & MODE, 0 | 4 | 5) { wanted } else { wanted & PSTATE_FLAGS | PSTATE_USER }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use sluice_abi::PhysAddr;
 use sluice_abi::smmu::{ContextId, STREAM_TABLE_SPLIT, StreamId};
 
-use crate::{Asid, Cap, Faults, Interrupts, LatestFault, Object, ObjectName, Slot, Smmu, Space};
+use crate::{Asid, Cap, Faults, Interrupts, LatestFault, Object, ObjectName, Slot, Smmu, Space, Virtualization};
 
 /// A capability in its place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -36,6 +36,8 @@ pub struct State {
     pub running: Option<PhysAddr>,
     /// Interrupts.
     pub interrupts: Interrupts,
+    /// What there is for guests.
+    pub virtualization: Virtualization,
     /// SMMUs, by number.
     pub smmus: BTreeMap<u8, Smmu>,
     /// What is remembered of streams that faulted, or whose faults somebody watches.

@@ -88,6 +88,8 @@ impl State {
             Invocation::SetVcpuThread { vcpu, thread } => self.set_vcpu_thread(vcpu, thread),
             Invocation::ReadVcpu { vcpu, register } => self.read_vcpu(vcpu, register),
             Invocation::WriteVcpu { vcpu, register, value } => self.write_vcpu(vcpu, register, value),
+            Invocation::InjectIrq { vcpu, word } => self.inject_irq(vcpu, word),
+            Invocation::AcknowledgeVppi { vcpu, intid } => self.acknowledge_vppi(vcpu, intid),
             Invocation::SetDomain { control, thread, domain } => self.set_domain(control, thread, domain),
             Invocation::ConfigureDomains { control, index, domain, ticks } => {
                 self.configure_domains(control, index, domain, ticks)

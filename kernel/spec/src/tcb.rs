@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use sluice_abi::{FPU_DISABLED, PhysAddr, Register, USER_CONTEXT_WORDS, USER_FRAME_WORDS};
 
+use crate::registers::allowed_pstate;
 use crate::step::{Answer, Stepped};
 use crate::{Cap, Object, Refused, Slot, State, Thread};
 
@@ -160,8 +161,9 @@ impl State {
 }
 
 impl Thread {
-    /// Puts a value into a register; the program counter is also where the thread goes on.
+    /// Puts a value into a register, as far as the thread may have it; the program counter is also where it goes on.
     pub(crate) fn write(&mut self, register: Register, value: u64) {
+        let value = if register == Register::Spsr { allowed_pstate(value, self.vcpu.is_some()) } else { value };
         self.registers.set(register, value);
         if register == Register::Pc {
             self.next = value;

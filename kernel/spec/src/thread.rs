@@ -75,6 +75,12 @@ pub enum Fault {
         /// Whether an instruction was fetched.
         instruction: bool,
     },
+    /// Something that whoever emulates its machine is to handle, by its syndrome.
+    Guest(u64),
+    /// The timer of its virtual processor fired, which is this interrupt.
+    Timer(u32),
+    /// Its virtual processor's interrupt in this place ended, or something else asks for maintenance.
+    Maintenance(Option<u8>),
 }
 
 /// A thread.

@@ -101,6 +101,7 @@ impl<H: Hal> Kernel<H> {
         let priority_bits = features >> 26 & 7;
         self.vcpus.active_priorities = (1u8 << priority_bits.saturating_sub(4)).min(MAX_ACTIVE_PRIORITIES as u8);
         self.vcpus.timer = Some(timer);
+        self.trace_guests(self.vcpus.list_registers, timer);
         self.reserve_interrupt(timer, InterruptUse::VirtualTimer, false);
         self.hal.set_interrupt_enabled(timer, false);
         if let Some(maintenance) = maintenance {

@@ -29,11 +29,12 @@ pub(crate) struct VirtualInterrupt {
 
 impl<H: Hal> Kernel<H> {
     /// How many list registers the machine has.
-    pub(crate) const fn list_registers(&self) -> u8 {
+    pub const fn list_registers(&self) -> u8 {
         self.vcpus.list_registers
     }
 
-    fn list_register(&self, vcpu: Handle<Vcpu>, index: u8) -> u64 {
+    /// What a list register of a virtual processor holds, wherever it is.
+    pub fn list_register(&self, vcpu: Handle<Vcpu>, index: u8) -> u64 {
         if self.vcpus.loaded == Some(vcpu) {
             self.hal.vgic_register(VgicRegister::List(index))
         } else {

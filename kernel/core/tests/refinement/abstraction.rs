@@ -1,13 +1,13 @@
 //! From the kernel's state to the abstract machine's: lists become parents, tables become maps.
 
 mod derivation;
+mod guest;
 mod space;
 mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_abi::smmu::{ContextId, Record, StreamId};
-use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{Iova, ObjectType, PhysAddr, SLOT_BITS};
 use sluice_abstract::{
     Asid, Cap, Faults, Interrupts, LatestFault, Mapping, Object, Slot, Smmu, State, ThreadSlot, rights,
@@ -22,7 +22,8 @@ use sluice_core::{Handle, Kernel, Store};
 pub(crate) use thread::buffer_at;
 
 use crate::boot::{
-    CONTEXT_COUNT, CONTEXTS, INTERRUPTS, INTIDS, KERNEL, KERNEL_BYTES, SMMU_EVENTS, STREAM_TABLE, TIMER,
+    CONTEXT_COUNT, CONTEXTS, INTERRUPTS, INTIDS, KERNEL, KERNEL_BYTES, MAINTENANCE, SMMU_EVENTS, STREAM_TABLE, TIMER,
+    VIRTUAL_TIMER,
 };
 use crate::machine::{Machine, SMMU, SMMU_BYTES};
 
@@ -63,10 +64,11 @@ pub(crate) fn abstraction(kernel: &Kernel<Machine>) -> State {
     let interrupts = machine.interrupts.borrow();
     state.interrupts = Interrupts {
         last: INTIDS - 1,
-        kept: BTreeSet::from([TIMER, SMMU_EVENTS]),
+        kept: BTreeSet::from([TIMER, SMMU_EVENTS, VIRTUAL_TIMER, MAINTENANCE]),
         edge: interrupts.edge.clone(),
         in_service: interrupts.active.clone(),
     };
+    state.virtualization = guest::virtualization(kernel);
     let smmu = Smmu {
         tables: tables.keys().copied().collect(),
         unclaimed: kernel.unclaimed(0).collect(),
@@ -194,11 +196,7 @@ fn objects(kernel: &Kernel<Machine>) -> BTreeMap<PhysAddr, Object> {
     for (at, endpoint) in objects.all::<Endpoint>() {
         all.insert(at.at(), Object::Endpoint { waiting: thread::queue(kernel, endpoint.queue.head()) });
     }
-    for (at, vcpu) in objects.all::<Vcpu>() {
-        let registers = VcpuRegister::ALL.map(|register| kernel.vcpu_register(at, register));
-        let thread = vcpu.thread.get().map(Handle::at);
-        all.insert(at.at(), Object::Vcpu(sluice_abstract::Vcpu { thread, registers }));
-    }
+    all.extend(objects.all::<Vcpu>().map(|(at, _)| (at.at(), Object::Vcpu(guest::vcpu(kernel, at)))));
     for (at, notification) in objects.all::<Notification>() {
         let bound = notification.bound_thread().map(Handle::at);
         let pending = match notification.state() {
@@ -265,7 +263,12 @@ fn assert_flags_agree(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>, state
         assert_eq!(machine.get(handle).issued.get(), exists(Cap::Cb(context)), "{context:?} is issued");
     }
     let interrupts = machine.interrupts.borrow();
-    for intid in 0..INTIDS {
+    // The virtual timer's is as the last guest had it, and means nothing while none runs.
+    let in_guest = state.running.and_then(|running| state.thread(running)?.vcpu).is_some();
+    if in_guest {
+        assert_eq!(interrupts.enabled.contains(&VIRTUAL_TIMER), !state.is_masked(VIRTUAL_TIMER), "the guest's timer");
+    }
+    for intid in (0..INTIDS).filter(|intid| *intid != VIRTUAL_TIMER) {
         assert_eq!(interrupts.enabled.contains(&intid), state.is_enabled(intid), "interrupt {intid} is enabled");
     }
 }

@@ -20,6 +20,10 @@ pub(crate) const INTIDS: u32 = 40;
 pub(crate) const TIMER: u32 = 30;
 /// The SMMU's interrupt.
 pub(crate) const SMMU_EVENTS: u32 = 31;
+/// The virtual timer's interrupt.
+pub(crate) const VIRTUAL_TIMER: u32 = 27;
+/// The interrupt of the virtual CPU interface.
+pub(crate) const MAINTENANCE: u32 = 25;
 const EMPTY_ROOT: PhysAddr = PhysAddr(KERNEL + 0x1_0000);
 /// Contexts of the SMMU.
 pub(crate) const CONTEXTS: PhysAddr = PhysAddr(KERNEL + 0x2_0000);
@@ -60,6 +64,7 @@ pub(crate) fn kernel() -> Kernel<Machine> {
     devices.add(DEVICE).expect("one range");
     kernel.reserve_interrupt(TIMER, InterruptUse::Timer, false);
     kernel.reserve_interrupt(SMMU_EVENTS, InterruptUse::Smmu(0), true);
+    kernel.start_virtualization(VIRTUAL_TIMER, Some(MAINTENANCE));
     kernel.boot_root_task(IMAGE, BootMemory { free, devices }, &[]).expect("a root task");
     kernel
 }

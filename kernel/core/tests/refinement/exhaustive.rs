@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::scope::{CAPABILITIES, DEVICES, GUESTS, IPC, MEMORY, STREAMS, Scope, THREADS};
+use crate::scope::{CAPABILITIES, DEVICES, EXITS, GUESTS, IPC, MEMORY, STREAMS, Scope, THREADS};
 use crate::system::{System, report};
 
 /// From each state less than `depth` acts away from the start, everything the world's alphabet has.
@@ -57,6 +57,11 @@ fn devices_agree_in_every_short_sequence() {
 #[test]
 fn guests_agree_in_every_short_sequence() {
     explore(&GUESTS, length());
+}
+
+#[test]
+fn exits_agree_in_every_short_sequence() {
+    explore(&EXITS, length());
 }
 
 #[test]

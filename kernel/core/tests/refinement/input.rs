@@ -2,14 +2,14 @@
 
 use sluice_abi::smmu::{Record, StreamId, event};
 use sluice_abi::{Iova, MessageInfo, PhysAddr, Register, Syscall, VirtAddr, ipc_buffer};
-use sluice_abstract::{Buffer, Cap, Event, Fault, Invocation, ReceivePath, Slot, State, Turn};
-use sluice_core::Kernel;
+use sluice_abstract::{Buffer, Cap, Deed, Event, Fault, Invocation, ReceivePath, Slot, State, Turn};
 use sluice_core::object::Fault as ConcreteFault;
+use sluice_core::{Kernel, VgicRegister};
 use sluice_paging::TableMemory;
 
 use crate::abstraction::buffer_at;
 use crate::boot::{SMMU_EVENTS, TIMER};
-use crate::machine::Machine;
+use crate::machine::{Machine, list};
 
 /// Where a thread goes on after whatever it does.
 pub(crate) const NEXT: u64 = 0x40_0104;
@@ -61,6 +61,8 @@ pub(crate) enum Act {
     Fault(Fault),
     /// An interrupt comes, if it can.
     Interrupt(u32),
+    /// The running thread does this without the kernel, if it is a guest.
+    Guest(Deed),
     /// A device reads or writes, and its SMMU reports what it has to.
     Access { stream: StreamId, iova: Iova, write: bool },
     /// Time passes.
@@ -79,6 +81,7 @@ pub(crate) enum Input {
     Say(Say),
     Fault(Fault),
     Interrupt(u32),
+    Guest(Deed),
     Access { sid: u32, iova: Iova, write: bool },
     Tick,
 }
@@ -101,6 +104,7 @@ impl Input {
             }
             Self::Fault(fault) => Event::Fault(*fault),
             Self::Interrupt(intid) => Event::Interrupt(*intid),
+            Self::Guest(deed) => Event::Guest(*deed),
             Self::Access { sid, iova, write } => {
                 Event::Reports(reported(state, *sid, *iova, *write).into_iter().collect())
             }
@@ -113,7 +117,7 @@ impl Input {
         match self {
             Self::Say(say) if say.number == Syscall::Yield.word() => Turn::Given,
             Self::Tick => Turn::Open,
-            Self::Say(_) | Self::Fault(_) | Self::Interrupt(_) | Self::Access { .. } => Turn::Kept,
+            Self::Say(_) | Self::Fault(_) | Self::Interrupt(_) | Self::Guest(_) | Self::Access { .. } => Turn::Kept,
         }
     }
 
@@ -126,9 +130,12 @@ impl Input {
             }
             Self::Fault(fault) => kernel.enter_fault(match *fault {
                 Fault::Capability { .. } | Fault::UnknownSystemCall(_) => panic!("{fault:?} comes from a system call"),
+                Fault::Timer(_) | Fault::Maintenance(_) => panic!("{fault:?} comes from an interrupt"),
                 Fault::Exception(number) => ConcreteFault::User { number, code: 0 },
                 Fault::Page { address, syndrome, instruction } => ConcreteFault::Vm { address, syndrome, instruction },
+                Fault::Guest(syndrome) => return kernel.enter_exception(syndrome),
             }),
+            Self::Guest(deed) => do_as_guest(kernel, *deed),
             Self::Interrupt(intid) => {
                 kernel.hal.interrupts.borrow_mut().active.insert(*intid);
                 kernel.enter_interrupt(*intid);
@@ -140,6 +147,24 @@ impl Input {
             }
             Self::Tick => kernel.enter_interrupt(TIMER),
         }
+    }
+}
+
+/// What the hardware of the running guest makes of what it does.
+fn do_as_guest(kernel: &Kernel<Machine>, deed: Deed) {
+    let change = |index: u8, from: u64, to: u64| {
+        if let Some(word) = kernel.hal.vgic.borrow_mut().get_mut(&VgicRegister::List(index))
+            && *word & list::STATE == from
+            && *word != 0
+        {
+            *word = *word & !list::STATE | to;
+        }
+    };
+    match deed {
+        Deed::Takes(index) => change(index, list::PENDING, list::ACTIVE),
+        Deed::Ends(index) => change(index, list::ACTIVE, 0),
+        Deed::Sets(register, value) => drop(kernel.hal.guest_registers.borrow_mut().insert(register, value)),
+        Deed::Enters(pstate) => kernel.tcb(kernel.current().expect("a guest")).context.spsr.set(pstate),
     }
 }
 

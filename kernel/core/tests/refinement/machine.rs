@@ -30,6 +30,20 @@ const TLBI: std::ops::RangeInclusive<u64> = 0x10..=0x30;
 /// Opcode of a command that invalidates nothing.
 const SYNC: u64 = 0x46;
 
+/// How many list registers it has.
+const LIST_REGISTERS: u64 = 2;
+
+/// Fields of a list register (IHI 0069, 12.4.8).
+pub(crate) mod list {
+    pub(crate) const PENDING: u64 = 1 << 62;
+    pub(crate) const ACTIVE: u64 = 1 << 63;
+    pub(crate) const STATE: u64 = PENDING | ACTIVE;
+    pub(crate) const GROUP: u64 = 1 << 60;
+    pub(crate) const PRIORITY: u64 = 0xff << 48;
+    pub(crate) const EOI: u64 = 1 << 41;
+    pub(crate) const INTID: u64 = 0xffff_ffff;
+}
+
 /// What the machine does not do although it was told to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Sabotage {
@@ -54,7 +68,9 @@ pub(crate) struct Machine {
     pub(crate) writes: Cell<u64>,
     pub(crate) sabotage: Cell<Sabotage>,
     /// Registers that the thread in guest mode uses.
-    guest_registers: RefCell<BTreeMap<VcpuRegister, u64>>,
+    pub(crate) guest_registers: RefCell<BTreeMap<VcpuRegister, u64>>,
+    /// Registers of the virtual CPU interface.
+    pub(crate) vgic: RefCell<BTreeMap<VgicRegister, u64>>,
     pub(crate) interrupts: RefCell<Interrupts>,
     /// Looks for interrupts until one is pending, if any comes.
     pub(crate) interrupt_after: Cell<Option<u32>>,
@@ -85,9 +101,17 @@ impl Machine {
             writes: Cell::new(0),
             sabotage: Cell::default(),
             guest_registers: RefCell::default(),
+            vgic: RefCell::default(),
             interrupts: RefCell::default(),
             interrupt_after: Cell::default(),
         }
+    }
+
+    /// ICH_EISR_EL2: list registers whose interrupt has ended and is to be reported (IHI 0069, 12.4.3).
+    fn ended(&self) -> u64 {
+        let reported =
+            |index: &u8| self.vgic_register(VgicRegister::List(*index)) & (list::STATE | list::EOI) == list::EOI;
+        (0..LIST_REGISTERS as u8).filter(reported).map(|index| 1 << index).sum()
     }
 
     fn wrote(&self) {
@@ -180,10 +204,22 @@ impl GuestMachine for Machine {
         0
     }
     fn set_cache_selection(&self, _value: u64) {}
-    fn vgic_register(&self, _register: VgicRegister) -> u64 {
-        0
+    fn vgic_register(&self, register: VgicRegister) -> u64 {
+        match register {
+            VgicRegister::Type => LIST_REGISTERS - 1,
+            VgicRegister::MaintenanceStatus => u64::from(self.ended() != 0),
+            VgicRegister::EndOfInterruptStatus => self.ended(),
+            VgicRegister::Control
+            | VgicRegister::Machine
+            | VgicRegister::SystemRegisters
+            | VgicRegister::ActiveGroup0(_)
+            | VgicRegister::ActiveGroup1(_)
+            | VgicRegister::List(_) => self.vgic.borrow().get(&register).copied().unwrap_or(0),
+        }
     }
-    fn set_vgic_register(&self, _register: VgicRegister, _value: u64) {}
+    fn set_vgic_register(&self, register: VgicRegister, value: u64) {
+        self.vgic.borrow_mut().insert(register, value);
+    }
     fn faulting_page(&self) -> u64 {
         0
     }

@@ -199,6 +199,8 @@ impl Caller<'_> {
             Invocation::WriteVcpu { vcpu, register, value } => {
                 (self.cptr(vcpu)?, Label::VcpuWriteReg, vec![], vec![register, value])
             }
+            Invocation::InjectIrq { vcpu, word } => (self.cptr(vcpu)?, Label::VcpuInjectIrq, vec![], vec![word]),
+            Invocation::AcknowledgeVppi { vcpu, intid } => (self.cptr(vcpu)?, Label::VcpuAckVppi, vec![], vec![intid]),
             Invocation::SetDomain { control, thread, domain } => {
                 (self.cptr(control)?, Label::DomainSetSet, vec![self.cptr(thread)?], vec![domain])
             }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::scope::{CAPABILITIES, DEVICES, GUESTS, IPC, MEMORY, STREAMS, Scope, THREADS};
+use crate::scope::{CAPABILITIES, DEVICES, EXITS, GUESTS, IPC, MEMORY, STREAMS, Scope, THREADS};
 use crate::system::System;
 
 /// Invocations of one sequence.
@@ -47,6 +47,11 @@ proptest! {
     #[test]
     fn guests_agree_in_long_sequences(choices in choices()) {
         run(&GUESTS, &choices);
+    }
+
+    #[test]
+    fn exits_agree_in_long_sequences(choices in choices()) {
+        run(&EXITS, &choices);
     }
 
     #[test]

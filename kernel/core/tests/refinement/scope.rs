@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod devices;
+mod exits;
 mod guests;
 mod ipc;
 mod memory;
@@ -18,6 +19,7 @@ use crate::system::System;
 
 pub(crate) use capabilities::CAPABILITIES;
 pub(crate) use devices::DEVICES;
+pub(crate) use exits::EXITS;
 pub(crate) use guests::GUESTS;
 pub(crate) use ipc::IPC;
 pub(crate) use memory::MEMORY;

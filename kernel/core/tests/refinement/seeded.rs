@@ -2,13 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sluice_abi::Syscall;
 use sluice_abi::bootinfo::slot;
+use sluice_abi::{Register, Syscall};
 use sluice_abstract::{Cap, Invocation, Object, Slot, State, ThreadSlot, invariant};
 
 use crate::input::{Act, Say};
 use crate::machine::Sabotage;
-use crate::scope::{IPC, MEMORY, STREAMS, Scope};
+use crate::scope::{EXITS, IPC, MEMORY, STREAMS, Scope};
 use crate::system::System;
 
 /// The first slot of the root CNode whose capability is one of these.
@@ -245,6 +245,57 @@ fn invariants_notice_threads_that_cannot_be() {
         },
         "kernel_memory_is_nobodys",
     );
+}
+
+/// As above, for what guests are.
+#[test]
+fn invariants_notice_guests_that_cannot_be() {
+    let state = EXITS.start(false).state;
+    assert_eq!(invariant::broken(&state), None);
+    let assert_breaks = |tamper: fn(&mut Object), name: &str| {
+        let mut state = state.clone();
+        state.objects.values_mut().for_each(tamper);
+        let broken = invariant::ALL.iter().filter(|invariant| !(invariant.holds)(&state));
+        let names: Vec<&str> = broken.map(|invariant| invariant.name).collect();
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    };
+    const EL1H: u64 = 5;
+    const EL2H: u64 = 9;
+    assert_breaks(
+        |object| {
+            if let Object::Thread(thread) = object
+                && thread.vcpu.is_none()
+            {
+                thread.registers.set(Register::Spsr, EL1H);
+            }
+        },
+        "only_guests_have_a_level",
+    );
+    assert_breaks(
+        |object| {
+            if let Object::Thread(thread) = object
+                && thread.vcpu.is_some()
+            {
+                thread.registers.set(Register::Spsr, EL2H);
+            }
+        },
+        "only_guests_have_a_level",
+    );
+    let tamper_injected: [fn(&mut Object); 2] = [
+        |object| {
+            if let Object::Vcpu(vcpu) = object {
+                vcpu.injected.values_mut().for_each(|injected| injected.priority = 32);
+            }
+        },
+        |object| {
+            if let Object::Vcpu(vcpu) = object {
+                vcpu.injected = vcpu.injected.values().map(|injected| (2, *injected)).collect();
+            }
+        },
+    ];
+    for tamper in tamper_injected {
+        assert_breaks(tamper, "injected_interrupts_can_be");
+    }
 }
 
 /// A message, a fault or a reply that is expected otherwise than it comes is noticed.

@@ -94,8 +94,13 @@ impl System {
             Act::Say(say) => running.map(|_| Input::Say(say.clone()))?,
             Act::Fault(fault) => running.map(|_| Input::Fault(*fault))?,
             Act::Interrupt(intid) => {
-                let comes = self.state.is_enabled(*intid) && !self.state.interrupts.in_service.contains(intid);
+                let active = self.state.interrupts.in_service.contains(intid);
+                let comes = self.state.is_enabled(*intid) && !active && !self.state.is_masked(*intid);
                 comes.then_some(Input::Interrupt(*intid))?
+            }
+            Act::Guest(deed) => {
+                self.state.thread(running?)?.vcpu?;
+                Input::Guest(*deed)
             }
             Act::Access { stream, iova, write } => Input::Access { sid: stream.sid, iova: *iova, write: *write },
             Act::Tick => Input::Tick,
@@ -135,7 +140,7 @@ impl System {
         if changed {
             self.effort.accepted += 1;
             assert_eq!(invariant::broken(&after), None, "after {act:?}");
-            let actor = actor.filter(|_| matches!(input, Input::Say(_) | Input::Fault(_)));
+            let actor = actor.filter(|_| matches!(input, Input::Say(_) | Input::Fault(_) | Input::Guest(_)));
             let trespasses = actor.map_or_else(Vec::new, |actor| trespasses(&self.state, actor, &after));
             assert!(trespasses.is_empty(), "{act:?} changes {trespasses:?}");
             self.state = after;

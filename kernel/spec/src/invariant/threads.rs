@@ -1,8 +1,8 @@
 //! Threads: what they wait for, whom they owe an answer, and who runs.
 
-use sluice_abi::PhysAddr;
+use sluice_abi::{PSTATE_FLAGS, PSTATE_USER, PhysAddr, Register};
 
-use crate::{Cap, Doing, Object, ObjectName, Slot, State, Thread, ThreadSlot};
+use crate::{Cap, Doing, Injected, Object, ObjectName, Slot, State, Thread, ThreadSlot};
 
 fn threads(state: &State) -> impl Iterator<Item = (PhysAddr, &Thread)> {
     state.objects.iter().filter_map(
@@ -67,6 +67,32 @@ pub fn guests_have_their_processor(state: &State) -> bool {
         _ => None,
     };
     state.objects.keys().all(|at| partner(*at).is_none_or(|other| partner(other) == Some(*at)))
+}
+
+/// A thread without a virtual processor has nothing of PSTATE but its condition flags, and one with has no level above EL1.
+#[must_use]
+pub fn only_guests_have_a_level(state: &State) -> bool {
+    const MODE: u64 = 0x1f;
+    threads(state).all(|(_, thread)| {
+        let pstate = thread.registers.get(Register::Spsr);
+        // EL0t, EL1t, EL1h.
+        let of_guest = thread.vcpu.is_some() && [0, 4, 5].contains(&(pstate & MODE));
+        of_guest || pstate & !PSTATE_FLAGS == PSTATE_USER
+    })
+}
+
+/// Interrupts are injected where the machine has a place, and are such as guests can have.
+#[must_use]
+pub fn injected_interrupts_can_be(state: &State) -> bool {
+    state.objects.values().all(|object| {
+        let Object::Vcpu(vcpu) = object else { return true };
+        vcpu.injected.iter().all(|(place, injected)| {
+            *place < state.virtualization.lists
+                && u64::from(injected.intid) <= Injected::MAX_INTID
+                && u64::from(injected.priority) <= Injected::MAX_PRIORITY
+                && u64::from(injected.group) <= Injected::MAX_GROUP
+        })
+    })
 }
 
 /// Who holds an answer holds it alone, and the thread it is to waits for it, and has what it was derived from.

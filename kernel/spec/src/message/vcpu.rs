@@ -18,7 +18,14 @@ impl Request<'_> {
                 self.expect(2, 0)?;
                 Ok(Invocation::WriteVcpu { vcpu, register: self.words[0], value: self.words[1] })
             }
-            // Interrupts of guests are not said here.
+            Some(Label::VcpuInjectIrq) => {
+                self.expect(1, 0)?;
+                Ok(Invocation::InjectIrq { vcpu, word: self.words[0] })
+            }
+            Some(Label::VcpuAckVppi) => {
+                self.expect(1, 0)?;
+                Ok(Invocation::AcknowledgeVppi { vcpu, intid: self.words[0] })
+            }
             _ => Err(Refused::IllegalOperation),
         }
     }

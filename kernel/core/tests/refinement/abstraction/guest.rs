@@ -1,0 +1,41 @@
+//! From virtual processors, whose registers are in memory or in the hardware, to virtual processors.
+
+use sluice_abi::vcpu::VcpuRegister;
+use sluice_abstract::{Injected, Stage, Virtualization};
+use sluice_core::object::Vcpu;
+use sluice_core::{Handle, Kernel, Store};
+
+use crate::boot::{MAINTENANCE, VIRTUAL_TIMER};
+use crate::machine::{Machine, list};
+
+pub(super) fn virtualization(kernel: &Kernel<Machine>) -> Virtualization {
+    Virtualization { lists: kernel.list_registers(), timer: Some(VIRTUAL_TIMER), maintenance: Some(MAINTENANCE) }
+}
+
+pub(super) fn vcpu(kernel: &Kernel<Machine>, at: Handle<Vcpu>) -> sluice_abstract::Vcpu {
+    let body = kernel.hal.get(at);
+    let places = (0..kernel.list_registers()).map(|index| (index, kernel.list_register(at, index)));
+    sluice_abstract::Vcpu {
+        thread: body.thread.get().map(Handle::at),
+        registers: VcpuRegister::ALL.map(|register| kernel.vcpu_register(at, register)),
+        injected: places.filter(|(_, word)| *word != 0).map(|(index, word)| (index, injected(word))).collect(),
+        timer_masked: body.timer_masked.get(),
+    }
+}
+
+fn injected(word: u64) -> Injected {
+    let known = list::STATE | list::GROUP | list::PRIORITY | list::EOI | list::INTID;
+    assert_eq!(word & !known, 0, "a list register says more than an interrupt: {word:#x}");
+    Injected {
+        intid: u16::try_from(word & list::INTID).expect("16 bits"),
+        priority: ((word & list::PRIORITY) >> list::PRIORITY.trailing_zeros()) as u8,
+        group: u8::from(word & list::GROUP != 0),
+        stage: match word & list::STATE {
+            0 => Stage::Ended,
+            list::PENDING => Stage::Pending,
+            list::ACTIVE => Stage::Active,
+            both => panic!("{both:#x}: no guest is interrupted again by what it has not ended"),
+        },
+        asks: word & list::EOI != 0,
+    }
+}
