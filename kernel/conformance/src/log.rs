@@ -42,6 +42,7 @@ pub enum Line {
     Cap { slot: PhysAddr, words: [u64; 2] },
     Irq(u32),
     Irqs { last: u32 },
+    Guests { lists: u8, timer: u32 },
     Start(PhysAddr),
     Call(Call),
     Owe { caller: PhysAddr, thread: PhysAddr, grant: bool },
@@ -71,6 +72,7 @@ impl Line {
             }
             "irq" => Self::Irq(fields.small("interrupt")?),
             "irqs" => Self::Irqs { last: fields.small("last interrupt")? },
+            "guests" => Self::Guests { lists: fields.small("list registers")?, timer: fields.small("interrupt")? },
             "start" => Self::Start(fields.address("thread")?),
             "call" => Self::Call(Call {
                 thread: fields.address("thread")?,

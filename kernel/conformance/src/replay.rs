@@ -6,8 +6,8 @@ use std::fmt;
 use sluice_abi::smmu::Record;
 use sluice_abi::{Error, Label, PhysAddr};
 use sluice_abstract::{
-    Answer, Cap, Doing, Event, Held, Invocation, ReceivePath, Refusal, Refused, Request, Rights, Slot, Smmu, State,
-    ThreadSlot, invariant, step,
+    Answer, Cap, Doing, Event, Held, Invocation, Object, ReceivePath, Refusal, Refused, Request, Rights, Slot, Smmu,
+    Stage, State, ThreadSlot, Virtualization, invariant, step,
 };
 
 use crate::event::{Explained, explain};
@@ -84,6 +84,7 @@ impl Replay {
                 | Line::Table { .. }
                 | Line::Irq(_)
                 | Line::Irqs { .. }
+                | Line::Guests { .. }
                 | Line::Cap { .. }
                 | Line::Start(_)
         );
@@ -102,6 +103,9 @@ impl Replay {
             }
             Line::Irq(intid) => drop(self.state.interrupts.kept.insert(intid)),
             Line::Irqs { last } => self.state.interrupts.last = last,
+            Line::Guests { lists, timer } => {
+                self.state.virtualization = Virtualization { lists, timer: Some(timer), maintenance: None };
+            }
             Line::Cap { slot, words } => self.caps.push((slot, words)),
             Line::Start(thread) => {
                 self.state = initial::complete(std::mem::take(&mut self.state), &self.caps, thread)?;
@@ -160,6 +164,7 @@ impl Replay {
         let slot = self.named(&call, call.slot)?;
         let caps = call.caps.iter().map(|cap| self.named(&call, *cap)).collect::<Result<Vec<_>, _>>()?;
         let label = Label::from_word(call.label);
+        self.take_what_is_active(slot, label, &call);
         let request = Request { state: &self.state, slot, label, words: &call.words, caps: &caps };
         let disagree = |abstractly: String| {
             let kernel = match call.ending {
@@ -222,6 +227,23 @@ impl Replay {
             && self.pending.remove(&thread).is_some()
         {
             self.summary.abandoned += 1;
+        }
+    }
+
+    /// What guests do with their interrupts is not in the log: where the kernel says that one is in use, and there is one,
+    /// its guest has taken it meanwhile.
+    fn take_what_is_active(&mut self, slot: Slot, label: Option<Label>, call: &Call) {
+        let in_use = call.ending == Ending::Refused(Error::DeleteFirst as u64);
+        let Some(Cap::Vcpu(vcpu)) = self.state.cap(slot).filter(|_| in_use && label == Some(Label::VcpuInjectIrq))
+        else {
+            return;
+        };
+        let place = call.words.first().map_or(0, |word| (word >> 32) as u8);
+        if let Some(Object::Vcpu(vcpu)) = self.state.objects.get_mut(&vcpu)
+            && vcpu.thread.is_some()
+            && let Some(injected) = vcpu.injected.get_mut(&place)
+        {
+            injected.stage = Stage::Active;
         }
     }
 
@@ -300,9 +322,9 @@ impl Replay {
     }
 }
 
-/// Whether an answer depends on what is not in the log: registers of threads, errors of the SMMUs themselves.
+/// Whether an answer depends on what is not in the log: registers of threads and guests, errors of the SMMUs themselves.
 fn is_unheard(label: Option<Label>) -> bool {
-    matches!(label, Some(Label::TcbReadRegisters | Label::SidControlGetFault))
+    matches!(label, Some(Label::TcbReadRegisters | Label::VcpuReadReg | Label::SidControlGetFault))
 }
 
 fn is_refusal(refused: &Refused, number: u64, answer: &[u64]) -> bool {

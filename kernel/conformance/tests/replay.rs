@@ -125,6 +125,48 @@ fn what_a_revoke_removed_cannot_be_used() {
     assert_found(with(AFTER_REVOKE, &[&accepted]), number(AFTER_REVOKE), &["the kernel accepts", "InvalidCapability"]);
 }
 
+const IRQS: &str = "irqs 9f";
+const RETYPED: &str = "call 7fffe800 7ff45d20 1 0 w=7,0,0,0,3ee,2 c=7ff40040 r=";
+const GUESTS: &str = "guests 4 1b";
+
+/// The log with a virtual processor for the first thread, and then these lines.
+fn with_guest(calls: &[&str]) -> (Result<Summary, Disagreement>, usize) {
+    const MAKE: &str = "call 7fffe800 7ff45d20 1 0 w=a,0,0,0,3f2,1 c=7ff40040 r=";
+    const GIVE: &str = "call 7fffe800 7ff47e40 31 0 w= c=7ff40020 r=";
+    let (irqs, retyped) = (number(IRQS), number(RETYPED));
+    let lines: Vec<&str> = LOG.lines().collect();
+    let (boot, rest) = lines.split_at(irqs);
+    let (before, after) = rest.split_at(retyped - irqs);
+    let log = [boot, &[GUESTS], before, &[MAKE, GIVE], calls, after].concat().join("\n");
+    (replay(&log, 1), retyped + 4)
+}
+
+const INJECTED: &str = "call 7fffe800 7ff47e40 32 0 w=1070030 c= r=";
+const IN_USE: &str = "call 7fffe800 7ff47e40 32 8 w=1070030 c= r=";
+
+#[test]
+fn interrupts_of_guests_agree() {
+    let beyond = "call 7fffe800 7ff47e40 32 4 w=401070030 c= r=0,3";
+    let timer = "call 7fffe800 7ff47e40 35 0 w=1b c= r=";
+    let other = "call 7fffe800 7ff47e40 35 1 w=1a c= r=0";
+    // Until the guest takes it, another may come in its place.
+    let summary = with_guest(&[INJECTED, INJECTED, IN_USE, beyond, timer, other]).0.expect("agreement");
+    assert_eq!((summary.compared, summary.refused), (11 + 5, 2 + 3));
+}
+
+#[test]
+fn interrupts_that_guests_cannot_have_are_found() {
+    let (found, line) = with_guest(&[IN_USE]);
+    assert_found(found, line, &["VcpuInjectIrq", "the kernel refuses with DeleteFirst", "accepts"]);
+    // Once taken it stays in the way.
+    let (found, line) = with_guest(&[INJECTED, IN_USE, INJECTED]);
+    assert_found(found, line + 2, &["the kernel accepts", "refuses with DeleteFirst"]);
+    let (found, line) = with_guest(&["call 7fffe800 7ff47e40 32 0 w=401070030 c= r="]);
+    assert_found(found, line, &["the kernel accepts", "refuses with RangeError [0, 3]"]);
+    let (found, line) = with_guest(&["call 7fffe800 7ff47e40 35 0 w=1a c= r="]);
+    assert_found(found, line, &["VcpuAckVppi", "refuses with InvalidArgument"]);
+}
+
 #[test]
 fn malformed_and_misplaced_lines_are_found() {
     assert_found(with(UNMAPPED, &["event 10 10"]), number(UNMAPPED), &["malformed: no IOVA"]);
