@@ -6,8 +6,9 @@ use sluice_abi::cap::cnode_data;
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{CPtr, CapRights, ObjectType, VirtAddr, VmAttributes, WORD_BITS};
 use sluice_manifest::slot;
-use sluice_rt::{Env, RtError, Tables};
+use sluice_rt::{Env, Memory, RtError, Tables};
 use sluice_sys::{CNode, Endpoint, Frame, Slot, Tcb, Untyped, VSpace, Vcpu};
+use sluice_vmm::layout::Range;
 use sluice_vmm::processor::Processor;
 
 /// log2 of the slots of the guest's CNode: one fault endpoint for each processor, from slot 1 on.
@@ -101,6 +102,20 @@ impl<'a> Guest<'a> {
     ) -> Result<(), RtError> {
         let tables = Tables::new(self.memory, self.env.slots());
         tables.map(frame, self.space, VirtAddr(at), rights, attributes)
+    }
+
+    /// Frames for the first page of each half of a register range: the VMM writes them, the guest reads them.
+    pub(crate) fn register_pages(&self, range: Range) -> Result<[Memory; 2], RtError> {
+        let page = |at: u64| -> Result<Memory, RtError> {
+            let own = make(self.memory, ObjectType::SmallPage, 0, self.env.slots().take()?)?;
+            let place = self.env.slots().take()?;
+            let original = CNode::from(slot::CNODE).slot(own);
+            place.copy_from(original, CapRights::all()).map_err(RtError::refused("copy a frame"))?;
+            let read_only = VmAttributes::DEFAULT | VmAttributes::EXECUTE_NEVER;
+            self.map(Frame::from(place.index), at, CapRights::READ, read_only)?;
+            self.env.map_page(Frame::from(own), &Tables::new(self.memory, self.env.slots()))
+        };
+        Ok([page(range.base)?, page(range.base + range.size / 2)?])
     }
 
     /// Maps the frames of the region `name` one after the other from `base` on: memory of the guest's own.

@@ -11,9 +11,15 @@ extern crate alloc;
 #[cfg(target_os = "none")]
 mod context;
 #[cfg(target_os = "none")]
+mod contexts;
+#[cfg(target_os = "none")]
+mod error;
+#[cfg(target_os = "none")]
 mod guest;
 #[cfg(target_os = "none")]
 mod load;
+#[cfg(target_os = "none")]
+mod passed;
 #[cfg(target_os = "none")]
 mod ram;
 #[cfg(target_os = "none")]

@@ -2,8 +2,9 @@
 
 use core::convert::Infallible;
 
-use sluice_rt::{Env, RtError, finish, println, record};
+use sluice_rt::{Env, finish, println, record};
 
+use crate::error::Error;
 use crate::guest::Guest;
 use crate::load;
 use crate::ram::Ram;
@@ -19,17 +20,14 @@ pub(crate) fn run(env: &Env) {
 }
 
 /// Life after life.
-fn live(env: &Env) -> Result<Infallible, RtError> {
+fn live(env: &Env) -> Result<Infallible, Error> {
     let described = env.guest()?;
     let guest = Guest::new(env, usize::from(described.vcpus), described.priority)?;
     guest.map_memory(&described.ram, RAM_BASE)?;
     let ram = Ram(env.region(&described.ram)?);
     let mut serve = Serve::new(env, &guest, described, ram)?;
     loop {
-        let start = match load::load(env, described, ram) {
-            Ok(start) => start,
-            Err(error) => panic!("the guest cannot be loaded: {error}"),
-        };
+        let start = load::load(env, described, ram)?;
         match serve.run(start)? {
             End::Off => break,
             End::Reset => {

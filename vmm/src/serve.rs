@@ -1,19 +1,28 @@
 //! Answers what the guest's processors do, until the machine is switched off or starts again.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
 use sluice_abi::fault::FaultLabel;
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_manifest as manifest;
 use sluice_rt::{Env, RtError, println};
-use sluice_sys::{Event, Failure, Message, Received, Resume, VirtualInterrupt, reply};
+use sluice_sys::{Event, Failure, Message, Received, Resume, Sid, VirtualInterrupt, reply};
 use sluice_vmm::exit::{Exception, Exit, Interrupted};
-use sluice_vmm::layout::MAX_PROCESSORS;
-use sluice_vmm::machine::{Machine, Next, Registers};
+use sluice_vmm::layout::{MAX_PROCESSORS, SMMU};
+use sluice_vmm::machine::{Machine, Next};
+use sluice_vmm::pci::PciHost;
 use sluice_vmm::processor::Processor;
 use sluice_vmm::smccc::{NOT_SUPPORTED, SUCCESS};
+use sluice_vmm::smmu::{Delivery, Features, Smmu};
+use sluice_vmm::world::Registers;
 
 use crate::context::{self, Context};
+use crate::contexts::{Contexts, Stream};
+use crate::error::Error;
 use crate::guest::{Cpu, Guest};
 use crate::load::Start;
+use crate::passed;
 use crate::ram::Ram;
 use crate::world::Real;
 
@@ -35,7 +44,7 @@ pub(crate) enum End {
 pub(crate) struct Serve<'a> {
     guest: &'a Guest<'a>,
     machine: Machine,
-    real: Real,
+    real: Real<'a>,
     /// Processors that go on as soon as an interrupt is there for them.
     waiting: [bool; MAX_PROCESSORS],
 }
@@ -55,19 +64,43 @@ impl<'a> Serve<'a> {
         guest: &'a Guest<'a>,
         described: &manifest::Guest,
         ram: Ram,
-    ) -> Result<Self, RtError> {
-        let mut real = Real::new(env, ram);
+    ) -> Result<Self, Error> {
+        let mut behind_smmu = Vec::new();
+        let mut passed = Vec::new();
+        let mut functions = Vec::new();
+        for numbered in described.devices.iter().enumerate() {
+            let mut function = passed::take(env, guest, numbered, &mut behind_smmu)?;
+            for stream in &mut function.direct {
+                stream.bind().map_err(RtError::refused("bind a stream"))?;
+            }
+            functions.push(passed::function(numbered.1)?);
+            passed.push(function);
+        }
+        let pci = PciHost::new(functions).map_err(|error| error.to_string())?;
+        let (sids, streams): (Vec<u32>, Vec<Stream>) = behind_smmu.into_iter().unzip();
+        let mut smmu = None;
+        let mut pages = None;
+        if !sids.is_empty() {
+            let coherent = described.devices.iter().all(|device| device.coherent);
+            let features = Features { coherent, ..Features::LEAST };
+            smmu = Some(Smmu::new(features, &sids).map_err(|error| error.to_string())?);
+            pages = Some(guest.register_pages(SMMU)?);
+        }
+        let contexts = Contexts { streams, pages, broken: None };
+        let mut real = Real::new(env, guest, ram, (passed, contexts));
         real.cpus = guest.make_processors()?;
         let first = real.cpus.first().ok_or(RtError::NoSlots)?;
-        let machine = Machine::new(usize::from(described.vcpus), list_registers(*first), ram.0.len() as u64);
+        let lists = list_registers(*first);
+        let machine = Machine::new(usize::from(described.vcpus), lists, ram.0.len() as u64, pci, smmu);
         Ok(Self { guest, machine, real, waiting: [false; MAX_PROCESSORS] })
     }
 
     /// Runs the guest from its first instruction on.
-    pub(crate) fn run(&mut self, start: Start) -> Result<End, RtError> {
-        self.machine.reset();
+    pub(crate) fn run(&mut self, start: Start) -> Result<End, Error> {
         self.waiting = [false; MAX_PROCESSORS];
         self.real.cpus = self.guest.make_processors()?;
+        self.machine.reset(&mut self.real);
+        self.real.used = true;
         self.start(Processor::FIRST, start.entry, start.device_tree)?;
         loop {
             match self.guest.endpoint.recv() {
@@ -78,6 +111,9 @@ impl<'a> Serve<'a> {
                     }
                 }
                 Event::Signal(bits) => self.signals(bits),
+            }
+            if let Some(reason) = self.real.contexts.broken.take() {
+                return Err(Error::Guest(reason));
             }
             self.wake()?;
         }
@@ -180,8 +216,44 @@ impl<'a> Serve<'a> {
         context.enter(resumed.pc, resumed.pstate)
     }
 
-    /// Signals of devices.
-    fn signals(&mut self, _bits: u64) {}
+    /// Signals of devices: interrupts and fault records.
+    fn signals(&mut self, bits: u64) {
+        for index in 0..self.real.functions.len() {
+            let function = &self.real.functions[index];
+            let (slot, faults) = (function.slot, function.faults & bits != 0);
+            if function.interrupt & bits != 0 {
+                self.machine.raise(&mut self.real, slot);
+            }
+            if faults {
+                self.faults(index);
+            }
+        }
+    }
+
+    /// Takes the fault records of a function, and tells whom they are for.
+    fn faults(&mut self, index: usize) {
+        let function = &self.real.functions[index];
+        let name = String::from(function.name());
+        let direct: Vec<Sid> = function.direct.iter().map(|stream| stream.sid).collect();
+        let nested = function.nested.clone();
+        for sid in direct {
+            while let Ok(Some(record)) = sid.get_fault() {
+                println!("{name}: {record:?}");
+            }
+            collected(&name, sid);
+        }
+        for index in nested {
+            let Some(stream) = self.real.contexts.streams.get(index).copied() else { continue };
+            while let Ok(Some(record)) = stream.sid.get_fault() {
+                match self.machine.fault(&mut self.real, index, &record) {
+                    Delivery::Guest => {}
+                    Delivery::Lost => println!("{name}: the guest's event queue has no room for {record:?}"),
+                    Delivery::Owner => println!("{name}: {record:?}"),
+                }
+            }
+            collected(&name, stream.sid);
+        }
+    }
 
     /// Lets processors go on that have something to wake up for.
     fn wake(&mut self) -> Result<(), RtError> {
@@ -192,6 +264,13 @@ impl<'a> Serve<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Lets a stream that made more records than its budget go on: what it reaches is what it was given.
+fn collected(name: &str, sid: Sid) {
+    if let Err(failure) = sid.clear_fault() {
+        println!("{name}: its faults cannot be cleared: {failure}");
     }
 }
 

@@ -4,33 +4,44 @@ use alloc::vec::Vec;
 
 use sluice_manifest::console;
 use sluice_rt::{Env, println};
-use sluice_sys::{Endpoint, IrqHandler, Message, VirtualInterrupt};
+use sluice_sys::{Endpoint, Message, VirtualInterrupt};
 use sluice_vmm::gic::Injection;
 use sluice_vmm::layout::intid;
-use sluice_vmm::machine::World;
-use sluice_vmm::memory::{GuestMemory, GuestPhysAddr, OutsideRam};
+use sluice_vmm::pci::Effect;
 use sluice_vmm::processor::Processor;
+use sluice_vmm::world::World;
 
-use crate::guest::Cpu;
+use crate::contexts::Contexts;
+use crate::guest::{Cpu, Guest};
+use crate::passed::Passed;
 use crate::ram::Ram;
 
 /// Bytes of output that are sent to the console at once, whether or not a line has ended.
 const OUTPUT: usize = 256;
 
-/// The guest's memory, processors, lines and console.
-pub(crate) struct Real {
+/// The guest's memory, processors, functions and console.
+pub(crate) struct Real<'a> {
+    guest: &'a Guest<'a>,
     pub(crate) ram: Ram,
     pub(crate) cpus: Vec<Cpu>,
-    /// Physical interrupts by the guest's INTID.
-    pub(crate) lines: Vec<(u32, IrqHandler)>,
+    pub(crate) functions: Vec<Passed>,
+    pub(crate) contexts: Contexts,
+    /// Whether the guest has run before: its functions need a reset then.
+    pub(crate) used: bool,
     console: Option<Endpoint>,
     output: Vec<u8>,
 }
 
-impl Real {
-    pub(crate) fn new(env: &Env, ram: Ram) -> Self {
+impl<'a> Real<'a> {
+    pub(crate) fn new(
+        env: &Env,
+        guest: &'a Guest<'a>,
+        ram: Ram,
+        (functions, contexts): (Vec<Passed>, Contexts),
+    ) -> Self {
         let console = env.channel_client(console::CHANNEL).ok();
-        Self { ram, cpus: Vec::new(), lines: Vec::new(), console, output: Vec::with_capacity(OUTPUT) }
+        let output = Vec::with_capacity(OUTPUT);
+        Self { guest, ram, cpus: Vec::new(), functions, contexts, used: false, console, output }
     }
 
     /// Sends what there is of an unfinished line too: the guest waits, for input perhaps.
@@ -56,21 +67,14 @@ impl Real {
     }
 }
 
-impl GuestMemory for Real {
-    fn read(&self, at: GuestPhysAddr, into: &mut [u8]) -> Result<(), OutsideRam> {
-        self.ram.read(at, into)
+impl World for Real<'_> {
+    type Memory = Ram;
+    type Contexts = Contexts;
+
+    fn outside(&mut self) -> (&mut Ram, &mut Contexts) {
+        (&mut self.ram, &mut self.contexts)
     }
 
-    fn write(&mut self, at: GuestPhysAddr, from: &[u8]) -> Result<(), OutsideRam> {
-        self.ram.write(at, from)
-    }
-
-    fn read_u64(&self, at: GuestPhysAddr) -> Result<u64, OutsideRam> {
-        self.ram.read_u64(at)
-    }
-}
-
-impl World for Real {
     fn print(&mut self, bytes: &[u8]) {
         for byte in bytes.iter().copied().filter(|byte| *byte != b'\r') {
             self.output.push(byte);
@@ -94,11 +98,19 @@ impl World for Real {
         }
     }
 
-    fn rearm_line(&mut self, intid: u32) {
-        for (_, handler) in self.lines.iter().filter(|(line, _)| *line == intid) {
-            if let Err(failure) = handler.ack() {
-                println!("cannot acknowledge the interrupt behind line {intid}: {failure}");
-            }
+    fn rearm_function(&mut self, slot: u8) {
+        if let Some(function) = self.functions.iter().find(|function| function.slot == slot) {
+            function.rearm();
+        }
+    }
+
+    fn apply(&mut self, effect: Effect) {
+        let (Effect::BarPlaced { slot, .. }
+        | Effect::Mastering { slot, .. }
+        | Effect::Interrupt { slot, .. }
+        | Effect::Reset { slot }) = effect;
+        if let Some(function) = self.functions.iter_mut().find(|function| function.slot == slot) {
+            function.apply(self.guest, effect, self.used);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::builder::Builder;
 use super::ecam::Ecam;
 use super::machine::Devices;
 use crate::kernel::Kernel;
-use crate::pci::{enable_decode, enable_interrupt, enable_mastering, quiesce, reset};
+use crate::pci::{disable_mastering, enable_decode, enable_interrupt, enable_mastering, quiesce, reset};
 use crate::supervisor::Supervisor;
 
 /// A system whose components run as soon as the root task waits.
@@ -55,15 +55,18 @@ impl<K: Kernel> Running<'_, K> {
             DeviceAction::Reset => {
                 reset(&mut ecam, function.at, K::wait).map_err(|error| format!("{who} {error}"))?;
             }
-            DeviceAction::Start => {
+            DeviceAction::NoMaster => disable_mastering(&mut ecam, function.at),
+            DeviceAction::Master => {
                 if device.mode == Mode::None || !self.translating {
                     return Err(format!("{who} is to master no memory"));
                 }
+                enable_mastering(&mut ecam, function.at);
+            }
+            DeviceAction::Start => {
                 enable_decode(&mut ecam, function.at, function.decode);
                 if device.interrupt.is_some() {
                     enable_interrupt(&mut ecam, function.at);
                 }
-                enable_mastering(&mut ecam, function.at);
             }
         }
         Ok(())

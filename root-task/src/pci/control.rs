@@ -53,6 +53,11 @@ pub fn enable_mastering(access: &mut impl Access, at: PciAddress) {
     set(access, at, MASTER, 0);
 }
 
+/// Lets a function master no memory any more.
+pub fn disable_mastering(access: &mut impl Access, at: PciAddress) {
+    set(access, at, 0, MASTER);
+}
+
 /// Changes command bits; the status half is written as zeroes, which leaves it alone.
 fn set(access: &mut impl Access, at: PciAddress, on: u32, off: u32) {
     let command = access.read(at, COMMAND) & 0xffff;
@@ -84,6 +89,8 @@ mod tests {
         assert_eq!(host.read(AT, COMMAND) & 0xffff, 0x0002);
         enable_mastering(&mut host, AT);
         assert_eq!(host.read(AT, COMMAND) & 0xffff, 0x0006);
+        disable_mastering(&mut host, AT);
+        assert_eq!(host.read(AT, COMMAND) & 0xffff, 0x0002);
         assert_eq!(host.read(AT, COMMAND) >> 16, 1 << 4, "status is left alone");
     }
 }

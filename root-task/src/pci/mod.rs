@@ -15,6 +15,6 @@ mod reset;
 pub use bars::{Assigned, Bar, BarError, Windows, size_bars};
 pub use capability::{Capability, capabilities};
 pub use config::{Access, Identity};
-pub use control::{Decode, enable_decode, enable_interrupt, enable_mastering, quiesce};
+pub use control::{Decode, disable_mastering, enable_decode, enable_interrupt, enable_mastering, quiesce};
 pub use enumerate::{EnumerateError, Found, Role, enumerate};
 pub use reset::{Reset, ResetError, best_reset, reset};

@@ -87,8 +87,12 @@ pub mod supervisor {
         Quiesce = 0,
         /// It is reset, by the best method it has, and is quiet then, at the addresses it had.
         Reset = 1,
-        /// It decodes, interrupts and masters. Its streams should be bound by then; unbound ones abort.
+        /// It decodes, and interrupts if it has an interrupt.
         Start = 2,
+        /// It masters memory. Its streams should be bound by then; unbound ones abort.
+        Master = 3,
+        /// It masters no memory any more; what it has begun is bounded by its streams only.
+        NoMaster = 4,
     }
 
     impl DeviceAction {
@@ -99,6 +103,8 @@ pub mod supervisor {
                 0 => Some(Self::Quiesce),
                 1 => Some(Self::Reset),
                 2 => Some(Self::Start),
+                3 => Some(Self::Master),
+                4 => Some(Self::NoMaster),
                 _ => None,
             }
         }

@@ -17,6 +17,7 @@
 
 extern crate alloc;
 
+mod devices;
 pub mod exit;
 pub mod fdt;
 pub mod gic;
@@ -32,3 +33,4 @@ pub mod psci;
 pub mod smccc;
 pub mod smmu;
 pub mod timer;
+pub mod world;

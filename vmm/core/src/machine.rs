@@ -2,36 +2,17 @@
 
 use alloc::vec::Vec;
 
+use sluice_abi::smmu::Record;
+
+use crate::devices::Devices;
 use crate::exit::{Abort, Access, Direction, Exception, Exit, SystemAccess, Trapped, Wait};
-use crate::gic::{Gic, Injection};
 use crate::layout::{self, Range, intid};
-use crate::memory::GuestMemory;
-use crate::mmio::{Place, Width};
-use crate::pl011::Pl011;
+use crate::pci::PciHost;
 use crate::processor::Processor;
 use crate::psci::Psci;
 use crate::smccc::{self, Outcome, SUCCESS};
-
-/// Bytes of output handed to the console at once.
-const OUTPUT: usize = 64;
-
-/// The real world, as far as the machine acts on it: capabilities in the VMM, a fake in tests.
-pub trait World: GuestMemory {
-    /// Prints bytes of the guest's UART.
-    fn print(&mut self, bytes: &[u8]);
-    /// Puts an interrupt into a list register; whether that was free.
-    fn inject(&mut self, processor: Processor, injection: Injection) -> bool;
-    /// Lets the virtual timer of a processor fire again.
-    fn rearm_timer(&mut self, processor: Processor);
-    /// Lets the physical lines behind one of the guest's PCI interrupts fire again.
-    fn rearm_line(&mut self, intid: u32);
-}
-
-/// General-purpose registers of the processor that came back. They are read when they are needed, each once.
-pub trait Registers {
-    /// x`number`, 0 to 30.
-    fn get(&mut self, number: usize) -> u64;
-}
+use crate::smmu::{Delivery, Smmu};
+use crate::world::{Registers, World};
 
 /// How the processor goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,31 +53,24 @@ pub enum Next {
 /// What the guest's processors find outside of themselves.
 #[derive(Debug)]
 pub struct Machine {
-    gic: Gic,
-    uart: Pl011,
+    devices: Devices,
     /// Which processors are on.
     pub psci: Psci,
-    processors: usize,
 }
 
 impl Machine {
-    /// A machine with that many processors, list registers for each, and bytes of RAM.
+    /// A machine with that many processors, list registers for each, bytes of RAM, and these devices behind PCI and SMMU.
+    /// [`Machine::reset`] comes before the guest runs.
     #[must_use]
-    pub const fn new(processors: usize, list_registers: usize, ram: u64) -> Self {
+    pub fn new(processors: usize, list_registers: usize, ram: u64, pci: PciHost, smmu: Option<Smmu>) -> Self {
         let ram = Range { base: layout::RAM_BASE, size: ram };
-        Self {
-            gic: Gic::new(processors, list_registers),
-            uart: Pl011::new(),
-            psci: Psci::new(processors, ram),
-            processors,
-        }
+        Self { devices: Devices::new(processors, list_registers, pci, smmu), psci: Psci::new(processors, ram) }
     }
 
     /// As after power-on. List registers are taken to be empty.
-    pub fn reset(&mut self) {
-        self.gic.reset();
-        self.uart.reset();
+    pub fn reset(&mut self, world: &mut impl World) {
         self.psci.reset();
+        self.devices.reset(world);
     }
 
     /// Handles an exit. `address` is that of a data abort.
@@ -117,7 +91,7 @@ impl Machine {
             // The guest has no hypervisor to call.
             Exit::Hvc(_) => Next::Step { bytes, load: Some((0, smccc::NOT_SUPPORTED)) },
             Exit::System(access) => self.system(processor, access, bytes, registers),
-            Exit::Data(Abort::Emulate(access)) => self.access(world, processor, access, address, bytes, registers),
+            Exit::Data(Abort::Emulate(access)) => self.access(world, access, address, bytes, registers),
             Exit::Data(Abort::CacheMaintenance) => Next::Step { bytes, load: None },
             Exit::Data(Abort::Undescribed(direction)) => {
                 Next::Take(Exception::DataAbort { write: direction == Direction::Write })
@@ -126,7 +100,7 @@ impl Machine {
             Exit::Fetch => Next::Take(Exception::FetchAbort),
             Exit::Other(_) => Next::Take(Exception::Undefined),
         };
-        self.settle(world);
+        self.devices.settle(world);
         next
     }
 
@@ -136,11 +110,11 @@ impl Machine {
         match smccc::call(&mut self.psci, processor, registers.get(0), arguments) {
             Outcome::Return(value) => Next::Step { bytes, load: Some((0, value)) },
             Outcome::Start { processor, entry, context } => {
-                self.gic.switched_on(processor);
+                self.devices.gic.switched_on(processor);
                 Next::Start { processor, entry, context }
             }
             Outcome::Stop => {
-                self.gic.switched_off(processor);
+                self.devices.gic.switched_off(processor);
                 Next::Stop
             }
             Outcome::Suspend => Next::Wait { bytes, load: Some((0, SUCCESS)) },
@@ -159,7 +133,7 @@ impl Machine {
         let mut value = || access.register.number().map_or(0, |number| registers.get(number));
         let load = match access.decide() {
             Trapped::Sgi(register) => {
-                self.gic.write_sgi(processor, register, value());
+                self.devices.gic.write_sgi(processor, register, value());
                 None
             }
             Trapped::ReadsZero => access.register.number().map(|number| (number, 0)),
@@ -172,7 +146,6 @@ impl Machine {
     fn access(
         &mut self,
         world: &mut impl World,
-        processor: Processor,
         access: Access,
         address: u64,
         bytes: u64,
@@ -180,13 +153,13 @@ impl Machine {
     ) -> Next {
         let number = access.register.number();
         match access.direction {
-            Direction::Read => match self.read(world, processor, address, access.width) {
+            Direction::Read => match self.devices.read(address, access.width) {
                 Some(value) => Next::Step { bytes, load: number.map(|number| (number, access.loaded(value))) },
                 None => Next::Take(Exception::DataAbort { write: false }),
             },
             Direction::Write => {
                 let value = access.stored(number.map_or(0, |number| registers.get(number)));
-                match self.write(world, processor, address, access.width, value) {
+                match self.devices.write(world, address, access.width, value) {
                     Some(()) => Next::Step { bytes, load: None },
                     None => Next::Take(Exception::DataAbort { write: true }),
                 }
@@ -194,100 +167,35 @@ impl Machine {
         }
     }
 
-    /// Reads an emulated register; `None` where there is nothing.
-    pub fn read(&mut self, _world: &mut impl World, _processor: Processor, address: u64, width: Width) -> Option<u64> {
-        let at = |range: Range| range.offset_of(address).map(|offset| Place { offset, width });
-        if let Some(place) = at(layout::DISTRIBUTOR) {
-            Some(self.gic.read_distributor(place))
-        } else if let Some(place) = at(layout::REDISTRIBUTORS) {
-            Some(self.gic.read_redistributors(place))
-        } else if let Some(place) = at(layout::UART) {
-            Some(self.uart.read(place))
-        } else {
-            // Where no BAR is, nobody answers.
-            at(layout::PCI_WINDOW).map(|_| width.mask())
-        }
-    }
-
-    /// Writes an emulated register; `None` where there is nothing.
-    pub fn write(
-        &mut self,
-        _world: &mut impl World,
-        _processor: Processor,
-        address: u64,
-        width: Width,
-        value: u64,
-    ) -> Option<()> {
-        let at = |range: Range| range.offset_of(address).map(|offset| Place { offset, width });
-        if let Some(place) = at(layout::DISTRIBUTOR) {
-            self.gic.write_distributor(place, value);
-        } else if let Some(place) = at(layout::REDISTRIBUTORS) {
-            self.gic.write_redistributors(place, value);
-        } else if let Some(place) = at(layout::UART) {
-            self.uart.write(place, value);
-        } else {
-            at(layout::PCI_WINDOW)?;
-        }
-        Some(())
-    }
-
     /// The guest has ended an interrupt (the maintenance interrupt's list register, if it named one).
     pub fn ended(&mut self, world: &mut impl World, processor: Processor, list_register: Option<u8>) {
-        match self.gic.ended(processor, list_register) {
-            Some(intid::VIRTUAL_TIMER) => {
-                self.gic.set_private_level(processor, intid::VIRTUAL_TIMER, false);
-                world.rearm_timer(processor);
-            }
-            Some(line) if intid::PCI.contains(&line) => {
-                self.gic.set_level(line, false);
-                world.rearm_line(line);
-            }
-            Some(_) | None => {}
-        }
-        self.settle(world);
+        self.devices.ended(world, processor, list_register);
     }
 
     /// The virtual timer of a processor has fired.
     pub fn timer(&mut self, world: &mut impl World, processor: Processor) {
-        self.gic.set_private_level(processor, intid::VIRTUAL_TIMER, true);
-        self.settle(world);
+        self.devices.gic.set_private_level(processor, intid::VIRTUAL_TIMER, true);
+        self.devices.settle(world);
     }
 
-    /// A line of the guest's PCI bus is high, until the guest has ended the interrupt.
-    pub fn raise(&mut self, world: &mut impl World, line: u32) {
-        self.gic.set_level(line, true);
-        self.settle(world);
+    /// The physical interrupt of the function at `slot` fired; it stays masked until the guest has ended its own.
+    pub fn raise(&mut self, world: &mut impl World, slot: u8) {
+        self.devices.raise(world, slot);
     }
 
-    /// Takes bytes for the guest's UART from `typed`, as many as there is room for.
+    /// A fault record of the stream at `index` of those behind the virtual SMMU.
+    pub fn fault(&mut self, world: &mut impl World, index: usize, record: &Record) -> Delivery {
+        self.devices.fault(world, index, record)
+    }
+
+    /// Takes bytes for the guest's UART from the front of `typed`, as many as there is room for.
     pub fn typed(&mut self, world: &mut impl World, typed: &mut Vec<u8>) {
-        let taken = typed.iter().take_while(|byte| self.uart.receive(**byte)).count();
-        typed.drain(..taken);
-        self.settle(world);
+        self.devices.typed(world, typed);
     }
 
     /// Whether something is signalled to a processor, so that it is not to wait.
     #[must_use]
     pub fn is_signalled(&self, processor: Processor) -> bool {
-        self.gic.deliverable(processor)
-    }
-
-    /// Lines follow their devices, and list registers the lines.
-    fn settle(&mut self, world: &mut impl World) {
-        let mut output = [0; OUTPUT];
-        loop {
-            match self.uart.take_output(&mut output) {
-                0 => break,
-                taken => world.print(&output[..taken]),
-            }
-        }
-        self.gic.set_level(intid::UART, self.uart.interrupt());
-        for processor in Processor::first(self.processors) {
-            while let Some(injection) = self.gic.next_injection(processor) {
-                if !world.inject(processor, injection) {
-                    self.gic.refused(processor, injection.list_register);
-                }
-            }
-        }
+        self.devices.gic.deliverable(processor)
     }
 }
