@@ -29,7 +29,8 @@ impl fmt::Display for Summary<'_> {
         for channel in &system.channels {
             let name = |index: u32| system.components.get(index as usize).map_or("?", |component| &component.name);
             let clients: Vec<&str> = channel.clients.iter().map(|client| name(*client)).collect();
-            writeln!(f, "channel {}: {} serves {}", channel.name, name(channel.server), clients.join(", "))?;
+            let notify = if channel.notify { ", and signals each" } else { "" };
+            writeln!(f, "channel {}: {} serves {}{notify}", channel.name, name(channel.server), clients.join(", "))?;
         }
         for blob in system.blobs.iter().filter(|blob| blob.len != 0) {
             writeln!(f, "file {}: {:#x} bytes at {:#x}", blob.name, blob.len, blob.offset)?;

@@ -232,6 +232,14 @@ pub struct Channel {
     pub server: u32,
     /// Positions in [`System::components`]; client `i` has badge `i + 1`.
     pub clients: Vec<u32>,
+    /// Whether the server can signal each client: the client then has a signal of the channel's name.
+    pub notify: bool,
+}
+
+/// Name of the signal that the interrupt of the device called `device` raises.
+#[must_use]
+pub fn interrupt_signal(device: &str) -> String {
+    alloc::format!("{device}-irq")
 }
 
 impl System {

@@ -28,9 +28,33 @@ pub(super) fn derive(spec: &Spec, order: &[usize], problems: &mut Problems) -> V
                     .help("its only thread would wait for its own answer"),
             );
         }
+        if channel.notify {
+            check_signals(channel, &clients, spec, problems);
+        }
         let mut clients: Vec<u32> = clients.into_iter().map(position).collect();
         clients.sort_unstable();
-        channels.push(Channel { name: channel.name.value.clone(), server: position(server), clients });
+        channels.push(Channel {
+            name: channel.name.value.clone(),
+            server: position(server),
+            clients,
+            notify: channel.notify,
+        });
     }
     channels
+}
+
+/// Signals of one name are one signal: a client could not tell its server's from those of a device of its own.
+fn check_signals(channel: &crate::spec::Channel, clients: &[usize], spec: &Spec, problems: &mut Problems) {
+    let devices = clients.iter().filter_map(|client| spec.components.get(*client)).flat_map(|client| &client.devices);
+    for device in devices {
+        let faults =
+            device.faults.as_ref().map(|faults| &faults.notify).filter(|name| name.value == channel.name.value);
+        let interrupt = sluice_spec::interrupt_signal(&device.name.value) == channel.name.value;
+        let Some(taken) = faults.or(interrupt.then_some(&device.name)) else { continue };
+        problems.push(
+            Problem::new(format!("the signal `{}` has two sources", channel.name.value))
+                .at(channel.name.span, "raised by the server of this channel")
+                .at(taken.span, "raised for this device of a client"),
+        );
+    }
 }

@@ -13,6 +13,8 @@ pub struct Channel {
     pub server: At<String>,
     /// The components that call it.
     pub clients: Clients,
+    /// Whether the server can signal each client.
+    pub notify: bool,
 }
 
 /// Who may call.
@@ -37,6 +39,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
         }
         value::array(clients)?.into_iter().map(value::string).collect::<Result<_, _>>().map(Clients::Some)
     });
+    let notify = table.optional("notify", problems, value::boolean);
     table.finish(problems);
-    Some(Channel { name, server: server?, clients: clients? })
+    Some(Channel { name, server: server?, clients: clients?, notify: notify.is_some_and(|flag| flag.value) })
 }

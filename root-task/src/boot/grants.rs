@@ -18,6 +18,14 @@ const CLIENT: CapRights = CapRights::WRITE.union(CapRights::GRANT).union(CapRigh
 /// What a server may do: receive, and pass capabilities along in its answers.
 const SERVER: CapRights = CapRights::READ.union(CapRights::GRANT);
 
+/// What lies between components; slots of the root CNode.
+pub(super) struct Ends {
+    /// The endpoint of each channel.
+    pub(super) channels: Vec<u64>,
+    /// The notification of each component.
+    pub(super) notifications: Vec<u64>,
+}
+
 /// Puts every capability of the plan into the component's CNode.
 ///
 /// Those over streams are moved: nobody else holds a copy, so when the component deletes one it is gone.
@@ -25,13 +33,13 @@ pub(super) fn put<K: Kernel>(
     builder: &mut Builder<K>,
     plan: &Plan,
     objects: &Objects,
-    channels: &[u64],
+    ends: &Ends,
     translations: &[Option<Translation>],
     (maps, regions): (&[Map], &[RegionFrames]),
 ) -> Result<(), Stop> {
     let who = plan.manifest.name.as_str();
     let missing = Stop::System("a grant refers to what there is not");
-    let endpoint = |channel: usize| channels.get(channel).copied().ok_or(missing.clone());
+    let endpoint = |channel: usize| ends.channels.get(channel).copied().ok_or(missing.clone());
     let translation = |device: usize| translations.get(device).and_then(Option::as_ref).ok_or(missing.clone());
     for (index, grant) in &plan.grants {
         let to = objects.slot(*index);
@@ -47,6 +55,10 @@ pub(super) fn put<K: Kernel>(
                 Invocation::Mint { from: endpoint(channel)?, to, rights: CLIENT, badge }
             }
             Grant::Server { channel } => Invocation::Copy { from: endpoint(channel)?, to, rights: SERVER },
+            Grant::Signal { component, badge } => {
+                let from = *ends.notifications.get(component).ok_or(missing.clone())?;
+                Invocation::Mint { from, to, rights: CapRights::WRITE, badge }
+            }
             Grant::Stream { device, stream } => {
                 let streams: &Vec<u64> = &translation(device)?.streams;
                 Invocation::Move { from: *streams.get(stream).ok_or(missing.clone())?, to }

@@ -33,6 +33,7 @@ use crate::supervisor::Supervisor;
 use crate::{Mismatch, Stop};
 use builder::Builder;
 use component::Objects;
+use grants::Ends;
 use machine::{Checked, Devices};
 use regions::RegionFrames;
 pub use running::Running;
@@ -75,17 +76,20 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     let endpoint = builder.object("root", ObjectType::Endpoint)?;
     let channels = builder.objects("root", ObjectType::Endpoint, 0, system.channels.len() as u64)?;
     let channels: Vec<u64> = (channels..).take(system.channels.len()).collect();
+    let mut own = Vec::new();
+    for (plan, badge) in plans.iter().zip(1..) {
+        own.push(component::objects(&mut builder, plan, (endpoint, badge))?);
+    }
+    let ends = Ends { channels, notifications: own.iter().map(|objects| objects.notification).collect() };
     let mut threads = Vec::new();
-    for (index, component) in system.components.iter().enumerate() {
+    for (index, (component, mut objects)) in system.components.iter().zip(own).enumerate() {
         let (Some(plan), Some(image), Some(checked)) =
             (plans.get(index), images.get(index), devices.checked.get(index))
         else {
             return Err(Stop::System("a component without plan"));
         };
-        let supervisor = (endpoint, index as u64 + 1);
-        let mut objects = component::objects(&mut builder, plan, supervisor)?;
         let build = Build { devices: &devices, checked, plan, component, translating: circumstances.translating };
-        build.memory_and_devices(&mut builder, &mut objects, &mut regions, &channels)?;
+        build.memory_and_devices(&mut builder, &mut objects, &mut regions, &ends)?;
         let manifest = plan.manifest.encode().map_err(|_| Stop::System("a manifest does not encode"))?;
         component::start_state(&mut builder, &mut objects, component, image, &manifest)?;
         for line in report::lines(&system, component, plan, checked, circumstances.translating) {
@@ -114,7 +118,7 @@ impl Build<'_, '_> {
         builder: &mut Builder<K>,
         objects: &mut Objects,
         regions: &mut [RegionFrames],
-        channels: &[u64],
+        ends: &Ends,
     ) -> Result<(), Stop> {
         let who = self.component.name.as_str();
         let manifest = &self.plan.manifest;
@@ -143,7 +147,7 @@ impl Build<'_, '_> {
             }
             translations.push(translation);
         }
-        grants::put(builder, self.plan, objects, channels, &translations, (&self.component.maps, regions))
+        grants::put(builder, self.plan, objects, ends, &translations, (&self.component.maps, regions))
     }
 }
 

@@ -50,7 +50,9 @@ pub(super) fn lines(
         things.push("ASID pool".into());
     }
     for server in &plan.manifest.servers {
-        things.push(format!("channel {} as server of {}", server.name, server.clients.len()));
+        let notify =
+            if server.clients.iter().any(|client| client.signal.is_some()) { ", and signals each" } else { "" };
+        things.push(format!("channel {} as server of {}{notify}", server.name, server.clients.len()));
     }
     for client in &plan.manifest.clients {
         let server = system.channels.iter().find(|channel| channel.name == client.name);

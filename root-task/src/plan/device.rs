@@ -1,12 +1,11 @@
 //! The devices of a component.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use sluice_abi::PAGE_SIZE;
 use sluice_manifest::{Device, DmaRegion, GuestBar, GuestDevice, Interrupt, Manage, Registers};
-use sluice_spec::{Mode, System};
+use sluice_spec::{Mode, System, interrupt_signal};
 
 use super::{Addresses, Grant, Grants, PlanError, Signals, perms_of};
 
@@ -164,7 +163,7 @@ impl Planner<'_> {
         if let Some((_, trigger, shared)) = self.interrupts.iter().find(|(known, ..)| *known == intid) {
             return if *trigger == edge { Ok(shared.clone()) } else { Err(PlanError::Trigger(intid)) };
         }
-        let signal = format!("{device}-irq");
+        let signal = interrupt_signal(device);
         let badge = self.signals.badge(&signal)?;
         let handler = self.grants.add(Grant::Interrupt { intid, edge, badge }, 1);
         let interrupt = Interrupt { handler, signal };

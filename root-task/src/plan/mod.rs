@@ -13,7 +13,7 @@ mod signals;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use sluice_manifest::{Client, Frames, Manifest, Region, Server, Signal, Untyped, slot};
+use sluice_manifest::{Caller, Client, Frames, Manifest, Region, Server, Signal, Untyped, slot};
 use sluice_spec::{Component, System};
 
 pub use addresses::Addresses;
@@ -47,6 +47,13 @@ pub enum Grant {
     Server {
         /// Position in [`System::channels`].
         channel: usize,
+    },
+    /// What raises a signal of another component.
+    Signal {
+        /// Position of that component in [`System::components`].
+        component: usize,
+        /// The badge it sees.
+        badge: u64,
     },
     /// A stream of a device.
     Stream {
@@ -145,7 +152,7 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let component = system.components.get(index).ok_or(PlanError::Reference("component"))?;
         let mut addresses = Addresses::new(component)?;
-        let mut signals = Signals::default();
+        let mut signals = Signals::of_channels(system, index)?;
         let mut grants = Grants { next: slot::FIRST, list: Vec::new() };
 
         let regions = place_regions(system, component, &mut addresses, &mut grants)?;
@@ -244,13 +251,21 @@ fn place_channels(system: &System, index: usize, grants: &mut Grants) -> Result<
     for (channel, described) in system.channels.iter().enumerate() {
         let name = described.name.clone();
         if described.server as usize == index {
-            let mut names = Vec::new();
-            for (position, client) in described.clients.iter().enumerate() {
-                let client = system.components.get(*client as usize).ok_or(PlanError::Reference("component"))?;
-                names.push((position as u64 + 1, client.name.clone()));
-            }
             let endpoint = grants.add(Grant::Server { channel }, 1);
-            servers.push(Server { name: name.clone(), endpoint, clients: names });
+            let callers = described.clients.iter().zip(1..).map(|(client, badge)| {
+                let component = *client as usize;
+                let client = system.components.get(component).ok_or(PlanError::Reference("component"))?;
+                let signal = match described.notify {
+                    true => {
+                        let badge = Signals::of_channels(system, component)?.badge(&name)?;
+                        Some(grants.add(Grant::Signal { component, badge }, 1))
+                    }
+                    false => None,
+                };
+                Ok(Caller { name: client.name.clone(), badge, signal })
+            });
+            let clients = callers.collect::<Result<_, _>>()?;
+            servers.push(Server { name: name.clone(), endpoint, clients });
         }
         if let Some(position) = described.clients.iter().position(|client| *client as usize == index) {
             let endpoint = grants.add(Grant::Client { channel, badge: position as u64 + 1 }, 1);

@@ -3,6 +3,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use sluice_spec::System;
+
 use super::PlanError;
 
 /// First badge bit of a signal. Badges of a channel's clients count from 1 and stay below, so that a server can tell
@@ -16,6 +18,21 @@ pub struct Signals {
 }
 
 impl Signals {
+    /// The signals that servers of `system` raise for the component at position `index`. They are its first, so that
+    /// a server's plan and its client's agree on the badges.
+    ///
+    /// # Errors
+    /// [`PlanError::Signals`] when there are more than bits.
+    pub fn of_channels(system: &System, index: usize) -> Result<Self, PlanError> {
+        let mut signals = Self::default();
+        for channel in system.channels.iter().filter(|channel| channel.notify) {
+            if channel.clients.iter().any(|client| *client as usize == index) {
+                signals.badge(&channel.name)?;
+            }
+        }
+        Ok(signals)
+    }
+
     /// The badge of the signal with this name, which is new or shared with an earlier source.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ fn system() -> System {
         platform: "test".into(),
         regions: vec![sluice_spec::Region { name: "ring".into(), size: 0x3000, frame_bits: 12, contents: None }],
         components: vec![component("console"), driver],
-        channels: vec![Channel { name: "console".into(), server: 0, clients: vec![1] }],
+        channels: vec![Channel { name: "console".into(), server: 0, clients: vec![1], notify: true }],
         blobs: vec![],
     }
 }
@@ -85,6 +85,7 @@ fn slots_are_consecutive_and_have_one_use() {
             Grant::Interrupt { .. }
             | Grant::Client { .. }
             | Grant::Server { .. }
+            | Grant::Signal { .. }
             | Grant::Stream { .. }
             | Grant::Context { .. }
             | Grant::Space { .. }
@@ -119,7 +120,7 @@ fn devices_on_one_line_share_its_handler() {
 fn signals_are_single_bits_above_all_client_badges() {
     let Plan { manifest, fault_badges, .. } = plan(true);
     let badges: BTreeSet<u64> = manifest.signals.iter().map(|signal| signal.badge).collect();
-    assert_eq!(badges.len(), 3);
+    assert_eq!(badges.len(), 4);
     assert!(badges.iter().all(|badge| badge.is_power_of_two() && *badge > u64::from(u32::MAX)));
     let named = |name: &str| manifest.signals.iter().find(|signal| signal.name == name).map(|signal| signal.badge);
     assert_eq!(fault_badges, [named("disk-fault"), named("scratch-fault")]);
@@ -149,9 +150,37 @@ fn only_the_spec_decides_who_may_manage() {
 #[test]
 fn both_sides_of_a_channel_agree() {
     let server = Plan::new(&system(), 0, &[], &Circumstances::default()).unwrap();
-    assert_eq!(server.manifest.servers[0].clients, [(1, "driver".to_string())]);
-    assert_eq!(server.grants, [(slot::FIRST, Grant::Server { channel: 0 })]);
+    let client = plan(true).manifest;
+    let badge = client.signals.iter().find(|signal| signal.name == "console").unwrap().badge;
+    let caller = Caller { name: "driver".into(), badge: 1, signal: Some(slot::FIRST + 1) };
+    assert_eq!(server.manifest.servers[0].clients, [caller]);
+    let signal = Grant::Signal { component: 1, badge };
+    assert_eq!(server.grants, [(slot::FIRST, Grant::Server { channel: 0 }), (slot::FIRST + 1, signal)]);
     assert!(server.manifest.clients.is_empty());
+
+    let mut quiet = system();
+    quiet.channels[0].notify = false;
+    let server = Plan::new(&quiet, 0, &[], &Circumstances::default()).unwrap();
+    assert_eq!(server.manifest.servers[0].clients[0].signal, None);
+    assert_eq!(server.grants, [(slot::FIRST, Grant::Server { channel: 0 })]);
+    let client = Plan::new(&quiet, 1, &live(&[0, 0x4000]), &Circumstances::default()).unwrap();
+    assert!(client.manifest.signals.iter().all(|signal| signal.name != "console"));
+}
+
+#[test]
+fn a_client_of_several_servers_tells_their_signals_apart() {
+    let mut system = system();
+    system.components.push(component("timer"));
+    for (name, server) in [("silent", 0), ("timer", 2)] {
+        let notify = name == "timer";
+        system.channels.push(Channel { name: name.to_string(), server, clients: vec![1], notify });
+    }
+    let manifest =
+        |index: usize, live: &[LiveDevice]| Plan::new(&system, index, live, &Circumstances::default()).unwrap();
+    let driver = manifest(1, &live(&[0, 0x4000])).manifest;
+    let badges: Vec<_> = driver.signals.iter().map(|signal| (signal.name.as_str(), signal.badge)).collect();
+    assert_eq!(badges[..2], [("console", 1 << 32), ("timer", 1 << 33)]);
+    assert_eq!(manifest(2, &[]).grants[1].1, Grant::Signal { component: 1, badge: 1 << 33 });
 }
 
 #[test]

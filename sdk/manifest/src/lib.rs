@@ -333,8 +333,19 @@ pub struct Server {
     pub name: String,
     /// Endpoint to receive from.
     pub endpoint: u64,
-    /// Badge and name of each client.
-    pub clients: Vec<(u64, String)>,
+    /// Who calls.
+    pub clients: Vec<Caller>,
+}
+
+/// A client of a channel, as its server knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Caller {
+    /// Its name in the spec.
+    pub name: String,
+    /// Badge of its messages.
+    pub badge: u64,
+    /// Capability that raises the client's signal of the channel's name; `None` when the channel has no `notify`.
+    pub signal: Option<u64>,
 }
 
 /// A source of signals.

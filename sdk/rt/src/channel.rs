@@ -1,9 +1,9 @@
 //! The serving end of a channel.
 
 use sluice_manifest as manifest;
-use sluice_sys::{Endpoint, Event, Message, Received, reply};
+use sluice_sys::{Endpoint, Event, Message, Notification, Received, reply};
 
-use crate::signal;
+use crate::{Missing, signal};
 
 /// A channel that the component serves.
 #[derive(Clone, Copy, Debug)]
@@ -49,16 +49,28 @@ impl<'a> Server<'a> {
         reply(message);
     }
 
+    /// Raises the signal of the channel's name at the client with this position. Costs the same whether the client waits
+    /// for it, does something else or is dead.
+    ///
+    /// # Errors
+    /// When there is no such client, or the channel has no `notify = true` in the spec.
+    pub fn signal(&self, client: usize) -> Result<(), Missing> {
+        let signal = self.entry.clients.get(client).and_then(|client| client.signal);
+        let signal = signal.ok_or_else(|| Missing::new("signal to a client of", &self.entry.name, []))?;
+        Notification::from(signal).signal();
+        Ok(())
+    }
+
     /// Position and name of the client with this badge.
     #[must_use]
     pub fn client(&self, badge: u64) -> Option<(usize, &'a str)> {
         let mut clients = self.entry.clients.iter().enumerate();
-        clients.find(|(_, (each, _))| *each == badge).map(|(index, (_, name))| (index, name.as_str()))
+        clients.find(|(_, client)| client.badge == badge).map(|(index, client)| (index, client.name.as_str()))
     }
 
     /// Names of all clients, in order.
     pub fn clients(&self) -> impl ExactSizeIterator<Item = &'a str> {
-        self.entry.clients.iter().map(|(_, name)| name.as_str())
+        self.entry.clients.iter().map(|client| client.name.as_str())
     }
 
     fn admit(&self, event: Event) -> Incoming {

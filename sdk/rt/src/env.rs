@@ -102,7 +102,8 @@ impl Env {
         named("channel to serve", name, &self.manifest.servers, |server| &server.name).map(Server::new)
     }
 
-    /// A source of signals.
+    /// A source of signals: an interrupt or a fault handler by the name in its device, or the server of a channel with
+    /// `notify = true` by the channel's name.
     ///
     /// # Errors
     /// When there is none of that name.

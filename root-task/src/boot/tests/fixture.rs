@@ -100,8 +100,8 @@ pub(super) fn system() -> System {
         regions: vec![region("ring", 0x8000), region("buffer", 0x2000)],
         components: vec![console, driver, rogue],
         channels: vec![
-            Channel { name: "console".into(), server: 0, clients: vec![1, 2] },
-            Channel { name: "vault".into(), server: 1, clients: vec![2] },
+            Channel { name: "console".into(), server: 0, clients: vec![1, 2], notify: true },
+            Channel { name: "vault".into(), server: 1, clients: vec![2], notify: false },
         ],
         blobs: vec![],
     }

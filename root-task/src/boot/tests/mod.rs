@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use sluice_abi::bootinfo::EXTRA_FDT;
 use sluice_abi::smmu::StreamId;
-use sluice_abi::{CapRights, VmAttributes};
+use sluice_abi::{CapRights, ObjectType, VmAttributes};
 use sluice_manifest::{Manifest, layout, slot as fixed};
 use sluice_spec::Location;
 
@@ -164,6 +164,18 @@ fn clients_reach_their_server_and_signals_their_owner() {
     assert_eq!(endpoint(ROGUE, vault.endpoint), (served, 1));
     let console = rogue.clients.iter().find(|client| client.name == "console").unwrap();
     assert_eq!(endpoint(ROGUE, console.endpoint).1, 2);
+    let console = manifest(&fake, CONSOLE);
+    for (caller, component) in console.servers[0].clients.iter().zip([DRIVER, ROGUE]) {
+        let client = manifest(&fake, component);
+        let badge = client.signals.iter().find(|signal| signal.name == "console").unwrap().badge;
+        let Some(Cap::Object { object, base, rights, badge: minted }) = cap(&fake, CONSOLE, caller.signal.unwrap())
+        else {
+            panic!("none")
+        };
+        let expected = (ObjectType::Notification, thread(&fake, component).notification, CapRights::WRITE, badge);
+        assert_eq!((*object, *base, *rights, *minted), expected, "{}", caller.name);
+    }
+    assert_eq!(driver.servers[0].clients[0].signal, None);
     let signal = |manifest: &Manifest, name: &str| manifest.signals.iter().find(|s| s.name == name).unwrap().badge;
     let notification = thread(&fake, DRIVER).notification;
     assert_eq!(fake.fault_badges[&0x10], (notification, signal(&driver, "disk_fault")));
@@ -213,6 +225,8 @@ fn what_was_handed_out_is_printed() {
     said("rogue   gets untyped victim 64K");
     said("rogue   gets ASID pool");
     said("rogue   gets channel vault to driver");
+    said("driver  gets channel vault as server of 1");
+    said("console gets channel console as server of 2, and signals each");
     assert!(!lines.iter().any(|line| line.contains("WARNING")));
 }
 

@@ -51,7 +51,11 @@ fn env() -> Env {
         ],
         devices: vec![device, bare],
         clients: vec![manifest::Client { name: "console".into(), endpoint: 20 }],
-        servers: vec![manifest::Server { name: "vault".into(), endpoint: 21, clients: vec![(1, "edu".into())] }],
+        servers: vec![manifest::Server {
+            name: "vault".into(),
+            endpoint: 21,
+            clients: vec![manifest::Caller { name: "edu".into(), badge: 1, signal: None }],
+        }],
         signals: vec![manifest::Signal { name: "disk_irq".into(), badge: 0b10 }],
         untyped: vec![manifest::Untyped { name: "spare".into(), cap: 22, size_bits: 16 }],
         asid_pool: Some(60),
@@ -68,6 +72,9 @@ fn what_the_spec_names_is_found() {
     assert_eq!(env.untyped("spare"), Ok(UntypedGrant { cap: Untyped::from(22), size_bits: 16 }));
     let server = env.channel_server("vault").expect("a server");
     assert_eq!((server.endpoint(), server.client(1), server.client(2)), (Endpoint::from(21), Some((0, "edu")), None));
+    let error = server.signal(0).expect_err("a channel without signals");
+    assert_eq!(error.to_string(), "no signal to a client of `vault`; there are none");
+    assert!(server.signal(1).is_err(), "there is one client");
 }
 
 #[test]
