@@ -83,7 +83,7 @@ impl<'a> Serve<'a> {
         if !sids.is_empty() {
             let coherent = described.devices.iter().all(|device| device.coherent);
             let features = Features { coherent, ..Features::LEAST };
-            smmu = Some(Smmu::new(features, &sids).map_err(|error| error.to_string())?);
+            smmu = Some(Smmu::new(features, &sids).map_err(|error| alloc::format!("streams: {error:?}"))?);
             pages = Some(guest.register_pages(SMMU)?);
         }
         let contexts = Contexts { streams, pages, broken: None };

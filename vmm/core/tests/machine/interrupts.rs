@@ -1,6 +1,6 @@
 //! From devices to list registers and back.
 
-use sluice_vmm::layout::{RAM_BASE, UART, intid};
+use sluice_vmm::layout::{ECAM, RAM_BASE, UART, intid};
 
 use crate::{Board, cpu};
 
@@ -43,13 +43,25 @@ fn the_timer_fires_again_once_its_interrupt_has_ended() {
 #[test]
 fn lines_of_functions_fire_again_once_their_interrupt_has_ended() {
     let mut board = Board::with_interrupts(1);
-    for line in intid::PCI {
-        board.machine.raise(&mut board.world, line);
-        assert_eq!(board.world.lines, [0u32; 0]);
+    for (slot, line) in [4, 1, 2, 3].into_iter().zip(intid::PCI) {
+        board.machine.raise(&mut board.world, slot);
+        assert_eq!(board.world.functions, [0u8; 0]);
         assert_eq!(board.take(0), Some(line as u16));
-        assert_eq!(core::mem::take(&mut board.world.lines), [line]);
+        assert_eq!(core::mem::take(&mut board.world.functions), [slot]);
         assert_eq!(board.take(0), None);
     }
+}
+
+#[test]
+fn a_function_whose_pin_the_guest_disabled_interrupts_once_it_enables_it() {
+    let mut board = Board::with_interrupts(1);
+    let command = ECAM.base + (4 << 15) + 4;
+    board.store(command, 1 << 10);
+    board.machine.raise(&mut board.world, 4);
+    assert_eq!(board.world.pending(0), [0u16; 0]);
+    board.store(command, 0);
+    assert_eq!(board.take(0), Some(35));
+    assert_eq!(board.world.functions, [4]);
 }
 
 #[test]
@@ -68,10 +80,10 @@ fn processors_interrupt_each_other() {
 fn what_the_kernel_refuses_comes_later() {
     let mut board = Board::with_interrupts(1);
     board.world.refusals = 1;
-    board.machine.raise(&mut board.world, 35);
+    board.machine.raise(&mut board.world, 4);
     assert_eq!(board.world.pending(0), [35], "in another list register");
     assert_eq!(board.take(0), Some(35));
-    assert_eq!(board.world.lines, [35]);
+    assert_eq!(board.world.functions, [4]);
 }
 
 #[test]
@@ -93,7 +105,7 @@ fn nothing_is_signalled_to_a_processor_that_is_off() {
 fn after_a_reset_nothing_is_enabled() {
     let mut board = Board::with_interrupts(1);
     board.store(UART_IMSC, UART_RX);
-    board.machine.reset();
+    board.machine.reset(&mut board.world);
     board.machine.typed(&mut board.world, &mut b"x".to_vec());
     board.machine.timer(&mut board.world, cpu(0));
     assert_eq!(board.world.pending(0), [0u16; 0]);

@@ -7,8 +7,10 @@ mod world;
 
 use sluice_vmm::exit::Exit;
 use sluice_vmm::layout::{DISTRIBUTOR, REDISTRIBUTOR_STRIDE, REDISTRIBUTORS};
-use sluice_vmm::machine::{Machine, Next, Registers};
+use sluice_vmm::machine::{Machine, Next};
+use sluice_vmm::pci::{Function, PciHost};
 use sluice_vmm::processor::Processor;
+use sluice_vmm::world::Registers;
 
 pub(crate) use world::{Fake, LIST_REGISTERS};
 
@@ -29,6 +31,14 @@ impl Registers for X<'_> {
     }
 }
 
+/// A function with an interrupt on INTA# and nothing else; that in slot 4 has the first line.
+fn function(slot: u8) -> Function {
+    let mut config = [0; 64];
+    config[..4].copy_from_slice(&[0x34, 0x12, 0xe8, 0x11]);
+    config[0x3d] = 1;
+    Function::new(slot, &config, &[], true).expect("a function")
+}
+
 /// A machine, what it acts on, and the first processor's way to use both.
 pub(crate) struct Board {
     pub(crate) machine: Machine,
@@ -37,7 +47,12 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(processors: usize) -> Self {
-        Self { machine: Machine::new(processors, LIST_REGISTERS, RAM), world: Fake::new(processors) }
+        let functions = (1..=4).map(function).collect();
+        let pci = PciHost::new(functions).expect("a host");
+        let mut world = Fake::new(processors);
+        let mut machine = Machine::new(processors, LIST_REGISTERS, RAM, pci, None);
+        machine.reset(&mut world);
+        Self { machine, world }
     }
 
     /// With interrupts as Linux has them: group 1, all enabled.

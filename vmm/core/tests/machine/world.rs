@@ -1,9 +1,11 @@
 //! What the machine acts on: list registers, and a log of the rest.
 
 use sluice_vmm::gic::Injection;
-use sluice_vmm::machine::World;
 use sluice_vmm::memory::{GuestMemory, GuestPhysAddr, OutsideRam};
+use sluice_vmm::pci::Effect;
 use sluice_vmm::processor::Processor;
+use sluice_vmm::smmu::Stage1;
+use sluice_vmm::world::{Contexts, World};
 
 pub(crate) const LIST_REGISTERS: usize = 4;
 
@@ -21,11 +23,15 @@ pub(crate) struct Fake {
     pub(crate) printed: Vec<u8>,
     /// Processors whose timer may fire again, in their order.
     pub(crate) timers: Vec<usize>,
-    /// Lines that may fire again.
-    pub(crate) lines: Vec<u32>,
+    /// Slots of functions whose interrupts may come again.
+    pub(crate) functions: Vec<u8>,
+    /// What configuration space came to.
+    pub(crate) effects: Vec<Effect>,
     /// Refuse the next injections.
     pub(crate) refusals: usize,
     list: Vec<[ListRegister; LIST_REGISTERS]>,
+    memory: NoMemory,
+    streams: NoStreams,
 }
 
 impl Fake {
@@ -33,9 +39,12 @@ impl Fake {
         Self {
             printed: Vec::new(),
             timers: Vec::new(),
-            lines: Vec::new(),
+            functions: Vec::new(),
+            effects: Vec::new(),
             refusals: 0,
             list: vec![[ListRegister::Invalid; LIST_REGISTERS]; processors],
+            memory: NoMemory,
+            streams: NoStreams,
         }
     }
 
@@ -67,7 +76,10 @@ impl Fake {
     }
 }
 
-impl GuestMemory for Fake {
+/// A guest without memory.
+pub(crate) struct NoMemory;
+
+impl GuestMemory for NoMemory {
     fn read(&self, _: GuestPhysAddr, _: &mut [u8]) -> Result<(), OutsideRam> {
         Err(OutsideRam)
     }
@@ -77,7 +89,31 @@ impl GuestMemory for Fake {
     }
 }
 
+/// A guest without streams.
+pub(crate) struct NoStreams;
+
+impl Contexts for NoStreams {
+    fn set_stage1(&mut self, stream: usize, _: Stage1) {
+        panic!("there is no stream {stream}");
+    }
+
+    fn invalidate(&mut self, stream: usize, _: &[[u64; 2]]) {
+        panic!("there is no stream {stream}");
+    }
+
+    fn publish(&mut self, offset: u64, _: u32) {
+        panic!("there is no register at {offset:#x}");
+    }
+}
+
 impl World for Fake {
+    type Memory = NoMemory;
+    type Contexts = NoStreams;
+
+    fn outside(&mut self) -> (&mut NoMemory, &mut NoStreams) {
+        (&mut self.memory, &mut self.streams)
+    }
+
     fn print(&mut self, bytes: &[u8]) {
         self.printed.extend(bytes);
     }
@@ -99,7 +135,11 @@ impl World for Fake {
         self.timers.push(processor.index());
     }
 
-    fn rearm_line(&mut self, intid: u32) {
-        self.lines.push(intid);
+    fn rearm_function(&mut self, slot: u8) {
+        self.functions.push(slot);
+    }
+
+    fn apply(&mut self, effect: Effect) {
+        self.effects.push(effect);
     }
 }
