@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use sluice_abi::fault::FaultLabel;
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_manifest as manifest;
-use sluice_rt::{Env, RtError, println};
+use sluice_rt::{Env, RtError, println, time};
 use sluice_sys::{Event, Failure, Message, Received, Resume, Sid, VirtualInterrupt, reply};
 use sluice_vmm::exit::{Exception, Exit, Interrupted};
 use sluice_vmm::layout::{MAX_PROCESSORS, SMMU};
@@ -15,6 +15,7 @@ use sluice_vmm::pci::PciHost;
 use sluice_vmm::processor::Processor;
 use sluice_vmm::smccc::{NOT_SUPPORTED, SUCCESS};
 use sluice_vmm::smmu::{Delivery, Features, Smmu};
+use sluice_vmm::timer::VirtualTimer;
 use sluice_vmm::world::Registers;
 
 use crate::context::{self, Context};
@@ -168,7 +169,7 @@ impl<'a> Serve<'a> {
         match next {
             Next::Step { bytes, load } => context.step(bytes, load, Resume::Now)?,
             Next::Wait { bytes, load } => {
-                let now = self.machine.is_signalled(processor);
+                let now = self.machine.is_signalled(processor) || self.alarm(processor)?;
                 context.step(bytes, load, if now { Resume::Now } else { Resume::Later })?;
                 self.waiting[processor.index()] = !now;
                 if !now {
@@ -253,6 +254,18 @@ impl<'a> Serve<'a> {
             }
             collected(&name, stream.sid);
         }
+    }
+
+    /// Sees to it that a processor that waits goes on when its timer fires; whether it is not to wait at all.
+    fn alarm(&mut self, processor: Processor) -> Result<bool, RtError> {
+        let vcpu = self.cpu(processor)?.vcpu;
+        let read = |register| vcpu.read_register(register).map_err(RtError::refused("read a processor's timer"));
+        let control = read(VcpuRegister::CntvCtl)?;
+        let compare = read(VcpuRegister::CntvCval)?;
+        let offset = read(VcpuRegister::CntvOff)?;
+        let timer = VirtualTimer { control, compare, offset };
+        // Without anybody to wake the VMM up, the processor has to look itself.
+        Ok(timer.remaining(time::ticks()).is_some())
     }
 
     /// Lets processors go on that have something to wake up for.
