@@ -19,6 +19,7 @@ pub(super) struct Claim<'a> {
     streams: Vec<StreamId>,
     interrupt: Option<Interrupt>,
     registers: Vec<Range>,
+    guest_slot: Option<u8>,
 }
 
 impl<'a> Claim<'a> {
@@ -31,6 +32,7 @@ impl<'a> Claim<'a> {
             streams: found.streams.clone(),
             interrupt: found.interrupt,
             registers: found.registers.clone(),
+            guest_slot: device.guest_slot,
         }
     }
 
@@ -43,6 +45,7 @@ impl<'a> Claim<'a> {
             streams: vec![raw.stream],
             interrupt: None,
             registers: Vec::new(),
+            guest_slot: None,
         }
     }
 
@@ -87,7 +90,7 @@ fn conflict(first: &Claim<'_>, second: &Claim<'_>) -> Option<Problem> {
 fn interrupt(first: &Claim<'_>, second: &Claim<'_>, claims: &[Claim<'_>], platform: &Platform) -> Option<Problem> {
     let line = second.interrupt.filter(|line| first.interrupt.is_some_and(|other| other.intid == line.intid))?;
     if first.owner == second.owner {
-        return None;
+        return guests_lines(first, second, line);
     }
     let slot = free_slot(second, claims, platform);
     let help = match slot {
@@ -100,6 +103,22 @@ fn interrupt(first: &Claim<'_>, second: &Claim<'_>, claims: &[Claim<'_>], platfo
             .at(first.span, &first.name)
             .help(help),
     )
+}
+
+/// The problem of one line that would be two in a guest: it would be told of interrupts that its function did not raise.
+fn guests_lines(first: &Claim<'_>, second: &Claim<'_>, line: Interrupt) -> Option<Problem> {
+    /// Slots whose pins are on the same lines are this far apart.
+    const LINES: u8 = 4;
+    let (one, other) = (first.guest_slot?, second.guest_slot?);
+    (one % LINES != other % LINES).then(|| {
+        Problem::new(format!(
+            "`{}` and `{}` share interrupt {}, but not in the guest",
+            first.name, second.name, line.intid
+        ))
+        .at(second.span, format!("in slot {other} of the guest"))
+        .at(first.span, format!("in slot {one} of the guest"))
+        .help("slots that are a multiple of four apart share a line; without `slot` they are those of the machine")
+    })
 }
 
 /// A slot beside the PCI function `claim` that nobody has, with an interrupt that no other component has.

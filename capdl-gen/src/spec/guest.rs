@@ -5,6 +5,7 @@ use sluice_spec::Perms;
 
 use super::component::{Component, GuestParts, Map, Untyped, check_reserved, priority};
 use super::device::{self, Device};
+use super::place::Place;
 use super::region::Region;
 use super::table::Table;
 use super::value::{self, Value};
@@ -108,7 +109,8 @@ fn read_priority(value: Value<'_>) -> Result<u8, Problem> {
     }
 }
 
-/// Gives every device a slot: those that chose one theirs, the others the lowest free ones.
+/// Gives every device a slot: those that chose one theirs, the others the one they have in the machine, or the lowest free
+/// one.
 fn place(mut devices: Vec<Device>, problems: &mut Problems) -> Vec<Device> {
     let mut taken: Vec<(u8, usize)> = Vec::new();
     for (index, device) in devices.iter().enumerate() {
@@ -123,7 +125,12 @@ fn place(mut devices: Vec<Device>, problems: &mut Problems) -> Vec<Device> {
         taken.push((slot, index));
     }
     for (index, device) in devices.iter_mut().enumerate().filter(|(_, device)| device.guest_slot.is_none()) {
-        device.guest_slot = (1..32).find(|slot| taken.iter().all(|(used, _)| used != slot));
+        // Functions that share an interrupt line then do so in the guest, which has to know.
+        let same = match &device.at.value {
+            Place::Pci(address) => Some(address.device).filter(|slot| *slot > 0),
+            Place::Node(_) | Place::Alias(_) => None,
+        };
+        device.guest_slot = same.into_iter().chain(1..32).find(|slot| taken.iter().all(|(used, _)| used != slot));
         match device.guest_slot {
             Some(slot) => taken.push((slot, index)),
             None => {
