@@ -2,6 +2,7 @@
 
 use sluice_abi::smmu::{Record, StreamId};
 use sluice_abi::{Iova, PhysAddr};
+use sluice_abstract::Abilities;
 
 /// How a call ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +38,7 @@ pub struct Call {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the fields are those of the log's format")]
 pub enum Line {
-    Smmu { number: u8, streams: u64, contexts: u32 },
+    Smmu { number: u8, streams: u64, contexts: u32, can: Abilities },
     Table { number: u8, first: u32 },
     Cap { slot: PhysAddr, words: [u64; 2] },
     Irq(u32),
@@ -65,6 +66,7 @@ impl Line {
                 number: fields.small("SMMU")?,
                 streams: fields.number("streams")?,
                 contexts: fields.small("contexts")?,
+                can: abilities(fields.number("features")?),
             },
             "table" => Self::Table { number: fields.small("SMMU")?, first: fields.small("first stream")? },
             "cap" => {
@@ -148,6 +150,20 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// What an SMMU can do, by the bits that `sluice_core`'s trace names.
+fn abilities(bits: u64) -> Abilities {
+    let flag = |bit: u32| bits >> bit & 1 != 0;
+    Abilities {
+        stage1: flag(0),
+        stage2: flag(1),
+        always_stalls: flag(2),
+        substream_bits: (bits >> 16 & 0xff) as u32,
+        asid_bits: (bits >> 8 & 0xff) as u32,
+        ranges: flag(3),
+        granules: [4, 5, 6].map(flag),
+    }
+}
+
 fn number(name: &str, text: &str) -> Result<u64, String> {
     u64::from_str_radix(text, 16).map_err(|_| format!("{name} {text:?} is no hexadecimal number"))
 }
@@ -174,6 +190,14 @@ mod tests {
     }
 
     #[test]
+    fn what_an_smmu_can_do_is_in_its_bits() {
+        assert_eq!(abilities(0x107b), Abilities::QEMU);
+        let other = Abilities { stage2: false, always_stalls: true, ranges: false, ..Abilities::QEMU };
+        let other = Abilities { substream_bits: 4, asid_bits: 8, granules: [true, false, true], ..other };
+        assert_eq!(abilities(0x4_0855), other);
+    }
+
+    #[test]
     fn malformed_lines_are_refused_with_the_reason() {
         for (line, reason) in [
             ("", "no line begins with \"\""),
@@ -185,7 +209,8 @@ mod tests {
             ("call 1 2 3 0 w= c=", "no r="),
             ("call 1 2 3 0 w=1,,2 c=", "w= \"\" is no hexadecimal number"),
             ("call 1 2 3 0 w=1", "no c="),
-            ("smmu 100 1 1", "SMMU 100 is too large"),
+            ("smmu 0 1 1", "no features"),
+            ("smmu 100 1 1 1", "SMMU 100 is too large"),
             ("event 1000000000 1 1", "1000000000 is no stream"),
         ] {
             assert_eq!(Line::read(line), Err(reason.to_owned()), "{line}");

@@ -94,8 +94,8 @@ impl Replay {
             );
         }
         match line {
-            Line::Smmu { number, streams, contexts } => {
-                self.state.smmus.insert(number, Smmu::new(streams, contexts));
+            Line::Smmu { number, streams, contexts, can } => {
+                self.state.smmus.insert(number, Smmu::new(streams, contexts, can));
             }
             Line::Table { number, first } => {
                 let smmu = self.state.smmus.get_mut(&number).ok_or("a table of no SMMU")?;
@@ -302,11 +302,11 @@ impl Replay {
 
     fn event(&mut self, record: Record) -> Result<(), String> {
         let Record { stream, event: kind, iova, .. } = record;
-        match explain(&self.state, stream, kind, iova.0) {
+        match explain(&self.state, &record) {
             Explained::Yes => self.summary.events += 1,
             Explained::NotModelled => self.summary.unmodelled_events += 1,
             Explained::No(why) => {
-                if !self.past.iter().any(|past| explain(past, stream, kind, iova.0) == Explained::Yes) {
+                if !self.past.iter().any(|past| explain(past, &record) == Explained::Yes) {
                     let name = sluice_abi::smmu::event::name(kind).unwrap_or("an event of unknown type");
                     return Err(format!(
                         "stream {stream} caused {name} at {:#x}: {why}, nor was it otherwise lately",

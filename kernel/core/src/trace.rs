@@ -4,7 +4,7 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `smmu NUMBER STREAMS CONTEXTS` | an SMMU at boot |
+//! | `smmu NUMBER STREAMS CONTEXTS FEATURES` | an SMMU at boot, and what it can do, see below |
 //! | `table NUMBER FIRST` | a stream table made at boot, for 256 streams |
 //! | `cap SLOT WORD0 WORD1` | an initial capability, packed as [`crate::cap::raw`] says |
 //! | `start THREAD` | boot is over; the root thread runs |
@@ -22,12 +22,16 @@
 //! RESULT is 0, the error's number, or `p` for a system call that an interrupt made start over. WORDS are the message
 //! words the caller sent (at most [`WORDS`]) or was answered, SLOTS the slots its extra capabilities are in. Registers of
 //! threads are not logged.
+//!
+//! FEATURES of an SMMU, by bit: 0 stage 1, 1 stage 2, 2 whatever faults stalls, 3 invalidation of ranges, 4 to 6 granules of 4,
+//! 16 and 64 KiB; \[15:8\] bits of an ASID, \[23:16\] of a SubstreamID.
 
 use core::fmt;
 
 use sluice_abi::smmu::Record;
 use sluice_abi::smmu::StreamId;
 use sluice_abi::{MessageInfo, USER_CONTEXT_WORDS};
+use sluice_smmu::{Features, Smmu, StallModel};
 
 use crate::Kernel;
 use crate::cap::Cap;
@@ -165,9 +169,10 @@ impl<H: Hal> Kernel<H> {
         }
     }
 
-    pub(crate) fn trace_smmu(&self, number: u8, streams: u64, contexts: u32) {
+    pub(crate) fn trace_smmu(&self, number: u8, driver: &Smmu, contexts: u32) {
         if self.hal.is_tracing() {
-            self.hal.trace(format_args!("smmu {number:x} {streams:x} {contexts:x}"));
+            let (streams, features) = (driver.streams(), feature_bits(driver.features()));
+            self.hal.trace(format_args!("smmu {number:x} {streams:x} {contexts:x} {features:x}"));
         }
     }
 
@@ -192,4 +197,13 @@ impl<H: Hal> Kernel<H> {
         }
         self.hal.trace(format_args!("start {:x}", thread.at().0));
     }
+}
+
+fn feature_bits(features: &Features) -> u32 {
+    let always = features.stall_model == StallModel::Always;
+    let flags = [features.stage1, features.stage2, always, features.range_invalidation];
+    // The granule of 4 KiB is a condition for using an SMMU at all.
+    let flags = flags.into_iter().chain([true, features.granule_16k, features.granule_64k]);
+    let flags = flags.zip(0..).fold(0, |bits, (flag, bit)| bits | u32::from(flag) << bit);
+    flags | features.asid_bits << 8 | features.ssid_bits << 16
 }

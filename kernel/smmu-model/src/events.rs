@@ -73,6 +73,11 @@ fn stream_word(kind: u64, transaction: &Transaction) -> u64 {
 }
 
 impl Model {
+    /// Reports these global errors, as bits of GERROR, and goes on as if nothing had happened.
+    pub fn raise(&self, errors: u32) {
+        self.state.borrow_mut().registers.raise(errors);
+    }
+
     /// Writes a record as the SMMU would, whatever it says.
     pub fn record(&self, words: [u64; 4]) {
         self.state.borrow_mut().record(words);

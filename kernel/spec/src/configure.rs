@@ -4,7 +4,7 @@ use sluice_abi::{PhysAddr, ipc_buffer};
 
 use crate::cnode::with_data;
 use crate::step::Stepped;
-use crate::{Cap, Refused, Slot, State, ThreadSlot};
+use crate::{Asid, Cap, Refused, Slot, State, ThreadSlot};
 
 /// The new capability and address space of a thread.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -86,9 +86,13 @@ impl State {
             return Err(Refused::IllegalOperation);
         };
         match self.derived_with(space.vspace, space.vspace_data)? {
-            Some(vspace @ Cap::VSpace { asid: Some(_), .. }) => Ok([cspace, vspace]),
+            Some(vspace @ Cap::VSpace { asid: Some(asid), .. }) if !self.is_for_devices(asid) => Ok([cspace, vspace]),
             _ => Err(Refused::IllegalOperation),
         }
+    }
+
+    fn is_for_devices(&self, asid: Asid) -> bool {
+        self.spaces.get(&asid).is_some_and(|space| space.for_devices)
     }
 
     fn derived_with(&self, source: Slot, data: u64) -> Result<Option<Cap>, Refused> {

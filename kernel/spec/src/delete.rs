@@ -141,10 +141,15 @@ impl State {
         }
     }
 
-    /// What else a slot stood for: a thread without a buffer has nothing in it, an unbound stream is in no quarantine.
+    /// What else a slot stood for: a thread without a buffer has nothing in it, an unbound stream is in no quarantine, a
+    /// context without a space has no stage 1.
     fn forget_with(&mut self, slot: Slot) {
         if let Slot::Thread { thread, which: ThreadSlot::Buffer } = slot {
             self.lose_buffer(thread);
+        }
+        // A stage 1 is made of addresses of the space that goes.
+        if let Slot::Translation(context) = slot {
+            self.stage1.remove(&context);
         }
         if let Slot::Binding(stream) = slot
             && let Some(faults) = self.faults.get_mut(&stream)

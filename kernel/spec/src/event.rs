@@ -23,6 +23,15 @@ pub enum Event {
     Reports(Vec<Record>),
     /// The running thread, a guest, does something without the kernel.
     Guest(Deed),
+    /// An SMMU reports errors of its own, as bits of GERROR.
+    Fails {
+        /// Which.
+        smmu: u8,
+        /// The bits.
+        errors: u64,
+        /// Whether it translates no more.
+        gives_up: bool,
+    },
     /// Time passes.
     Tick,
 }
@@ -64,6 +73,7 @@ impl State {
             (Event::Fault(fault), Some(thread)) => happening.raise(thread, *fault),
             (Event::Interrupt(intid), _) => happening.interrupted(*intid),
             (Event::Reports(records), _) => records.iter().for_each(|record| happening.state.reported(*record)),
+            (Event::Fails { smmu, errors, gives_up }, _) => happening.state.failed(*smmu, *errors, *gives_up),
             (Event::Guest(_) | Event::Tick, _) | (_, None) => {}
         }
         happening

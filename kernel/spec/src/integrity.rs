@@ -7,7 +7,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{PhysAddr, VirtAddr};
+use sluice_abi::{PhysAddr, Register, VirtAddr};
 
 use crate::{Asid, Cap, Doing, Mapping, Object, ObjectName, Slot, State, ThreadSlot};
 
@@ -26,6 +26,12 @@ pub enum Trespass {
     Faults(StreamId),
     /// Of what is remembered of a context's latest fault.
     Latest(ContextId),
+    /// Of a context's stage 1.
+    Stage1(ContextId),
+    /// Of whether a stream reaches all memory.
+    Bypass(StreamId),
+    /// Of an SMMU itself: whether it is up, and its errors.
+    Smmu(u8),
     /// Of whether an interrupt is in service.
     Interrupt(u32),
 }
@@ -50,7 +56,7 @@ pub fn trespasses(before: &State, caller: PhysAddr, after: &State) -> Vec<Trespa
     }
     let objects: BTreeSet<_> = before.objects.keys().chain(after.objects.keys()).copied().collect();
     for at in objects {
-        let (old, new) = (before.objects.get(&at), after.objects.get(&at));
+        let (old, new) = (before.objects.get(&at).map(settled), after.objects.get(&at).map(settled));
         if old != new && !domain.may_change_object(before, at) {
             found.push(Trespass::Object(at));
         }
@@ -58,6 +64,18 @@ pub fn trespasses(before: &State, caller: PhysAddr, after: &State) -> Vec<Trespa
     found.extend(mapping_trespasses(before, &domain, after));
     found.extend(device_trespasses(before, &domain, after));
     found
+}
+
+/// An object, where a thread that starts over has begun to: that it gets to run is nobody's doing.
+fn settled(object: &Object) -> Object {
+    let mut object = object.clone();
+    if let Object::Thread(thread) = &mut object
+        && thread.doing == Doing::StartingOver
+    {
+        thread.next = thread.registers.get(Register::Pc);
+        thread.doing = Doing::Running;
+    }
+    object
 }
 
 fn device_trespasses(before: &State, domain: &Domain, after: &State) -> Vec<Trespass> {
@@ -75,6 +93,27 @@ fn device_trespasses(before: &State, domain: &Domain, after: &State) -> Vec<Tres
         let changed = before.latest.get(&context) != after.latest.get(&context);
         if changed && !domain.has_object(before, ObjectName::Context(context)) {
             found.push(Trespass::Latest(context));
+        }
+    }
+    let contexts: BTreeSet<_> = before.stage1.keys().chain(after.stage1.keys()).copied().collect();
+    for context in contexts {
+        let changed = before.stage1.get(&context) != after.stage1.get(&context);
+        let lost = domain.has(&Slot::Translation(context)) && !after.stage1.contains_key(&context);
+        if changed && !lost && !domain.has_object(before, ObjectName::Context(context)) {
+            found.push(Trespass::Stage1(context));
+        }
+    }
+    let control = domain.caps(before).any(|cap| cap == Cap::SidControl);
+    for stream in before.bypassed.symmetric_difference(&after.bypassed) {
+        let ends = before.bypassed.contains(stream);
+        if !(domain.has_object(before, ObjectName::Stream(*stream)) && (ends || control)) {
+            found.push(Trespass::Bypass(*stream));
+        }
+    }
+    for (number, smmu) in &before.smmus {
+        let own = |smmu: &crate::Smmu| (smmu.up, smmu.errors, smmu.rejected);
+        if !control && after.smmus.get(number).map(own) != Some(own(smmu)) {
+            found.push(Trespass::Smmu(*number));
         }
     }
     for intid in before.interrupts.in_service.symmetric_difference(&after.interrupts.in_service) {

@@ -44,6 +44,10 @@ pub enum Invocation {
     GetGlobalFault { control: Slot, smmu: u64 },
     ClearGlobalFault { control: Slot, smmu: u64 },
     GetEventq { control: Slot, smmu: u64 },
+    SkipCmdqError { control: Slot, smmu: u64 },
+    InitSmmu { control: Slot, smmu: u64 },
+    DisableSmmu { control: Slot, smmu: u64 },
+    BypassStream { control: Slot, sid: Slot },
     GetCb { control: Slot, smmu: u8, cb: u32, dest: Slot },
     InvalidateAll { control: Slot, smmu: u64 },
     BindCb { sid: Slot, cb: Slot },
@@ -54,6 +58,9 @@ pub enum Invocation {
     AssignVspace { cb: Slot, vspace: Slot },
     UnassignVspace(Slot),
     InvalidateContext(Slot),
+    AssignCdTable { cb: Slot, words: [u64; 2] },
+    UnassignCdTable(Slot),
+    InvalidateStage1 { cb: Slot, words: Vec<u64> },
     GetContextFault(Slot),
     ClearContextFault(Slot),
 
@@ -93,6 +100,7 @@ impl Invocation {
             | Self::TableMap { table: invoked, vspace: other, .. }
             | Self::AssignAsid { pool: invoked, vspace: other }
             | Self::BindCb { sid: invoked, cb: other }
+            | Self::BypassStream { control: invoked, sid: other }
             | Self::AssignVspace { cb: invoked, vspace: other }
             | Self::BindNotification { thread: invoked, notification: other }
             | Self::GetSid { control: invoked, dest: other, .. }
@@ -132,12 +140,18 @@ impl Invocation {
             | Self::GetGlobalFault { control: slot, .. }
             | Self::ClearGlobalFault { control: slot, .. }
             | Self::GetEventq { control: slot, .. }
+            | Self::SkipCmdqError { control: slot, .. }
+            | Self::InitSmmu { control: slot, .. }
+            | Self::DisableSmmu { control: slot, .. }
             | Self::InvalidateAll { control: slot, .. }
             | Self::UnbindCb(slot)
             | Self::GetFault(slot)
             | Self::ClearFault(slot)
             | Self::UnassignVspace(slot)
             | Self::InvalidateContext(slot)
+            | Self::AssignCdTable { cb: slot, .. }
+            | Self::UnassignCdTable(slot)
+            | Self::InvalidateStage1 { cb: slot, .. }
             | Self::GetContextFault(slot)
             | Self::ClearContextFault(slot)
             | Self::ReadRegisters { thread: slot, .. }

@@ -16,7 +16,7 @@
 //! - It never calls the kernel and the kernel never calls it. Only tests see both.
 //!
 //! What is *not* here: the contents of memory (a thread that waits leaves its IPC buffer alone), turns among threads of
-//! the same priority, floating point, what addresses lead to within a guest, and errors of the SMMUs themselves.
+//! the same priority, floating point, what addresses lead to within a guest, and what a holder's stage 1 says.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -50,7 +50,9 @@ mod report;
 mod retype;
 mod schedule;
 mod signal;
+mod smmu;
 mod space;
+mod stage1;
 mod state;
 mod step;
 mod stream;
@@ -70,15 +72,15 @@ pub use invocation::Invocation;
 pub use message::{Request, rights};
 pub use name::{Asid, ObjectName, Slot, ThreadSlot};
 pub use object::Object;
-pub use reach::Reached;
+pub use reach::{Reach, Reached};
 pub use refused::Refused;
 pub use registers::Registers;
 pub use report::{Faults, KEPT, LatestFault};
 pub use schedule::Turn;
+pub use smmu::{Abilities, RejectedCommand, Smmu};
 pub use space::{Page, Space};
 pub use state::{Held, State};
 pub use step::{Answer, Refusal, step};
-pub use stream::Smmu;
 pub use thread::{Doing, Fault, Sending, Thread};
 pub use transfer::{Buffer, ReceivePath};
 pub use vcpu::Vcpu;

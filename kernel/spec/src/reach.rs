@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeSet;
 
-use sluice_abi::smmu::{ContextId, StreamId};
+use sluice_abi::smmu::{CdTable, ContextId, StreamId};
 use sluice_abi::{Iova, PAGE_SIZE, PhysAddr};
 
 use crate::{Cap, Slot, Space, State};
@@ -38,6 +38,15 @@ impl Space {
     }
 }
 
+/// What a device can reach.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// All memory, by its own addresses.
+    Everything,
+    /// These pages.
+    Pages(BTreeSet<Reached>),
+}
+
 impl State {
     /// The address space a context translates with.
     #[must_use]
@@ -46,13 +55,31 @@ impl State {
         self.spaces.get(&asid).filter(|space| space.root == root)
     }
 
-    /// Everything a stream reaches: the pages of its context's address space, or, without one or in quarantine, nothing.
+    /// The stage 1 before the pages that a stream reaches, if its context has one.
     #[must_use]
-    pub fn dma_reach(&self, stream: StreamId) -> BTreeSet<Reached> {
-        let Some(Cap::Cb(context)) = self.cap(Slot::Binding(stream)) else { return BTreeSet::new() };
-        if !self.translates(stream) {
-            return BTreeSet::new();
+    pub fn stage1_before(&self, stream: StreamId) -> Option<CdTable> {
+        let Some(Cap::Cb(context)) = self.cap(Slot::Binding(stream)) else { return None };
+        self.stage1.get(&context).copied()
+    }
+
+    /// Everything a stream reaches: the pages of its context's address space, or all memory where somebody chose that; and
+    /// nothing without either, in quarantine, and while its SMMU is down.
+    ///
+    /// With a [stage 1](Self::stage1_before) this is the most that it may reach, by the addresses that stage 1 gives: which
+    /// of them the device gets to, and how it calls them, is for the holder to say.
+    #[must_use]
+    pub fn dma_reach(&self, stream: StreamId) -> Reach {
+        let nothing = Reach::Pages(BTreeSet::new());
+        if !self.smmus.get(&stream.smmu).is_some_and(|smmu| smmu.up) {
+            return nothing;
         }
-        self.space_of(context).map(Space::reach).unwrap_or_default()
+        if self.bypassed.contains(&stream) {
+            return Reach::Everything;
+        }
+        let Some(Cap::Cb(context)) = self.cap(Slot::Binding(stream)) else { return nothing };
+        if !self.translates(stream) {
+            return nothing;
+        }
+        Reach::Pages(self.space_of(context).map(Space::reach).unwrap_or_default())
     }
 }

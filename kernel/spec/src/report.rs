@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use sluice_abi::smmu::{ContextId, Record, SmmuState, StreamId};
+use sluice_abi::smmu::{ContextId, Record, StreamId};
 
 use crate::step::{Answer, Stepped};
 use crate::{Cap, Refused, Slot, Smmu, State};
@@ -75,25 +75,6 @@ impl State {
         Ok(Answer { state: after, words })
     }
 
-    /// Errors of the SMMU itself: nothing the kernel does causes any.
-    pub(crate) fn get_global_fault(&self, control: Slot, smmu: u64) -> Stepped {
-        self.invoked_smmu(control, smmu)?;
-        // The last word says that it translates.
-        Ok(Answer { state: self.clone(), words: alloc::vec![0, 0, 0, 0, SmmuState::Translating as u64] })
-    }
-
-    /// Clears such errors, or invalidates what an SMMU has cached: neither changes what anybody can reach.
-    pub(crate) fn of_smmu(&self, control: Slot, smmu: u64) -> Stepped {
-        self.invoked_smmu(control, smmu)?;
-        Ok(self.changed(|_| {}))
-    }
-
-    fn invoked_smmu(&self, control: Slot, smmu: u64) -> Result<u8, Refused> {
-        let number = u8::try_from(smmu).ok().filter(|number| self.smmus.contains_key(number));
-        let is_control = matches!(self.invoked(control)?, Cap::SidControl | Cap::CbControl);
-        if is_control { number.ok_or(Refused::InvalidArgument(0)) } else { Err(Refused::IllegalOperation) }
-    }
-
     pub(crate) fn get_fault(&self, sid: Slot) -> Stepped {
         let stream = self.invoked_stream(sid)?;
         let mut words = Vec::new();
@@ -139,7 +120,7 @@ impl State {
         Ok(self.changed(|_| {}))
     }
 
-    fn invoked_context(&self, cb: Slot) -> Result<ContextId, Refused> {
+    pub(crate) fn invoked_context(&self, cb: Slot) -> Result<ContextId, Refused> {
         if let Cap::Cb(context) = self.invoked(cb)? { Ok(context) } else { Err(Refused::IllegalOperation) }
     }
 

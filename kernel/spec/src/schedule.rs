@@ -7,7 +7,7 @@ use alloc::collections::BTreeSet;
 
 use sluice_abi::{PhysAddr, Register};
 
-use crate::{Doing, State};
+use crate::{Cap, Doing, Slot, State, ThreadSlot};
 
 /// What became of the turn of the thread that ran.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,9 +41,16 @@ impl State {
         }
     }
 
-    /// Lets a thread run; one that starts over goes back to the instruction that led it into the kernel.
+    /// Lets a thread run, in its address space; one that starts over goes back to the instruction that led it into the
+    /// kernel.
     pub fn run(&mut self, thread: Option<PhysAddr>) {
         self.running = thread;
+        if let Some(Cap::VSpace { root, asid: Some(asid) }) =
+            thread.and_then(|thread| self.cap(Slot::Thread { thread, which: ThreadSlot::VSpace }))
+            && let Some(space) = self.spaces.get_mut(&asid).filter(|space| space.root == root && !space.for_devices)
+        {
+            space.walked = true;
+        }
         if let Some(thread) = thread.and_then(|thread| self.thread_mut(thread))
             && thread.doing == Doing::StartingOver
         {

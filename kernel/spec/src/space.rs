@@ -49,13 +49,17 @@ pub struct Space {
     pub tables: BTreeMap<(u8, VirtAddr), PhysAddr>,
     /// Pages, by their first address.
     pub pages: BTreeMap<VirtAddr, Page>,
+    /// Whether it is for devices alone, for good: it was given to an SMMU whose tables a CPU cannot walk.
+    pub for_devices: bool,
+    /// Whether a CPU has used it.
+    pub walked: bool,
 }
 
 impl Space {
     /// One without anything.
     #[must_use]
     pub const fn empty(root: PhysAddr) -> Self {
-        Self { root, tables: BTreeMap::new(), pages: BTreeMap::new() }
+        Self { root, tables: BTreeMap::new(), pages: BTreeMap::new(), for_devices: false, walked: false }
     }
 
     /// The level a walk for `at` comes to.

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use sluice_abi::PhysAddr;
-use sluice_abi::smmu::{ContextId, STREAM_TABLE_SPLIT, StreamId};
+use sluice_abi::smmu::{CdTable, ContextId, STREAM_TABLE_SPLIT, StreamId};
 
 use crate::{Asid, Cap, Faults, Interrupts, LatestFault, Object, ObjectName, Slot, Smmu, Space, Virtualization};
 
@@ -40,6 +40,10 @@ pub struct State {
     pub virtualization: Virtualization,
     /// SMMUs, by number.
     pub smmus: BTreeMap<u8, Smmu>,
+    /// Descriptors of a holder's own, for the contexts that have a stage 1 before stage 2.
+    pub stage1: BTreeMap<ContextId, CdTable>,
+    /// Streams that somebody let reach all memory.
+    pub bypassed: BTreeSet<StreamId>,
     /// What is remembered of streams that faulted, or whose faults somebody watches.
     pub faults: BTreeMap<StreamId, Faults>,
     /// The latest fault of any stream of a context.
@@ -82,13 +86,13 @@ impl State {
         self.smmus.get(&stream.smmu).is_some_and(|smmu| smmu.tables.contains(&first_of_table(stream.sid)))
     }
 
-    /// Streams whose hidden slots are in use.
+    /// Streams that anything is remembered of.
     pub(crate) fn used_streams(&self) -> BTreeSet<StreamId> {
         let of = |slot: &Slot| match slot {
             Slot::Binding(stream) | Slot::Handler(stream) => Some(*stream),
             Slot::Node { .. } | Slot::Thread { .. } | Slot::Translation(_) | Slot::Interrupt(_) => None,
         };
-        self.slots.keys().filter_map(of).chain(self.faults.keys().copied()).collect()
+        self.slots.keys().filter_map(of).chain(self.faults.keys().chain(&self.bypassed).copied()).collect()
     }
 }
 

@@ -99,9 +99,12 @@ impl State {
             Invocation::MapStreamTable { control, table, first } => self.map_stream_table(control, table, first),
             Invocation::GetGlobalFault { control, smmu } => self.get_global_fault(control, smmu),
             Invocation::GetEventq { control, smmu } => self.get_eventq(control, smmu),
-            Invocation::ClearGlobalFault { control, smmu } | Invocation::InvalidateAll { control, smmu } => {
-                self.of_smmu(control, smmu)
-            }
+            Invocation::ClearGlobalFault { control, smmu } => self.clear_global_fault(control, smmu),
+            Invocation::SkipCmdqError { control, smmu } => self.skip_rejected(control, smmu),
+            Invocation::InitSmmu { control, smmu } => self.init_smmu(control, smmu),
+            Invocation::DisableSmmu { control, smmu } => self.disable_smmu(control, smmu),
+            Invocation::BypassStream { control, sid } => self.bypass_stream(control, sid),
+            Invocation::InvalidateAll { control, smmu } => self.invalidate_all(control, smmu),
             Invocation::GetCb { control, smmu, cb, dest } => self.get_cb(control, smmu, cb, dest),
             Invocation::BindCb { sid, cb } => self.bind_cb(sid, cb),
             Invocation::UnbindCb(sid) => self.unbind_cb(sid),
@@ -113,6 +116,9 @@ impl State {
             Invocation::AssignVspace { cb, vspace } => self.assign_vspace(cb, vspace),
             Invocation::UnassignVspace(cb) => self.unassign_vspace(cb),
             Invocation::InvalidateContext(cb) => self.invalidate_context(cb),
+            Invocation::AssignCdTable { cb, words } => self.assign_cd_table(cb, words),
+            Invocation::UnassignCdTable(cb) => self.unassign_cd_table(cb),
+            Invocation::InvalidateStage1 { cb, ref words } => self.invalidate_stage1(cb, words),
             Invocation::GetContextFault(cb) => self.get_context_fault(cb),
             Invocation::ClearContextFault(cb) => self.clear_context_fault(cb),
             Invocation::Configure { thread, space, buffer } => self.configure(thread, space, buffer),

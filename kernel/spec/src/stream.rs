@@ -1,37 +1,13 @@
 //! Streams and contexts. Each binding is a derived capability in a hidden slot, and nothing else.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use sluice_abi::LookupFailure;
-use sluice_abi::smmu::{ContextId, Record, STREAM_TABLE_SPLIT, StreamId};
+use sluice_abi::smmu::{ContextId, STREAM_TABLE_SPLIT, StreamId};
 
 use crate::state::first_of_table;
 use crate::step::Stepped;
-use crate::{Cap, Faults, ObjectName, Refused, Rights, Slot, State};
-
-/// An SMMU.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Smmu {
-    /// Streams it can tell apart.
-    pub streams: u64,
-    /// Contexts it has.
-    pub contexts: u32,
-    /// First streams of the tables installed.
-    pub tables: BTreeSet<u32>,
-    /// Records of streams without a handler, oldest first.
-    pub unclaimed: Vec<Record>,
-    /// How many more there were since the latest of them.
-    pub dropped: u64,
-}
-
-impl Smmu {
-    /// One without tables, that has reported nothing.
-    #[must_use]
-    pub const fn new(streams: u64, contexts: u32) -> Self {
-        Self { streams, contexts, tables: BTreeSet::new(), unclaimed: Vec::new(), dropped: 0 }
-    }
-}
+use crate::{Cap, Faults, ObjectName, Refused, Rights, Slot, Space, State};
 
 impl State {
     fn known_stream(&self, stream: StreamId) -> Result<(), Refused> {
@@ -95,6 +71,7 @@ impl State {
     pub(crate) fn end_stream(&mut self, stream: StreamId) {
         self.delete(Slot::Binding(stream));
         self.delete(Slot::Handler(stream));
+        self.bypassed.remove(&stream);
         self.faults.remove(&stream);
     }
 
@@ -121,14 +98,41 @@ impl State {
         if context.smmu != stream.smmu || self.cap(Slot::Translation(context)).is_none() {
             return Err(Refused::InvalidCapability(1));
         }
-        self.expect_empty(Slot::Binding(stream))?;
+        self.expect_unbound(stream)?;
         Ok(self.changed(|after| after.insert_copy(cb, Cap::Cb(context), Slot::Binding(stream))))
     }
 
     pub(crate) fn unbind_cb(&self, sid: Slot) -> Stepped {
         let stream = self.invoked_stream(sid)?;
-        self.expect_held(Slot::Binding(stream))?;
-        Ok(self.changed(|after| after.delete(Slot::Binding(stream))))
+        if self.expect_unbound(stream).is_ok() {
+            return Err(Refused::IllegalOperation);
+        }
+        Ok(self.changed(|after| {
+            after.delete(Slot::Binding(stream));
+            after.bypassed.remove(&stream);
+        }))
+    }
+
+    /// That a stream is neither bound nor bypasses.
+    fn expect_unbound(&self, stream: StreamId) -> Result<(), Refused> {
+        if self.bypassed.contains(&stream) {
+            Err(Refused::DeleteFirst)
+        } else {
+            self.expect_empty(Slot::Binding(stream))
+        }
+    }
+
+    /// Lets a stream reach all memory: for whoever has both the stream and the power over all of them.
+    pub(crate) fn bypass_stream(&self, control: Slot, sid: Slot) -> Stepped {
+        let Cap::SidControl = self.invoked(control)? else { return Err(Refused::IllegalOperation) };
+        let stream = match self.cap(sid) {
+            Some(Cap::Sid(stream)) if self.is_covered(stream) => stream,
+            _ => return Err(Refused::InvalidCapability(1)),
+        };
+        self.expect_unbound(stream)?;
+        Ok(self.changed(|after| {
+            after.bypassed.insert(stream);
+        }))
     }
 
     pub(crate) fn set_fault_handler(&self, sid: Slot, notification: Option<Slot>, budget: u64) -> Stepped {
@@ -157,8 +161,27 @@ impl State {
         let Cap::Cb(context) = self.invoked(cb)? else { return Err(Refused::IllegalOperation) };
         let (asid, space) = self.live_space(vspace, 1)?;
         self.expect_empty(Slot::Translation(context))?;
+        let can = self.abilities(context)?;
+        if !can.translates() {
+            return Err(Refused::IllegalOperation);
+        }
+        // Without stage 2 tables have another form, which is settled while there are none.
+        let becomes = !can.stage2 && !space.for_devices;
+        if space.for_devices && can.stage2 || becomes && !self.is_untouched(space) {
+            return Err(Refused::InvalidCapability(1));
+        }
         let cap = Cap::VSpace { root: space.root, asid: Some(asid) };
-        Ok(self.changed(|after| after.insert_copy(vspace, cap, Slot::Translation(context))))
+        Ok(self.changed(|after| {
+            after.insert_copy(vspace, cap, Slot::Translation(context));
+            after.spaces.get_mut(&asid).into_iter().for_each(|space| space.for_devices |= becomes);
+        }))
+    }
+
+    /// Nothing is in it, and neither a thread nor a device has used it.
+    fn is_untouched(&self, space: &Space) -> bool {
+        let of_device =
+            |slot: &Slot| matches!(slot, Slot::Translation(context) if self.space_of(*context) == Some(space));
+        space.tables.is_empty() && space.pages.is_empty() && !space.walked && !self.slots.keys().any(of_device)
     }
 
     pub(crate) fn unassign_vspace(&self, cb: Slot) -> Stepped {

@@ -1,7 +1,7 @@
 //! SMMUs that err, and taking them down and up.
 
 use sluice_abi::smmu::SmmuState;
-use sluice_smmu::{Failure, GlobalErrors, Mode, Rejected};
+use sluice_smmu::{Failure, GlobalErrors, Mode, Rejected, Smmu};
 
 use crate::Kernel;
 use crate::hal::Hal;
@@ -62,6 +62,11 @@ impl<H: Hal> Kernel<H> {
     /// The command an SMMU rejected last, which is then forgotten. The queue has not waited for that.
     pub(crate) fn take_rejected(&self, smmu: u8) -> Option<Rejected> {
         self.smmus.unit(smmu)?.driver.take_rejected()
+    }
+
+    /// The driver of an SMMU, for checks.
+    pub fn smmu_driver(&self, smmu: u8) -> Option<&Smmu> {
+        self.smmus.unit(smmu).map(|unit| &unit.driver)
     }
 
     /// Takes an SMMU down: every stream of it aborts, and what was recorded so far is collected.

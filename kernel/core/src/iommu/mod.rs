@@ -135,7 +135,7 @@ impl<H: Hal> Kernel<H> {
             let at = PhysAddr(contexts.0 + u64::from(cb) * Context::STRIDE);
             self.hal.create::<Context>(at);
         }
-        self.trace_smmu(smmu, driver.streams(), context_count);
+        self.trace_smmu(smmu, &driver, context_count);
         self.smmus.any_non_coherent |= !driver.features().coherent;
         if let Some(unit) = self.smmus.units.get_mut(usize::from(smmu)) {
             *unit = Some(Unit {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluice_abi::smmu::{ContextId, Record, StreamId};
 use sluice_abi::{Iova, ObjectType, PhysAddr, SLOT_BITS};
 use sluice_abstract::{
-    Asid, Cap, Faults, Interrupts, LatestFault, Mapping, Object, Slot, Smmu, State, ThreadSlot, rights,
+    Asid, Cap, Faults, Interrupts, LatestFault, Mapping, Object, RejectedCommand, Slot, Smmu, State, ThreadSlot, rights,
 };
 use sluice_core::cap as concrete;
 use sluice_core::object::{
@@ -18,12 +18,13 @@ use sluice_core::object::{
     stream_shadow,
 };
 use sluice_core::{Handle, Kernel, Store};
+use sluice_smmu::Mode;
 
 pub(crate) use thread::buffer_at;
 
 use crate::boot::{
     CONTEXT_COUNT, CONTEXTS, INTERRUPTS, INTIDS, KERNEL, KERNEL_BYTES, MAINTENANCE, SMMU_EVENTS, STREAM_TABLE, TIMER,
-    VIRTUAL_TIMER,
+    VIRTUAL_TIMER, abilities,
 };
 use crate::machine::{Machine, SMMU, SMMU_BYTES};
 
@@ -55,7 +56,7 @@ pub(crate) fn abstraction(kernel: &Kernel<Machine>) -> State {
     for (base, pool) in &state.pools {
         for index in 0..512u16 {
             if let Some(entry) = machine.get(Handle::<AsidPool>::new(*pool)).entry(index.into()) {
-                state.spaces.insert(Asid(base.0 + index), space::space(machine, entry.root));
+                state.spaces.insert(Asid(base.0 + index), space::space(machine, &entry));
             }
         }
     }
@@ -73,12 +74,25 @@ pub(crate) fn abstraction(kernel: &Kernel<Machine>) -> State {
         tables: tables.keys().copied().collect(),
         unclaimed: kernel.unclaimed(0).collect(),
         dropped: kernel.unclaimed_dropped(0),
-        ..Smmu::new(512, CONTEXT_COUNT)
+        ..smmu(kernel)
     };
     state.smmus.insert(0, smmu);
     add_faults(machine, &tables, &mut state);
     assert_flags_agree(machine, &tables, &state);
     state
+}
+
+/// What the kernel knows of the SMMU itself.
+fn smmu(kernel: &Kernel<Machine>) -> Smmu {
+    let driver = kernel.smmu_driver(0).expect("an SMMU");
+    let errors = driver.global_errors(&kernel.hal);
+    let rejected = errors.rejected.map(|rejected| RejectedCommand {
+        error: rejected.error.field().into(),
+        index: rejected.index.into(),
+        words: rejected.words,
+    });
+    let (up, errors) = (driver.mode() == Mode::Enabled, errors.active.into());
+    Smmu { up, errors, rejected, ..Smmu::new(512, CONTEXT_COUNT, abilities(driver.features())) }
 }
 
 /// Tables of streams in use, by their first stream.
@@ -233,11 +247,17 @@ fn add_faults(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>, state: &mut S
             dropped: shadow.dropped.get(),
             quarantined: shadow.state.get() == StreamState::Quarantined,
         };
+        if shadow.state.get() == StreamState::Bypassed {
+            state.bypassed.insert(stream);
+        }
         if faults != Faults::default() {
             state.faults.insert(stream, faults);
         }
     }
     for (context, handle) in contexts() {
+        if let Some(table) = machine.get(handle).stage1.get() {
+            state.stage1.insert(context, table);
+        }
         let (event, iova) = machine.get(handle).last_event.get();
         if event != 0 {
             state.latest.insert(context, LatestFault { event, iova });
@@ -253,7 +273,8 @@ fn assert_flags_agree(machine: &Machine, tables: &BTreeMap<u32, PhysAddr>, state
         assert_eq!(shadow.issued.get(), exists(Cap::Sid(stream)), "{stream} is issued");
         let quarantined = state.faults.get(&stream).is_some_and(|faults| faults.quarantined);
         let Some(Cap::Cb(context)) = state.cap(Slot::Binding(stream)) else {
-            assert_eq!(shadow.state.get(), StreamState::Abort, "{stream} is not bound");
+            let aborts = matches!(shadow.state.get(), StreamState::Abort | StreamState::Bypassed);
+            assert!(aborts, "{stream} is not bound");
             continue;
         };
         let bound = shadow.state.get() == StreamState::Bound;

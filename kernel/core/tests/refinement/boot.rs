@@ -2,9 +2,11 @@
 
 use sluice_abi::smmu::StreamId;
 use sluice_abi::{PAGE_SIZE, PhysAddr};
+use sluice_abstract::Abilities;
 use sluice_core::boot::{BootMemory, Range, Ranges, RootImage};
 use sluice_core::{InterruptUse, Kernel, KernelMemory, SmmuAtBoot};
-use sluice_smmu::{Features, Memory, Smmu, memory_needed};
+use sluice_smmu::{Features, Memory, Smmu, StallModel, memory_needed};
+use sluice_smmu_model::Identity;
 
 use crate::machine::{Machine, SMMU};
 
@@ -34,6 +36,8 @@ const STREAM_TABLES: PhysAddr = PhysAddr(KERNEL + 0x3_0000);
 const STREAM_DESCRIPTORS: PhysAddr = PhysAddr(KERNEL + 0x4_0000);
 /// The SMMU's command queue.
 pub(crate) const COMMANDS: PhysAddr = PhysAddr(KERNEL + 0x5_0000);
+/// Context descriptors of the kernel's own.
+const DESCRIPTORS: PhysAddr = PhysAddr(KERNEL + 0x3_8000);
 const EVENTS: PhysAddr = PhysAddr(KERNEL + 0x6_0000);
 /// The table of the first 256 streams.
 pub(crate) const STREAM_TABLE: PhysAddr = PhysAddr(KERNEL + 0x10_0000);
@@ -46,17 +50,32 @@ const DEVICE: Range = Range { start: 0x0900_0000, end: 0x0900_1000 };
 /// First slot of the root CNode that nobody uses at boot.
 pub(crate) const FREE_SLOT: u64 = 40;
 
-/// A kernel with a running root thread.
-pub(crate) fn kernel() -> Kernel<Machine> {
+/// What an SMMU can do, as the abstract machine has it.
+pub(crate) fn abilities(features: &Features) -> Abilities {
+    let Features { stage1, stage2, asid_bits, ssid_bits, granule_16k, granule_64k, .. } = *features;
+    Abilities {
+        stage1,
+        stage2,
+        always_stalls: features.stall_model == StallModel::Always,
+        substream_bits: ssid_bits,
+        asid_bits,
+        ranges: features.range_invalidation,
+        granules: [true, granule_16k, granule_64k],
+    }
+}
+
+/// A kernel with a running root thread, and an SMMU that says it is this.
+pub(crate) fn kernel(identity: Identity) -> Kernel<Machine> {
     let memory = KernelMemory { interrupt_node: INTERRUPTS, interrupt_count: INTIDS, empty_root: EMPTY_ROOT };
-    let mut kernel = Kernel::new(Machine::new(), memory);
+    let mut kernel = Kernel::new(Machine::new(identity), memory);
     let features = Features::read(&kernel.hal, SMMU).expect("an SMMU that is supported");
     let needs = memory_needed(&features, 0x1ff);
     let memory = Memory { strtab: STREAM_DESCRIPTORS, cmdq: COMMANDS, evtq: EVENTS };
     let driver = Smmu::new(SMMU, features, needs, memory);
     driver.enable(&kernel.hal).expect("an SMMU that comes up");
     let (contexts, context_count) = (CONTEXTS, CONTEXT_COUNT);
-    let boot = SmmuAtBoot { driver, contexts, context_count, tables: STREAM_TABLES, descriptors: None };
+    let descriptors = (!features.stage2).then_some(DESCRIPTORS);
+    let boot = SmmuAtBoot { driver, contexts, context_count, tables: STREAM_TABLES, descriptors };
     kernel.add_smmu(0, boot);
     assert!(kernel.add_stream_table(StreamId { smmu: 0, sid: 0 }, STREAM_TABLE));
     let (mut free, mut devices) = (Ranges::new(), Ranges::new());

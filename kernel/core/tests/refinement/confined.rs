@@ -8,6 +8,7 @@ use sluice_abi::{ObjectType, PhysAddr, Syscall, VirtAddr};
 use sluice_abstract::{Answer, Cap, Invocation, NewBuffer, NewSpace, Rights, Slot, step, trespasses};
 
 use crate::input::{Act, Say};
+use crate::machine::IDENTITY;
 use crate::scope::{free, retype};
 use crate::system::{System, report};
 
@@ -38,7 +39,7 @@ struct Confined {
 
 impl Confined {
     fn new() -> Self {
-        let mut system = System::boot();
+        let mut system = System::boot(IDENTITY);
         system.looking = false;
         let at = |system: &System, index| free(system.node, index);
         let fixed = |system: &System, index| Slot::Node { node: system.node, index };
@@ -116,6 +117,8 @@ fn alphabet(node: PhysAddr) -> Vec<Invocation> {
     }
     all.push(Invocation::AssignVspace { cb: at(own::CB), vspace: at(own::SPACE) });
     all.push(Invocation::UnassignVspace(at(own::CB)));
+    all.push(Invocation::AssignCdTable { cb: at(own::CB), words: [PAGE.0, 0] });
+    all.push(Invocation::UnassignCdTable(at(own::CB)));
     all.push(Invocation::BindCb { sid: at(own::SID), cb: at(own::CB) });
     all.push(Invocation::UnbindCb(at(own::SID)));
     all.push(Invocation::SetFaultHandler { sid: at(own::SID), notification: Some(at(own::NOTIFICATION)), budget: 1 });
@@ -133,7 +136,7 @@ fn a_confined_thread_changes_only_what_its_authority_allows() {
     let mut open = VecDeque::from([(start.system.inputs, start.system.state, 0)]);
     let mut steps = 0;
     while let Some((inputs, state, length)) = open.pop_front() {
-        let mut system = System::after(&inputs, &state);
+        let mut system = System::after(IDENTITY, &inputs, &state);
         for invocation in alphabet(start.node) {
             if !system.act(&invocation.into()).is_some_and(|outcome| outcome.changed) {
                 continue;
@@ -142,7 +145,7 @@ fn a_confined_thread_changes_only_what_its_authority_allows() {
             if seen.insert(system.state.clone()) && length + 1 < DEPTH {
                 open.push_back((system.inputs, system.state, length + 1));
             }
-            system = System::after(&inputs, &state);
+            system = System::after(IDENTITY, &inputs, &state);
         }
     }
     report(&format!("a confined thread: all sequences to length {DEPTH}: {} states, {steps} steps", seen.len()));
@@ -163,6 +166,9 @@ fn what_others_do_is_beyond_its_authority() {
     assert!(beyond(&Invocation::Delete(fixed(slot::BOOT_INFO_FRAME))));
     assert!(beyond(&Invocation::PageUnmap(fixed(slot::BOOT_INFO_FRAME))));
     assert!(beyond(&Invocation::Revoke(fixed(slot::SID_CONTROL))));
+    let (control, at) = (fixed(slot::SID_CONTROL), |index| free(confined.system.node, index));
+    assert!(beyond(&Invocation::BypassStream { control, sid: at(10) }), "the stream is its own, the choice is not");
+    assert!(beyond(&Invocation::DisableSmmu { control, smmu: 0 }));
     assert!(beyond(&Invocation::Suspend(fixed(slot::INIT_TCB))));
     assert!(!beyond(&Invocation::Delete(Slot::Node { node: confined.node, index: own::FRAME })));
 }

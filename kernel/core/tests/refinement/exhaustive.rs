@@ -2,7 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::scope::{CAPABILITIES, DEVICES, EXITS, GUESTS, IPC, MEMORY, STREAMS, Scope, THREADS};
+use crate::scope::{
+    CAPABILITIES, DEVICES, EXITS, GUESTS, IPC, MEMORY, NO_STAGE1, SINGLE, STAGE1, STREAMS, Scope, THREADS,
+};
 use crate::system::{System, report};
 
 /// From each state less than `depth` acts away from the start, everything the world's alphabet has.
@@ -12,7 +14,7 @@ fn explore(scope: &Scope, depth: usize) {
     let mut seen = HashSet::from([start.state.clone()]);
     let mut open = VecDeque::from([(start.inputs, start.state, 0)]);
     while let Some((inputs, state, length)) = open.pop_front() {
-        let mut system = System::after(&inputs, &state);
+        let mut system = System::after(scope.identity, &inputs, &state);
         for act in (scope.alphabet)(&system) {
             let Some(outcome) = system.act(&act) else { continue };
             if outcome.changed {
@@ -20,7 +22,7 @@ fn explore(scope: &Scope, depth: usize) {
                 if seen.insert(system.state.clone()) && length + 1 < depth {
                     open.push_back((system.inputs, system.state, length + 1));
                 }
-                system = System::after(&inputs, &state);
+                system = System::after(scope.identity, &inputs, &state);
             }
         }
         effort.add(system.effort);
@@ -47,6 +49,21 @@ fn memory_agrees_in_every_short_sequence() {
 #[test]
 fn streams_agree_in_every_short_sequence() {
     explore(&STREAMS, length());
+}
+
+#[test]
+fn stage_1_agrees_in_every_short_sequence() {
+    explore(&STAGE1, length());
+}
+
+#[test]
+fn the_lack_of_stage_1_agrees_in_every_short_sequence() {
+    explore(&NO_STAGE1, length() - 1);
+}
+
+#[test]
+fn one_stage_agrees_in_every_short_sequence() {
+    explore(&SINGLE, length());
 }
 
 #[test]

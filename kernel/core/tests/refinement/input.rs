@@ -2,14 +2,22 @@
 
 use sluice_abi::smmu::{Record, StreamId, event};
 use sluice_abi::{Iova, MessageInfo, PhysAddr, Register, Syscall, VirtAddr, ipc_buffer};
-use sluice_abstract::{Buffer, Cap, Deed, Event, Fault, Invocation, ReceivePath, Slot, State, Turn};
+use sluice_abstract::{Buffer, Cap, Deed, Event, Fault, Invocation, ReceivePath, RejectedCommand, Slot, State, Turn};
 use sluice_core::object::Fault as ConcreteFault;
 use sluice_core::{Kernel, VgicRegister};
 use sluice_paging::TableMemory;
+use sluice_smmu::Bus;
+use sluice_smmu::regs::offset;
+use sluice_smmu_model::Faults;
 
 use crate::abstraction::buffer_at;
 use crate::boot::{SMMU_EVENTS, TIMER};
-use crate::machine::{Machine, list};
+use crate::machine::{Machine, SMMU, list};
+
+/// GERROR.SFM (IHI 0070, 6.3.19).
+const SERVICE_FAILURE: u32 = 1 << 8;
+/// Of CMDQ_PROD: the entry of a queue as large as boot makes it.
+const COMMAND_INDEX: u32 = (1 << 10) - 1;
 
 /// Where a thread goes on after whatever it does.
 pub(crate) const NEXT: u64 = 0x40_0104;
@@ -65,6 +73,12 @@ pub(crate) enum Act {
     Guest(Deed),
     /// A device reads or writes, and its SMMU reports what it has to.
     Access { stream: StreamId, iova: Iova, write: bool },
+    /// The running thread asks for this, and the SMMU does not understand commands with this opcode meanwhile.
+    Rejecting { invocation: Invocation, command: u64 },
+    /// Somebody writes a word of memory that is its own.
+    Write { at: PhysAddr, value: u64 },
+    /// The SMMU reports that it works no more.
+    GiveUp,
     /// Time passes.
     Tick,
 }
@@ -83,6 +97,9 @@ pub(crate) enum Input {
     Interrupt(u32),
     Guest(Deed),
     Access { sid: u32, iova: Iova, write: bool },
+    Rejecting { say: Say, command: u64 },
+    Write { at: PhysAddr, value: u64 },
+    GiveUp,
     Tick,
 }
 
@@ -90,7 +107,7 @@ impl Input {
     /// What happens in the abstract machine, where the running thread's registers are prepared for it.
     pub(crate) fn event(&self, state: &mut State) -> Event {
         match self {
-            Self::Say(say) => {
+            Self::Say(say) | Self::Rejecting { say, .. } => {
                 let running = state.running.expect("a running thread");
                 let readable = matches!(
                     state.cap(Slot::Thread { thread: running, which: sluice_abstract::ThreadSlot::Buffer }),
@@ -108,6 +125,8 @@ impl Input {
             Self::Access { sid, iova, write } => {
                 Event::Reports(reported(state, *sid, *iova, *write).into_iter().collect())
             }
+            Self::Write { .. } => Event::Reports(vec![]),
+            Self::GiveUp => Event::Fails { smmu: 0, errors: SERVICE_FAILURE.into(), gives_up: true },
             Self::Tick => Event::Tick,
         }
     }
@@ -117,7 +136,14 @@ impl Input {
         match self {
             Self::Say(say) if say.number == Syscall::Yield.word() => Turn::Given,
             Self::Tick => Turn::Open,
-            Self::Say(_) | Self::Fault(_) | Self::Interrupt(_) | Self::Guest(_) | Self::Access { .. } => Turn::Kept,
+            Self::Say(_)
+            | Self::Fault(_)
+            | Self::Interrupt(_)
+            | Self::Guest(_)
+            | Self::Access { .. }
+            | Self::Rejecting { .. }
+            | Self::Write { .. }
+            | Self::GiveUp => Turn::Kept,
         }
     }
 
@@ -145,8 +171,37 @@ impl Input {
                 let _ = kernel.hal.model.access(*sid, *iova, *write);
                 kernel.enter_interrupt(SMMU_EVENTS);
             }
+            Self::Rejecting { say, command } => {
+                kernel.hal.model.inject(Faults { rejected_opcode: Some(*command), ..Faults::default() });
+                speak(kernel, say);
+                kernel.enter_syscall();
+                kernel.hal.model.inject(Faults::default());
+            }
+            Self::Write { at, value } => kernel.hal.model.store(*at, *value),
+            Self::GiveUp => {
+                kernel.hal.model.raise(SERVICE_FAILURE);
+                kernel.enter_interrupt(SMMU_EVENTS);
+            }
             Self::Tick => kernel.enter_interrupt(TIMER),
         }
+    }
+
+    /// In the state after this, what it makes the SMMU reject. The kernel, before it, has said nothing yet: the command is
+    /// the first one, for the context whose invalidation is asked for.
+    pub(crate) fn add_rejection(&self, after: &mut State, kernel: &Kernel<Machine>) {
+        let Self::Rejecting { say, command } = self else { return };
+        let accepted = after.running.and_then(|thread| after.thread(thread));
+        let accepted = accepted.is_some_and(|thread| thread.registers.get(Register::X(1)) >> 12 == 0);
+        let Some(Cap::Cb(context)) = after.running.and_then(|thread| after.cap(after.lookup(thread, say.cptr).ok()?))
+        else {
+            return;
+        };
+        if !accepted || !after.smmus.get(&0).is_some_and(|smmu| smmu.up) {
+            return;
+        }
+        let index = kernel.hal.model.read32(SMMU.offset(offset::CMDQ_PROD)) & COMMAND_INDEX;
+        let words = [u64::from(context.cb) << 32 | command, 0];
+        after.command_rejected(0, RejectedCommand { error: 1, index: index.into(), words });
     }
 }
 
@@ -211,22 +266,30 @@ pub(crate) fn forget_abstractly(state: &mut State) {
 /// What an SMMU has to report of an access.
 fn reported(state: &State, sid: u32, iova: Iova, write: bool) -> Option<Record> {
     let stream = StreamId { smmu: 0, sid };
+    if !state.smmus.get(&0)?.up {
+        return None;
+    }
     if !state.is_covered(stream) {
         return Some(Record { event: event::C_BAD_STREAMID, stream, iova: Iova(0), ipa: 0, flags: 0, dropped: 0 });
     }
     let Some(Cap::Cb(context)) = state.cap(Slot::Binding(stream)) else { return None };
     let space = state.space_of(context)?;
+    let smmu = state.smmus.get(&0)?;
     if state.faults.get(&stream).is_some_and(|faults| faults.quarantined) {
         return None;
     }
     let event = match space.page_at(VirtAddr(iova.0)) {
         None => event::F_TRANSLATION,
         Some((_, page)) if if write { page.rights.write } else { page.rights.read } => return None,
+        // Tables of stage 1 cannot say "no reads"; a page without rights has its access flag clear there.
+        Some((_, page)) if !smmu.can.stage2 && !page.rights.read => event::F_ACCESS,
         Some(_) => event::F_PERMISSION,
     };
     let read = if write { 0 } else { Record::READ };
-    let flags = read | Record::STAGE2 | 2 << Record::CLASS_SHIFT;
-    Some(Record { event, stream, iova, ipa: iova.0 & !0xfff, flags, dropped: 0 })
+    // Where there is stage 2 there are intermediate addresses.
+    let (stage, ipa) = if smmu.can.stage2 { (Record::STAGE2, iova.0 & !0xfff) } else { (0, 0) };
+    let flags = read | stage | 2 << Record::CLASS_SHIFT;
+    Some(Record { event, stream, iova, ipa, flags, dropped: 0 })
 }
 
 /// A word of somebody's buffer.

@@ -21,7 +21,10 @@ pub(crate) const SMMU: PhysAddr = PhysAddr(0x0905_0000);
 /// Bytes of them: two pages of 64 KiB.
 pub(crate) const SMMU_BYTES: u64 = 0x2_0000;
 /// QEMU's SMMU, with 512 streams.
-const IDENTITY: Identity = Identity { idr1: Identity::QEMU.idr1 & !0x3f | 9, ..Identity::QEMU };
+pub(crate) const IDENTITY: Identity = Identity { idr1: Identity::QEMU.idr1 & !0x3f | 9, ..Identity::QEMU };
+/// As that, but for the stages: IDR0.S1P and IDR0.S2P.
+pub(crate) const STAGE1_ONLY: Identity = Identity { idr0: IDENTITY.idr0 & !1, ..IDENTITY };
+pub(crate) const STAGE2_ONLY: Identity = Identity { idr0: IDENTITY.idr0 & !2, ..IDENTITY };
 
 /// The SMMU's command queue.
 const COMMANDS: std::ops::Range<u64> = crate::boot::COMMANDS.0..crate::boot::COMMANDS.0 + 0x1_0000;
@@ -92,9 +95,9 @@ impl Interrupts {
 }
 
 impl Machine {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(identity: Identity) -> Self {
         Self {
-            model: Model::new(SMMU, IDENTITY),
+            model: Model::new(SMMU, identity),
             objects: Objects::default(),
             tlb: Tlb::default(),
             watch: RefCell::new(None),

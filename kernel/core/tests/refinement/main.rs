@@ -17,6 +17,7 @@ mod preempted;
 mod random;
 mod scope;
 mod seeded;
+mod stage1;
 mod system;
 mod watch;
 

@@ -184,6 +184,23 @@ impl Caller<'_> {
             Invocation::GetEventq { control, smmu } => {
                 (self.cptr(control)?, Label::SidControlGetEventq, vec![], vec![smmu])
             }
+            Invocation::SkipCmdqError { control, smmu } => {
+                (self.cptr(control)?, Label::SidControlSkipCmdqError, vec![], vec![smmu])
+            }
+            Invocation::InitSmmu { control, smmu } => {
+                (self.cptr(control)?, Label::SidControlInitSmmu, vec![], vec![smmu])
+            }
+            Invocation::DisableSmmu { control, smmu } => {
+                (self.cptr(control)?, Label::SidControlDisableSmmu, vec![], vec![smmu])
+            }
+            Invocation::BypassStream { control, sid } => {
+                (self.cptr(control)?, Label::SidControlBypassStream, vec![self.cptr(sid)?], vec![])
+            }
+            Invocation::AssignCdTable { cb, words } => (self.cptr(cb)?, Label::CbAssignCdTable, vec![], words.to_vec()),
+            Invocation::UnassignCdTable(cb) => self.plain(cb, Label::CbUnassignCdTable)?,
+            Invocation::InvalidateStage1 { cb, ref words } => {
+                (self.cptr(cb)?, Label::CbInvalidateStage1, vec![], words.clone())
+            }
             Invocation::InvalidateAll { control, smmu } => {
                 (self.cptr(control)?, Label::CbControlTlbInvalidateAll, vec![], vec![smmu])
             }

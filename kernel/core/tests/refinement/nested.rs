@@ -4,6 +4,7 @@ use sluice_abi::bootinfo::slot;
 use sluice_abi::{ObjectType, PhysAddr};
 use sluice_abstract::{Cap, Invocation, NewSpace, Object, Slot};
 
+use crate::machine::IDENTITY;
 use crate::scope::{free, retype};
 use crate::system::System;
 
@@ -30,7 +31,7 @@ fn assert_dies_slowly(system: &mut System, node: PhysAddr) {
 
 #[test]
 fn a_cnode_in_a_cnode_dies_slowly() {
-    let mut system = System::boot();
+    let mut system = System::boot(IDENTITY);
     let [outer, inner, endpoint] = [0, 1, 2].map(|index| free(system.node, index));
     let node = filled_cnode(&mut system, inner, endpoint);
     let all = system.untyped(false);
@@ -43,7 +44,7 @@ fn a_cnode_in_a_cnode_dies_slowly() {
 
 #[test]
 fn a_cnode_that_only_its_thread_has_dies_slowly() {
-    let mut system = System::boot();
+    let mut system = System::boot(IDENTITY);
     let [thread, cspace, endpoint] = [0, 1, 2].map(|index| free(system.node, index));
     let node = filled_cnode(&mut system, cspace, endpoint);
     let all = system.untyped(false);

@@ -7,7 +7,7 @@ use sluice_core::Handle;
 
 use crate::abstraction::abstraction;
 use crate::input::{Act, NEXT, forget};
-use crate::scope::{CAPABILITIES, IPC, MEMORY, STREAMS, Scope};
+use crate::scope::{CAPABILITIES, IPC, MEMORY, SINGLE, STAGE1, STREAMS, Scope};
 use crate::system::{System, assert_same, report};
 use crate::watch::Watch;
 
@@ -27,7 +27,7 @@ fn interrupted(system: &mut System, act: &Act) -> Option<usize> {
     let mut before = system.state.clone();
     let event = input.event(&mut before);
     let mut expected = before.after_event(&event).state;
-    *system.kernel.hal.watch.borrow_mut() = Some(Watch::between(&before, &expected));
+    *system.kernel.hal.watch.borrow_mut() = Some(Watch::between(&before, &expected, &system.kernel.hal.model));
     // Who stops itself does not start over.
     if !expected.thread(actor).is_some_and(Thread::is_runnable) {
         return None;
@@ -64,7 +64,7 @@ fn interrupt(scope: &Scope) {
     let mut states = vec![(start.inputs.clone(), start.state.clone())];
     let mut seen = HashSet::from([start.state.clone()]);
     for act in (scope.alphabet)(&start) {
-        let mut system = System::after(&start.inputs, &start.state);
+        let mut system = System::after(scope.identity, &start.inputs, &start.state);
         let changed = system.act(&act).is_some_and(|outcome| outcome.changed);
         if changed && seen.insert(system.state.clone()) {
             states.push((system.inputs, system.state));
@@ -72,9 +72,9 @@ fn interrupt(scope: &Scope) {
     }
     let (mut acts, mut points) = (0, 0);
     for (inputs, state) in &states {
-        let alphabet = (scope.alphabet)(&System::after(inputs, state));
+        let alphabet = (scope.alphabet)(&System::after(scope.identity, inputs, state));
         for act in alphabet.iter().filter(|act| is_long(act)) {
-            let broken_off = interrupted(&mut System::after(inputs, state), act).unwrap_or(0);
+            let broken_off = interrupted(&mut System::after(scope.identity, inputs, state), act).unwrap_or(0);
             acts += usize::from(broken_off > 0);
             points += broken_off;
         }
@@ -96,6 +96,16 @@ fn memory_agrees_when_interrupted() {
 #[test]
 fn streams_agree_when_interrupted() {
     interrupt(&STREAMS);
+}
+
+#[test]
+fn stage_1_agrees_when_interrupted() {
+    interrupt(&STAGE1);
+}
+
+#[test]
+fn one_stage_agrees_when_interrupted() {
+    interrupt(&SINGLE);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::scope::{CAPABILITIES, DEVICES, EXITS, GUESTS, IPC, MEMORY, STREAMS, Scope, THREADS};
+use crate::scope::{CAPABILITIES, DEVICES, EXITS, GUESTS, IPC, MEMORY, SINGLE, STAGE1, STREAMS, Scope, THREADS};
 use crate::system::System;
 
 /// Invocations of one sequence.
@@ -37,6 +37,16 @@ proptest! {
     #[test]
     fn memory_agrees_in_long_sequences(choices in choices()) {
         run(&MEMORY, &choices);
+    }
+
+    #[test]
+    fn stage_1_agrees_in_long_sequences(choices in choices()) {
+        run(&STAGE1, &choices);
+    }
+
+    #[test]
+    fn one_stage_agrees_in_long_sequences(choices in choices()) {
+        run(&SINGLE, &choices);
     }
 
     #[test]

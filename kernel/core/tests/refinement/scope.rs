@@ -6,12 +6,15 @@ mod exits;
 mod guests;
 mod ipc;
 mod memory;
+mod single;
+mod stage1;
 mod streams;
 mod threads;
 
 use sluice_abi::ObjectType;
 use sluice_abi::PhysAddr;
 use sluice_abstract::{Invocation, Object, Slot, State};
+use sluice_smmu_model::Identity;
 
 use crate::boot::FREE_SLOT;
 use crate::input::Act;
@@ -23,12 +26,16 @@ pub(crate) use exits::EXITS;
 pub(crate) use guests::GUESTS;
 pub(crate) use ipc::IPC;
 pub(crate) use memory::MEMORY;
+pub(crate) use single::SINGLE;
+pub(crate) use stage1::{NO_STAGE1, STAGE1};
 pub(crate) use streams::STREAMS;
 pub(crate) use threads::THREADS;
 
 /// A small world.
 pub(crate) struct Scope {
     pub(crate) name: &'static str,
+    /// What its SMMU is.
+    pub(crate) identity: Identity,
     /// Makes what is there at the start.
     pub(crate) prepare: fn(&mut System),
     /// What is tried in a state.
@@ -58,7 +65,7 @@ fn acts(invocations: Vec<Invocation>) -> Vec<Act> {
 impl Scope {
     /// The world at its start; `looking` at every step, or quickly.
     pub(crate) fn start(&self, looking: bool) -> System {
-        let mut system = System::boot();
+        let mut system = System::boot(self.identity);
         system.looking = looking;
         (self.prepare)(&mut system);
         system.looking = true;

@@ -1,5 +1,7 @@
 //! Faults put in on purpose, in the hardware and in what is expected of it. Each must be noticed.
 
+mod smmus;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sluice_abi::bootinfo::slot;

@@ -4,13 +4,14 @@ use sluice_abi::{MessageInfo, PhysAddr, Register, ipc_buffer};
 use sluice_abstract::{Cap, Happening, Invocation, Slot, State, invariant, trespasses};
 use sluice_core::object::Tcb;
 use sluice_core::{Handle, Kernel};
+use sluice_smmu_model::Identity;
 
 use crate::abstraction::abstraction;
 use crate::boot;
 use crate::input::{Act, Input, buffer_word, forget, forget_abstractly};
 use crate::machine::Machine;
 use crate::message::Caller;
-use crate::watch::{STREAMS, Watch, dma};
+use crate::watch::{STREAMS, Watch, allowed, dma};
 
 /// How much was looked at.
 #[derive(Clone, Copy, Default, Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Outcome {
 
 /// The kernel, and its state as the abstract machine sees it.
 pub(crate) struct System {
+    /// What its SMMU is.
+    pub(crate) identity: Identity,
     pub(crate) kernel: Kernel<Machine>,
     pub(crate) state: State,
     pub(crate) root: Handle<Tcb>,
@@ -48,19 +51,19 @@ pub(crate) struct System {
 }
 
 impl System {
-    pub(crate) fn boot() -> Self {
-        let kernel = boot::kernel();
+    pub(crate) fn boot(identity: Identity) -> Self {
+        let kernel = boot::kernel(identity);
         forget(&kernel);
         let state = abstraction(&kernel);
         let root = kernel.current().expect("a root thread");
         let node = *state.nameable(root.at()).first().expect("a root CNode");
         assert_eq!(invariant::broken(&state), None, "after boot");
-        Self { kernel, state, root, node, effort: Effort::default(), inputs: vec![], looking: true }
+        Self { identity, kernel, state, root, node, effort: Effort::default(), inputs: vec![], looking: true }
     }
 
-    /// A system to which all this was done, and what the abstract machine made of it, without looking.
-    pub(crate) fn after(inputs: &[Input], state: &State) -> Self {
-        let mut kernel = boot::kernel();
+    /// A system with this SMMU to which all this was done, and what the abstract machine made of it, without looking.
+    pub(crate) fn after(identity: Identity, inputs: &[Input], state: &State) -> Self {
+        let mut kernel = boot::kernel(identity);
         forget(&kernel);
         let root = kernel.current().expect("a root thread");
         for input in inputs {
@@ -73,7 +76,7 @@ impl System {
             panic!("the root thread has lost its CSpace")
         };
         let (state, inputs) = (state.clone(), inputs.to_vec());
-        Self { kernel, state, root, node, effort: Effort::default(), inputs, looking: true }
+        Self { identity, kernel, state, root, node, effort: Effort::default(), inputs, looking: true }
     }
 
     /// The slot of the root CNode with the largest Untyped, of ordinary memory or of a device.
@@ -102,6 +105,12 @@ impl System {
                 self.state.thread(running?)?.vcpu?;
                 Input::Guest(*deed)
             }
+            Act::Rejecting { invocation, command } => {
+                let say = Caller { state: &self.state, thread: running? }.message(invocation)?;
+                Input::Rejecting { say, command: *command }
+            }
+            Act::Write { at, value } => Input::Write { at: *at, value: *value },
+            Act::GiveUp => Input::GiveUp,
             Act::Access { stream, iova, write } => Input::Access { sid: stream.sid, iova: *iova, write: *write },
             Act::Tick => Input::Tick,
         })
@@ -117,7 +126,9 @@ impl System {
         let mut before = self.state.clone();
         let event = input.event(&mut before);
         let mut expected = before.after_event(&event);
-        *self.kernel.hal.watch.borrow_mut() = Some(Watch::between(&before, &expected.state));
+        input.add_rejection(&mut expected.state, &self.kernel);
+        let watch = Watch::between(&before, &expected.state, &self.kernel.hal.model);
+        *self.kernel.hal.watch.borrow_mut() = Some(watch);
         let writes = self.kernel.hal.writes.get();
         input.put(&mut self.kernel);
         let watch = self.kernel.hal.watch.take().expect("the watch set above");
@@ -133,6 +144,10 @@ impl System {
         self.assert_delivered(act, &expected);
         let outcome = Self::outcome(actor, &expected);
 
+        let acts = matches!(input, Input::Say(_) | Input::Rejecting { .. } | Input::Fault(_) | Input::Guest(_));
+        let actor = actor.filter(|_| acts);
+        let trespasses = actor.map_or_else(Vec::new, |actor| trespasses(&self.state, actor, &expected.state));
+        assert!(trespasses.is_empty(), "{act:?} changes {trespasses:?}");
         forget(&self.kernel);
         let mut after = expected.state;
         forget_abstractly(&mut after);
@@ -140,9 +155,6 @@ impl System {
         if changed {
             self.effort.accepted += 1;
             assert_eq!(invariant::broken(&after), None, "after {act:?}");
-            let actor = actor.filter(|_| matches!(input, Input::Say(_) | Input::Fault(_) | Input::Guest(_)));
-            let trespasses = actor.map_or_else(Vec::new, |actor| trespasses(&self.state, actor, &after));
-            assert!(trespasses.is_empty(), "{act:?} changes {trespasses:?}");
             self.state = after;
             self.inputs.push(input);
             self.assert_hardware_is_exact(act);
@@ -193,6 +205,7 @@ impl System {
         let input = self.input(act).unwrap_or_else(|| panic!("{act:?} is not possible"));
         let event = input.event(&mut self.state);
         let mut after = self.state.after_event(&event);
+        input.add_rejection(&mut after.state, &self.kernel);
         assert_eq!(Self::outcome(self.state.running, &after).label, 0, "{act:?}");
         input.put(&mut self.kernel);
         after.state.run(self.kernel.current().map(Handle::at));
@@ -206,7 +219,7 @@ impl System {
     fn assert_hardware_is_exact(&self, act: &Act) {
         let machine = &self.kernel.hal;
         for sid in STREAMS {
-            let allowed = self.state.dma_reach(sluice_abi::smmu::StreamId { smmu: 0, sid });
+            let allowed = allowed(&self.state, &machine.model, sid);
             assert_eq!(dma(&machine.model, sid), allowed, "reach of stream {sid} after {act:?}");
         }
         for (root, reached) in machine.tlb.reach() {

@@ -5,33 +5,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_abi::smmu::StreamId;
 use sluice_abi::{Iova, PAGE_SIZE, PhysAddr, VirtAddr};
-use sluice_abstract::{Reached, State};
+use sluice_abstract::{Reach, Reached, State};
 use sluice_paging::{Format, Leaf, TableMemory, mappings};
-use sluice_smmu::regs::{STE0, STE2, STE3, config};
-use sluice_smmu_model::{Model, Reach};
+use sluice_smmu::regs::{CD0, CD1, STE0, STE2, STE3, config};
+use sluice_smmu_model::Model;
 
 use crate::boot::STREAM_TABLE;
+use crate::stage1::composed;
 
 /// Streams that are looked at.
 pub(crate) const STREAMS: [u32; 3] = [8, 16, 264];
 
 /// What is allowed from one state to the next: a page that one of them allows, with the rights it allows.
 pub(crate) struct Watch {
-    streams: BTreeMap<u32, BTreeSet<Reached>>,
+    streams: BTreeMap<u32, [Reach; 2]>,
     spaces: BTreeMap<PhysAddr, BTreeSet<Reached>>,
     looks: Cell<u64>,
 }
 
 impl Watch {
-    pub(crate) fn between(before: &State, after: &State) -> Self {
+    pub(crate) fn between(before: &State, after: &State, memory: &Model) -> Self {
         let mut spaces: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for space in before.spaces.values().chain(after.spaces.values()) {
             spaces.entry(space.root).or_default().extend(space.reach());
         }
-        let reach = |sid| {
-            let stream = StreamId { smmu: 0, sid };
-            before.dma_reach(stream).union(&after.dma_reach(stream)).copied().collect()
-        };
+        let reach = |sid| [before, after].map(|state| allowed(state, memory, sid));
         Self { streams: STREAMS.into_iter().map(|sid| (sid, reach(sid))).collect(), spaces, looks: Cell::new(0) }
     }
 
@@ -46,7 +44,7 @@ impl Watch {
         assert!(tags_have_one_owner(model), "two streams with one tag and different tables in the middle of a step");
         for (sid, allowed) in &self.streams {
             model.speculate(*sid);
-            let excess: Vec<_> = dma(model, *sid).difference(allowed).copied().collect();
+            let excess = excess(dma(model, *sid), allowed);
             assert!(excess.is_empty(), "stream {sid} reaches {excess:x?} in the middle of a step");
         }
         tlb.speculate(model);
@@ -59,30 +57,69 @@ impl Watch {
     }
 }
 
-/// Whether entries of streams with the same VMID lead to the same table: what one leaves in the TLB, the other meets.
+/// What is reached and not allowed by one of two states.
+fn excess(reached: Reach, allowed: &[Reach; 2]) -> Vec<Reached> {
+    let everything = allowed.contains(&Reach::Everything);
+    let pages = |reach: &Reach| match reach {
+        Reach::Everything => BTreeSet::new(),
+        Reach::Pages(pages) => pages.clone(),
+    };
+    match reached {
+        _ if everything => Vec::new(),
+        Reach::Everything => panic!("a stream reaches all memory"),
+        Reach::Pages(reached) => {
+            let allowed: BTreeSet<_> = allowed.iter().flat_map(pages).collect();
+            reached.difference(&allowed).copied().collect()
+        }
+    }
+}
+
+/// What a state lets a stream reach, by the stream's own addresses: with a stage 1, what that says in memory as it is.
+pub(crate) fn allowed(state: &State, memory: &Model, sid: u32) -> Reach {
+    let stream = StreamId { smmu: 0, sid };
+    match (state.dma_reach(stream), state.stage1_before(stream)) {
+        (Reach::Pages(pages), Some(table)) => Reach::Pages(composed(memory, &pages, &table)),
+        (reach, _) => reach,
+    }
+}
+
+/// Whether entries of streams with the same tag lead to the same table: what one leaves in the TLB, the other meets.
 fn tags_have_one_owner(model: &Model) -> bool {
     const ENTRY_BYTES: u64 = 64;
     let mut owners = BTreeMap::new();
     STREAMS.iter().filter(|sid| **sid < 256).all(|sid| {
         let entry = STREAM_TABLE.offset(u64::from(*sid) * ENTRY_BYTES);
         let [first, second, third] = [0, 16, 24].map(|offset| model.load(entry.offset(offset)));
-        if !STE0::V.is_set(first) || STE0::CONFIG.read(first) != config::STAGE2 {
-            return true;
-        }
-        let table = STE3::S2TTB.read(third);
-        *owners.entry(STE2::S2VMID.read(second)).or_insert(table) == table
+        let (tag, table) = match STE0::CONFIG.read(first) {
+            _ if !STE0::V.is_set(first) => return true,
+            config::STAGE2 | config::NESTED => (STE2::S2VMID.read(second), STE3::S2TTB.read(third)),
+            config::STAGE1 => {
+                let descriptor = PhysAddr(STE0::S1CONTEXTPTR.read(first) << STE0::S1CONTEXTPTR.shift);
+                let [first, second] = [0, 8].map(|offset| model.load(descriptor.offset(offset)));
+                (CD0::ASID.read(first), CD1::TTB0.read(second))
+            }
+            _ => return true,
+        };
+        *owners.entry(tag).or_insert(table) == table
     })
 }
 
 /// What a stream reaches, caches included.
-pub(crate) fn dma(model: &Model, sid: u32) -> BTreeSet<Reached> {
+pub(crate) fn dma(model: &Model, sid: u32) -> Reach {
     match model.reach(sid) {
-        Reach::Everything => panic!("stream {sid} reaches everything"),
-        Reach::Pages(pages) => pages
-            .into_iter()
-            .filter(|page| page.read || page.write)
-            .map(|page| Reached { iova: Iova(page.iova), address: page.address, read: page.read, write: page.write })
-            .collect(),
+        sluice_smmu_model::Reach::Everything => Reach::Everything,
+        sluice_smmu_model::Reach::Pages(pages) => Reach::Pages(
+            pages
+                .into_iter()
+                .filter(|page| page.read || page.write)
+                .map(|page| Reached {
+                    iova: Iova(page.iova),
+                    address: page.address,
+                    read: page.read,
+                    write: page.write,
+                })
+                .collect(),
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 mod derivation;
 mod mappings;
 mod objects;
+mod smmus;
 mod streams;
 mod threads;
 
@@ -14,6 +15,7 @@ pub use objects::{
     kernel_memory_is_nobodys, no_capability_without_its_object, no_object_without_a_capability, no_two_objects_overlap,
     untyped_children_are_apart_and_inside,
 };
+pub use smmus::{bypass_is_held, device_spaces_are_for_devices, stage1_is_under_stage2};
 pub use streams::{bindings_are_of_the_right_kind, dma_is_confined, streams_without_a_binding_reach_nothing};
 
 pub use threads::{
@@ -34,7 +36,7 @@ pub struct Invariant {
 }
 
 /// All of them.
-pub const ALL: [Invariant; 23] = [
+pub const ALL: [Invariant; 26] = [
     Invariant { name: "derivation_is_a_forest", holds: derivation_is_a_forest },
     Invariant { name: "descendants_are_inside_their_ancestors", holds: descendants_are_inside_their_ancestors },
     Invariant { name: "untyped_children_are_apart_and_inside", holds: untyped_children_are_apart_and_inside },
@@ -48,6 +50,9 @@ pub const ALL: [Invariant; 23] = [
     Invariant { name: "bindings_are_of_the_right_kind", holds: bindings_are_of_the_right_kind },
     Invariant { name: "streams_without_a_binding_reach_nothing", holds: streams_without_a_binding_reach_nothing },
     Invariant { name: "dma_is_confined", holds: dma_is_confined },
+    Invariant { name: "stage1_is_under_stage2", holds: stage1_is_under_stage2 },
+    Invariant { name: "bypass_is_held", holds: bypass_is_held },
+    Invariant { name: "device_spaces_are_for_devices", holds: device_spaces_are_for_devices },
     Invariant { name: "waiting_threads_are_in_their_queue", holds: waiting_threads_are_in_their_queue },
     Invariant { name: "signals_do_not_wait", holds: signals_do_not_wait },
     Invariant { name: "bound_both_ways", holds: bound_both_ways },

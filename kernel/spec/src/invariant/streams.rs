@@ -1,6 +1,6 @@
 //! Streams: the rules of devices.
 
-use crate::{Cap, Mapping, Slot, State};
+use crate::{Cap, Mapping, Reach, Slot, State};
 
 /// A stream's binding is a context of its own SMMU, a handler a notification that may be signalled and no more, and a
 /// context's translation a space that has a name.
@@ -31,7 +31,9 @@ pub fn dma_is_confined(state: &State) -> bool {
     state.slots.iter().all(|(slot, held)| {
         let (Slot::Binding(stream), Cap::Cb(context)) = (slot, held.cap) else { return true };
         let Some(Cap::VSpace { asid: Some(asid), .. }) = state.cap(Slot::Translation(context)) else { return true };
-        state.dma_reach(*stream).iter().all(|reached| {
+        // It bypasses although it is bound.
+        let Reach::Pages(pages) = state.dma_reach(*stream) else { return false };
+        pages.iter().all(|reached| {
             state.slots.values().any(|held| {
                 let Cap::Frame { base, size, rights, mapped: Some(mapped), .. } = held.cap else { return false };
                 let Mapping { asid: named, at } = mapped;

@@ -39,6 +39,19 @@ impl Request<'_> {
                 self.expect(1, 0)?;
                 Ok(Invocation::GetEventq { control, smmu })
             }
+            Some(Label::SidControlSkipCmdqError) => {
+                self.expect(1, 0)?;
+                Ok(Invocation::SkipCmdqError { control, smmu })
+            }
+            Some(Label::SidControlInitSmmu) => {
+                self.expect(1, 0)?;
+                Ok(Invocation::InitSmmu { control, smmu })
+            }
+            Some(Label::SidControlDisableSmmu) => {
+                self.expect(1, 0)?;
+                Ok(Invocation::DisableSmmu { control, smmu })
+            }
+            Some(Label::SidControlBypassStream) => Ok(Invocation::BypassStream { control, sid: self.extra(0)? }),
             _ => Err(Refused::IllegalOperation),
         }
     }
@@ -86,6 +99,15 @@ impl Request<'_> {
             Some(Label::CbAssignVspace) => Ok(Invocation::AssignVspace { cb, vspace: self.extra(0)? }),
             Some(Label::CbUnassignVspace) => Ok(Invocation::UnassignVspace(cb)),
             Some(Label::CbTlbInvalidate) => Ok(Invocation::InvalidateContext(cb)),
+            Some(Label::CbAssignCdTable) => {
+                self.expect(2, 0)?;
+                Ok(Invocation::AssignCdTable { cb, words: [self.words[0], self.words[1]] })
+            }
+            Some(Label::CbUnassignCdTable) => Ok(Invocation::UnassignCdTable(cb)),
+            Some(Label::CbInvalidateStage1) => {
+                self.expect(1, 0)?;
+                Ok(Invocation::InvalidateStage1 { cb, words: self.words.to_vec() })
+            }
             Some(Label::CbGetFault) => Ok(Invocation::GetContextFault(cb)),
             Some(Label::CbClearFault) => Ok(Invocation::ClearContextFault(cb)),
             _ => Err(Refused::IllegalOperation),

@@ -5,9 +5,10 @@ use sluice_abstract::{Invocation, Rights, Slot};
 
 use super::{Scope, acts, free, inner_nodes, retype};
 use crate::input::Act;
+use crate::machine::IDENTITY;
 use crate::system::System;
 
-pub(crate) const CAPABILITIES: Scope = Scope { name: "capabilities", prepare, alphabet };
+pub(crate) const CAPABILITIES: Scope = Scope { name: "capabilities", identity: IDENTITY, prepare, alphabet };
 
 fn prepare(system: &mut System) {
     let untyped = free(system.node, 0);

@@ -8,10 +8,11 @@ use sluice_abstract::{Invocation, Rights, Slot};
 use super::{Scope, free, retype};
 use crate::boot::TIMER;
 use crate::input::Act;
+use crate::machine::IDENTITY;
 use crate::system::System;
 use crate::watch::STREAMS;
 
-pub(crate) const DEVICES: Scope = Scope { name: "devices", prepare, alphabet };
+pub(crate) const DEVICES: Scope = Scope { name: "devices", identity: IDENTITY, prepare, alphabet };
 
 const NOTIFICATION: u64 = 0;
 const BADGED: u64 = 1;

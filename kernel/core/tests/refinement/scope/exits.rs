@@ -8,9 +8,10 @@ use sluice_abstract::{Deed, Fault, Invocation, NewSpace, Slot};
 use super::{Scope, free, retype};
 use crate::boot::{FREE_SLOT, MAINTENANCE, VIRTUAL_TIMER};
 use crate::input::{Act, Say};
+use crate::machine::IDENTITY;
 use crate::system::System;
 
-pub(crate) const EXITS: Scope = Scope { name: "exits", prepare, alphabet };
+pub(crate) const EXITS: Scope = Scope { name: "exits", identity: IDENTITY, prepare, alphabet };
 
 const ENDPOINT: u64 = 0;
 const VCPUS: [u64; 2] = [1, 2];

@@ -6,9 +6,10 @@ use sluice_abstract::{Invocation, Rights, Slot};
 
 use super::{Scope, acts, free, retype};
 use crate::input::Act;
+use crate::machine::IDENTITY;
 use crate::system::System;
 
-pub(crate) const GUESTS: Scope = Scope { name: "guests", prepare, alphabet };
+pub(crate) const GUESTS: Scope = Scope { name: "guests", identity: IDENTITY, prepare, alphabet };
 
 const UNTYPED: u64 = 0;
 const VCPUS: [u64; 2] = [1, 2];

@@ -8,9 +8,10 @@ use sluice_abstract::{Fault, Invocation, NewBuffer, NewSpace, ReceivePath, Right
 use super::{Scope, free, retype};
 use crate::boot::FREE_SLOT;
 use crate::input::{Act, Say};
+use crate::machine::IDENTITY;
 use crate::system::System;
 
-pub(crate) const IPC: Scope = Scope { name: "ipc", prepare, alphabet };
+pub(crate) const IPC: Scope = Scope { name: "ipc", identity: IDENTITY, prepare, alphabet };
 
 const ENDPOINT: u64 = 0;
 /// May send capabilities along.

@@ -7,9 +7,10 @@ use sluice_abstract::{Invocation, Rights, Slot};
 
 use super::{Scope, acts, free, retype};
 use crate::input::Act;
+use crate::machine::IDENTITY;
 use crate::system::System;
 
-pub(crate) const MEMORY: Scope = Scope { name: "memory", prepare, alphabet };
+pub(crate) const MEMORY: Scope = Scope { name: "memory", identity: IDENTITY, prepare, alphabet };
 
 const UNTYPED: u64 = 0;
 const SPACE: u64 = 1;

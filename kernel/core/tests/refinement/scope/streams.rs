@@ -7,9 +7,10 @@ use sluice_abstract::{Invocation, Rights, Slot};
 
 use super::{Scope, acts, free, retype};
 use crate::input::Act;
+use crate::machine::IDENTITY;
 use crate::system::System;
 
-pub(crate) const STREAMS: Scope = Scope { name: "streams", prepare, alphabet };
+pub(crate) const STREAMS: Scope = Scope { name: "streams", identity: IDENTITY, prepare, alphabet };
 
 const UNTYPED: u64 = 0;
 const SPACES: [u64; 2] = [1, 2];

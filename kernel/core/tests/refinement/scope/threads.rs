@@ -6,9 +6,10 @@ use sluice_abstract::{Invocation, NewBuffer, NewSpace, Rights, Slot};
 
 use super::{Scope, free, retype};
 use crate::input::{Act, Say};
+use crate::machine::IDENTITY;
 use crate::system::System;
 
-pub(crate) const THREADS: Scope = Scope { name: "threads", prepare, alphabet };
+pub(crate) const THREADS: Scope = Scope { name: "threads", identity: IDENTITY, prepare, alphabet };
 
 const THREAD: u64 = 0;
 const CNODE: u64 = 1;
