@@ -67,6 +67,9 @@ fn show_component(f: &mut fmt::Formatter<'_>, component: &Component, system: &Sy
     if component.asid_pool {
         writeln!(f, "    ASID pool")?;
     }
+    if let Some((intid, edge)) = component.timer {
+        writeln!(f, "    timer irq {intid} {}", if edge { "edge" } else { "level" })?;
+    }
     for device in &component.devices {
         show_device(f, device, system)?;
     }

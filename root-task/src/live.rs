@@ -156,6 +156,14 @@ fn check_streams(device: &Device, live: &[StreamId]) -> Result<(), Mismatch> {
     }
 }
 
+/// The interrupt of the physical timer, compared with the spec.
+///
+/// # Errors
+/// [`Mismatch::Interrupt`] with both.
+pub fn check_timer(machine: &Machine<'_>, spec: (u32, bool)) -> Result<(), Mismatch> {
+    check_interrupt(spec, Some(machine.timer.physical))
+}
+
 fn check_interrupt(spec: (u32, bool), live: Option<Interrupt>) -> Result<(), Mismatch> {
     let live = live.map(|live| (live.intid, live.trigger == Trigger::Edge));
     if live == Some(spec) { Ok(()) } else { Err(Mismatch::Interrupt { spec, live }) }

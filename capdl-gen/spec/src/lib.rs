@@ -91,6 +91,9 @@ pub struct Component {
     pub untyped: Vec<UntypedGrant>,
     /// Whether it gets an ASID pool, to make address spaces of its own.
     pub asid_pool: bool,
+    /// The interrupt of the non-secure physical timer (INTID, and whether it is edge-triggered), when this is the
+    /// component that gets it.
+    pub timer: Option<(u32, bool)>,
     /// The guest it is the VMM of.
     pub guest: Option<Guest>,
 }

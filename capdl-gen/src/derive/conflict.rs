@@ -7,7 +7,7 @@ use sluice_spec::Location;
 use super::place::{self, Found};
 use crate::diagnostic::{Problem, Problems, Span};
 use crate::platform::{Interrupt, Platform, Range};
-use crate::spec::{Component, Device, RawStream};
+use crate::spec::{Component, Device, RawStream, Spec};
 
 /// What one device takes of the machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,6 +62,20 @@ pub(super) fn check(claims: &[Claim<'_>], platform: &Platform, problems: &mut Pr
                 problems.push(problem);
             }
         }
+    }
+}
+
+/// There is one timer, and whoever has it serves the others.
+pub(super) fn check_timer(spec: &Spec, problems: &mut Problems) {
+    let mut owners = spec.components.iter().filter_map(|component| Some((&component.name.value, component.timer?)));
+    let Some((first, at)) = owners.next() else { return };
+    for (second, again) in owners {
+        problems.push(
+            Problem::new("the physical timer is given twice")
+                .at(again, second)
+                .at(at, first)
+                .help("one component has it and serves the others over a channel"),
+        );
     }
 }
 

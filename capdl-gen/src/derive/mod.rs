@@ -45,10 +45,12 @@ pub fn derive(spec: &Spec, platform: &Platform) -> Result<System, Problems> {
             devices,
             untyped: untyped(component, &mut problems),
             asid_pool: component.asid_pool,
+            timer: component.timer.map(|_| (platform.timer.intid, platform.timer.edge)),
             guest: component.guest.as_ref().map(|guest| memory::guest(guest, spec)),
         });
     }
     conflict::check(&claims, platform, &mut problems);
+    conflict::check_timer(spec, &mut problems);
     memory::check_total(spec, platform, &mut problems);
     let mut order: Vec<usize> = (0..components.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(components[*index].priority));

@@ -13,7 +13,7 @@ pub use load::{PlatformError, known, load_named};
 pub use tree::load_blob;
 
 /// A machine, as its device tree describes it.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Platform {
     /// Its name.
     pub name: String,
@@ -29,6 +29,8 @@ pub struct Platform {
     pub aliases: Vec<(String, String)>,
     /// Nodes that master memory behind no SMMU, and what they are.
     pub masters: Vec<(String, String)>,
+    /// The interrupt of the non-secure physical timer.
+    pub timer: Interrupt,
     /// What the system keeps for itself.
     pub owned: Vec<Owned>,
 }

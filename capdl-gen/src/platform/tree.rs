@@ -28,6 +28,7 @@ pub fn load_blob(name: &str, blob: &[u8]) -> Result<Platform, PlatformError> {
         nodes: nodes(&machine),
         aliases: aliases(&machine),
         masters,
+        timer: machine.timer.physical.into(),
         owned: owned(&machine),
     })
 }

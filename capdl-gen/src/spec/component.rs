@@ -42,6 +42,8 @@ pub struct Component {
     pub untyped: Vec<Untyped>,
     /// Whether it can make address spaces of its own.
     pub asid_pool: bool,
+    /// Where it asks for the physical timer, when it does.
+    pub timer: Option<Span>,
     /// Streams given by number.
     pub streams: Vec<RawStream>,
     /// The guest it is the VMM of.
@@ -109,9 +111,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
     let asid_pool = table.optional("asid_pool", problems, value::boolean);
     let streams = read_list(&mut table, "smmu_sids", problems, read_stream);
     let devices = super::read_all(&mut table, "device", problems, device::read);
-    if let Some((span, _)) = table.get("timer") {
-        problems.push(super::unsupported("the timer server (`timer`) is", span));
-    }
+    let timer = table.optional("timer", problems, value::boolean);
     table.finish(problems);
     Some(Component {
         name,
@@ -125,6 +125,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
         devices,
         untyped,
         asid_pool: asid_pool.is_some_and(|flag| flag.value),
+        timer: timer.filter(|flag| flag.value).map(|flag| flag.span),
         streams,
         guest: None,
     })

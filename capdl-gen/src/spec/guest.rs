@@ -185,6 +185,7 @@ impl Guest {
             devices: self.devices.clone(),
             untyped: vec![objects],
             asid_pool: true,
+            timer: None,
             streams: Vec::new(),
             guest: Some(GuestParts {
                 ram: part("ram"),

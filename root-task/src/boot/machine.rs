@@ -10,7 +10,7 @@ use sluice_spec::{Location, System};
 use super::builder::Builder;
 use super::ecam::Ecam;
 use crate::kernel::Kernel;
-use crate::live::{Bus, check_function, check_node, check_raw_streams};
+use crate::live::{Bus, check_function, check_node, check_raw_streams, check_timer};
 use crate::pci::{Access, Decode, EnumerateError, Windows, enumerate};
 use crate::plan::{Circumstances, LiveDevice};
 use crate::{Mismatch, Stop};
@@ -70,6 +70,10 @@ pub(super) fn check<'b, K: Kernel>(
                 }
             };
             checked.push(found);
+        }
+        if let Some(timer) = component.timer {
+            let who = format!("{}.timer", component.name);
+            check_timer(machine, timer).map_err(|mismatch| Stop::Mismatch { who, mismatch })?;
         }
         devices.checked.push(checked);
     }

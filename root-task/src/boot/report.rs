@@ -46,6 +46,9 @@ pub(super) fn lines(
     for untyped in &plan.manifest.untyped {
         things.push(format!("untyped {} {}", untyped.name, bytes(1 << untyped.size_bits)));
     }
+    if let Some((intid, edge)) = component.timer {
+        things.push(format!("physical timer irq {intid} {}", if edge { "edge" } else { "level" }));
+    }
     if plan.manifest.asid_pool.is_some() {
         things.push("ASID pool".into());
     }

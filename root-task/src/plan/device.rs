@@ -61,7 +61,7 @@ impl Planner<'_> {
             bars.push(GuestBar { index, size, frames });
         }
         let interrupt = match device.interrupt {
-            Some((intid, edge)) => Some(self.interrupt(&device.name, intid, edge)?),
+            Some((intid, edge)) => Some(self.interrupt(interrupt_signal(&device.name), intid, edge)?),
             None => None,
         };
         let badge = match &device.faults {
@@ -99,7 +99,7 @@ impl Planner<'_> {
             registers.push(self.place_registers(&device.name, index, base, size)?);
         }
         let interrupt = match device.interrupt {
-            Some((intid, edge)) => Some(self.interrupt(&device.name, intid, edge)?),
+            Some((intid, edge)) => Some(self.interrupt(interrupt_signal(&device.name), intid, edge)?),
             None => None,
         };
         let badge = match &device.faults {
@@ -159,11 +159,11 @@ impl Planner<'_> {
         Ok(Registers { index, vaddr: vaddr + offset, size })
     }
 
-    fn interrupt(&mut self, device: &str, intid: u32, edge: bool) -> Result<Interrupt, PlanError> {
+    /// An interrupt and its signal, or those that the component has for the line already.
+    pub(super) fn interrupt(&mut self, signal: String, intid: u32, edge: bool) -> Result<Interrupt, PlanError> {
         if let Some((_, trigger, shared)) = self.interrupts.iter().find(|(known, ..)| *known == intid) {
             return if *trigger == edge { Ok(shared.clone()) } else { Err(PlanError::Trigger(intid)) };
         }
-        let signal = interrupt_signal(device);
         let badge = self.signals.badge(&signal)?;
         let handler = self.grants.add(Grant::Interrupt { intid, edge, badge }, 1);
         let interrupt = Interrupt { handler, signal };

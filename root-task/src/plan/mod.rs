@@ -177,6 +177,10 @@ impl Plan {
                 None => described.push(devices.describe(position, device, live)?),
             }
         }
+        let timer = match component.timer {
+            Some((intid, edge)) => Some(devices.interrupt(signals::PHYSICAL_TIMER.into(), intid, edge)?),
+            None => None,
+        };
         let device::Planner { registers, fault_badges, .. } = devices;
 
         let (clients, servers) = place_channels(system, index, &mut grants)?;
@@ -202,6 +206,7 @@ impl Plan {
             signals: signals.iter().map(|(name, badge)| Signal { name: name.into(), badge }).collect(),
             untyped,
             asid_pool,
+            timer,
             guest: match &component.guest {
                 Some(guest) => Some(guest::describe(system, (guest, component.priority), guests)?),
                 None => None,

@@ -11,6 +11,9 @@ use super::PlanError;
 /// a signal from a message by the badge alone.
 const FIRST_BIT: u32 = 32;
 
+/// Name of the signal that the physical timer raises. No spec has it: a name there is one word.
+pub(super) const PHYSICAL_TIMER: &str = "physical timer";
+
 /// The signals of one component, one bit each.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Signals {

@@ -45,6 +45,7 @@ fn component(name: &str) -> Component {
         devices: vec![],
         untyped: vec![],
         asid_pool: false,
+        timer: None,
         guest: None,
     }
 }
@@ -181,6 +182,19 @@ fn a_client_of_several_servers_tells_their_signals_apart() {
     let badges: Vec<_> = driver.signals.iter().map(|signal| (signal.name.as_str(), signal.badge)).collect();
     assert_eq!(badges[..2], [("console", 1 << 32), ("timer", 1 << 33)]);
     assert_eq!(manifest(2, &[]).grants[1].1, Grant::Signal { component: 1, badge: 1 << 33 });
+}
+
+#[test]
+fn the_timer_raises_a_signal_that_no_spec_can_name() {
+    let mut system = system();
+    system.components[0].timer = Some((30, false));
+    let Plan { manifest, grants, .. } = Plan::new(&system, 0, &[], &Circumstances::default()).unwrap();
+    let timer = manifest.timer.unwrap();
+    let badge = manifest.signals.iter().find(|signal| signal.name == timer.signal).unwrap().badge;
+    assert!(grants.contains(&(timer.handler, Grant::Interrupt { intid: 30, edge: false, badge })));
+    assert!(timer.signal.contains(' '));
+    let other = Plan::new(&system, 1, &live(&[0, 0x4000]), &Circumstances::default()).unwrap();
+    assert_eq!(other.manifest.timer, None);
 }
 
 #[test]

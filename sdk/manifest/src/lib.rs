@@ -121,6 +121,18 @@ pub mod console {
     pub const CHANNEL: &str = "console";
 }
 
+/// Labels of messages to the timer server's endpoint.
+pub mod timer {
+    /// Sets the client's one alarm: MR0 = when, in ticks of CNTVCT_EL0 as native threads read it, or [`NEVER`]. It takes
+    /// the place of the one before. Answered at once, with label 0; once the moment has come, which may be before the
+    /// answer, the server raises the client's signal [`CHANNEL`].
+    pub const SET: u64 = 0x210;
+    /// No alarm.
+    pub const NEVER: u64 = u64::MAX;
+    /// Name of the channel to the timer server, and of the signal it raises.
+    pub const CHANNEL: &str = "timer";
+}
+
 /// Everything a component was given.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Manifest {
@@ -148,6 +160,8 @@ pub struct Manifest {
     pub untyped: Vec<Untyped>,
     /// Capability of an ASID pool of its own.
     pub asid_pool: Option<u64>,
+    /// The interrupt of the physical timer, whose registers are CNTP_CVAL_EL0 and CNTP_CTL_EL0.
+    pub timer: Option<Interrupt>,
     /// The guest it is the VMM of.
     pub guest: Option<Guest>,
 }

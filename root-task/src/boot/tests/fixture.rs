@@ -68,6 +68,7 @@ pub(super) fn component(name: &str, priority: u8) -> Component {
         devices: vec![],
         untyped: vec![],
         asid_pool: false,
+        timer: None,
         guest: None,
     }
 }
@@ -84,6 +85,7 @@ pub(super) fn system() -> System {
         ..device("uart", 0, (0, 0), 33, vec![])
     };
     console.devices = vec![uart];
+    console.timer = Some((30, false));
     let mut driver = component("driver", 100);
     driver.maps = vec![Map { region: 0, perms: RW, cached: true, vaddr: None, frames: false }];
     let ring = DmaMap { region: 0, iova: 0x10_0000, perms: RW };

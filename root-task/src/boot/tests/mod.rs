@@ -182,6 +182,9 @@ fn clients_reach_their_server_and_signals_their_owner() {
     let interrupt = driver.devices[0].interrupt.as_ref().unwrap();
     assert_eq!(fake.interrupts[&37], (notification, signal(&driver, &interrupt.signal)));
     assert_eq!(cap(&fake, DRIVER, interrupt.handler), Some(&Cap::Interrupt(37)));
+    let timer = console.timer.as_ref().unwrap();
+    assert_eq!(fake.interrupts[&30], (thread(&fake, CONSOLE).notification, signal(&console, &timer.signal)));
+    assert_eq!(cap(&fake, CONSOLE, timer.handler), Some(&Cap::Interrupt(30)));
 }
 
 #[test]
@@ -226,6 +229,7 @@ fn what_was_handed_out_is_printed() {
     said("rogue   gets ASID pool");
     said("rogue   gets channel vault to driver");
     said("driver  gets channel vault as server of 1");
+    said("console gets physical timer irq 30 level");
     said("console gets channel console as server of 2, and signals each");
     assert!(!lines.iter().any(|line| line.contains("WARNING")));
 }
@@ -246,6 +250,10 @@ fn a_contradiction_stops_the_boot_before_anything_masters_memory() {
     assert_eq!(
         stops(|system| system.components[ROGUE].devices[0].expect = Some((1, 2))),
         "rogue.edu: spec expects 0001:0002, the machine has 1234:11e8"
+    );
+    assert_eq!(
+        stops(|system| system.components[CONSOLE].timer = Some((26, false))),
+        "console.timer: spec has interrupt 26 (level), the machine 30 (level)"
     );
     let other_host = |system: &mut System| {
         let location = &mut system.components[DRIVER].devices[0].location;

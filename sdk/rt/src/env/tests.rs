@@ -59,6 +59,7 @@ fn env() -> Env {
         signals: vec![manifest::Signal { name: "disk_irq".into(), badge: 0b10 }],
         untyped: vec![manifest::Untyped { name: "spare".into(), cap: 22, size_bits: 16 }],
         asid_pool: Some(60),
+        timer: None,
         guest: None,
     })
 }
