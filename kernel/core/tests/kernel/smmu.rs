@@ -7,6 +7,7 @@ mod holders;
 mod kinds;
 mod minimum;
 mod nested;
+mod several;
 mod stage1;
 mod storm;
 mod variants;
@@ -60,7 +61,7 @@ impl System {
     }
 
     fn model(&self) -> &Model {
-        &self.machine().smmu.as_ref().expect("an SMMU").model
+        &self.machine().smmus[0].model
     }
 
     fn get_sid(&mut self, stream: u64) -> Reply {
@@ -133,7 +134,11 @@ impl Device {
 
     /// With an address space in which nothing is mapped.
     fn unmapped(identity: Identity) -> Self {
-        let mut system = System::with(kernel_with_smmu(identity));
+        Self::in_system(System::with(kernel_with_smmu(identity)))
+    }
+
+    /// As [`Self::unmapped`], behind the first SMMU of a system.
+    fn in_system(mut system: System) -> Self {
         let memory = system.make(ObjectType::Untyped, 16);
         let page = system.make(ObjectType::Untyped, 12);
         let pool = system.free_slot();

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::rig::{PLAIN, Rig, SID, TABLE, Tables, VMID, pages};
+use crate::rig::{BASE, PLAIN, Rig, SID, TABLE, Tables, VMID, pages};
+use sluice_abi::smmu::event;
 use sluice_abi::{Iova, PhysAddr};
 use sluice_paging::TableMemory;
-use sluice_smmu::{Bus, Failure, Mode, Ste};
+use sluice_smmu::{Bus, Failure, Features, Memory, Mode, Smmu, Ste, memory_needed};
 use sluice_smmu_model::{Abort, Identity, Model, Reach};
 
 const OLD: PhysAddr = PhysAddr(0x6000_0000);
@@ -174,4 +175,32 @@ fn a_disable_aborts_and_an_enable_restores() {
     assert_eq!(rig.model.read32(crate::rig::BASE.offset(0x20)), 0xd);
     assert_eq!(rig.model.read32(crate::rig::BASE.offset(0x28)), 0xd75);
     assert_eq!(rig.model.read32(crate::rig::BASE.offset(0x2c)), 6);
+}
+
+/// A two-level table over all that 32 bits can name: its first level alone is 128 MiB.
+#[test]
+fn the_last_of_all_streams_is_one_like_the_others() {
+    const LAST: u32 = u32::MAX;
+    let identity = Identity { idr1: Identity::QEMU.idr1 & !0x3f | 32, ..Identity::QEMU };
+    let model = Model::new(BASE, identity);
+    let features = Features::read(&model, BASE).expect("supported");
+    let needs = memory_needed(&features, LAST);
+    assert_eq!((needs.stream_bits, needs.strtab_bytes), (32, 128 << 20));
+    let memory = Memory { strtab: PhysAddr(0x8000_0000), cmdq: PhysAddr(0x4800_0000), evtq: PhysAddr(0x4900_0000) };
+    let smmu = Smmu::new(BASE, features, needs, memory);
+    smmu.enable(&model).expect("enable");
+    smmu.install_stream_table(&model, LAST - 255, TABLE).expect("install");
+    let tables = Tables::new(&model, OLD);
+    tables.map(&model, 0, PhysAddr(0x4111_0000), true);
+    let entry = |sid: u32| TABLE.offset(u64::from(sid & 255) * 64);
+    let bound = Ste::stage2(&features, VMID, tables.root);
+    smmu.write_ste(&model, LAST, entry(LAST), &bound).expect("bind");
+    assert_eq!(model.reach(LAST), pages([(0, 0x4111_0000, true)]));
+    // The same low bits, and the neighbours.
+    for other in [LAST - 1, LAST >> 1, 0xff, 0xffff, 0xff_ffff, 0] {
+        assert_eq!(model.reach(other), Reach::nothing(), "{other:#x}");
+    }
+    assert_eq!(model.access(0xff, Iova(0), false), Err(Abort::Event(event::C_BAD_STREAMID)));
+    smmu.write_ste(&model, LAST, entry(LAST), &Ste::abort()).expect("unbind");
+    assert_eq!(model.reach(LAST), Reach::nothing());
 }

@@ -65,8 +65,8 @@ pub(crate) struct Machine {
     /// Looks for pending interrupts until one is pending.
     countdown: Cell<Option<u64>>,
     looks: Cell<u64>,
-    /// An SMMU, which sees every store, and its registers and queues.
-    pub(crate) smmu: Option<Smmu>,
+    /// SMMUs, which see every store, and their registers and queues.
+    pub(crate) smmus: Vec<Smmu>,
 }
 
 /// An SMMU and where it is.
@@ -116,7 +116,7 @@ impl Machine {
     }
 
     fn smmu_memory(&self, at: PhysAddr) -> Option<&Model> {
-        self.smmu.as_ref().filter(|smmu| smmu.memory.contains(&at.0)).map(|smmu| &smmu.model)
+        self.smmus.iter().find(|smmu| smmu.memory.contains(&at.0)).map(|smmu| &smmu.model)
     }
 
     /// Whether a stream table entry is there, for whose word 0 the SMMU has other rules than for translation tables.
@@ -125,7 +125,7 @@ impl Machine {
     }
 
     fn device(&self, at: PhysAddr) -> &Model {
-        let smmu = self.smmu.as_ref().filter(|smmu| smmu.registers.contains(&at.0));
+        let smmu = self.smmus.iter().find(|smmu| smmu.registers.contains(&at.0));
         &smmu.unwrap_or_else(|| panic!("no device at {at}")).model
     }
 
@@ -152,7 +152,7 @@ impl TableMemory for Machine {
         let broken = old & 1 == 0 || value & 1 == 0 || old == value || !table;
         assert!(broken, "valid entry {old:#x} at {at} replaced without a break");
         self.memory.store(at, value);
-        if let Some(smmu) = &self.smmu {
+        for smmu in &self.smmus {
             smmu.model.store(at, value);
         }
         self.record(Effect::Store { at, value });
@@ -239,7 +239,7 @@ impl Hal for Machine {
         assert!(self.is_memory(at, bytes), "{at} is not memory");
         self.assert_no_object(at, bytes);
         self.memory.clear(at, bytes);
-        if let Some(smmu) = &self.smmu {
+        for smmu in &self.smmus {
             let words = (0..bytes / 8).map(|index| at.offset(8 * index));
             words.filter(|at| smmu.model.load(*at) != 0).for_each(|at| smmu.model.store(at, 0));
         }

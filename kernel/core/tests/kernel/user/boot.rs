@@ -67,24 +67,58 @@ pub(crate) fn kernel() -> Kernel<Machine> {
 
 /// Registers of the SMMU.
 pub(crate) const SMMU: PhysAddr = PhysAddr(0x0905_0000);
-/// Its event queue's interrupt.
+/// Bytes of them; those of further SMMUs follow.
+const SMMU_BYTES: u64 = 0x2_0000;
+/// Its event queue's interrupt; those of further SMMUs follow.
 pub(crate) const SMMU_INTID: u32 = 106;
 /// Its memory: queues and stream table, then contexts, then a second-level stream table.
 const SMMU_MEMORY: std::ops::Range<u64> = KERNEL + 0x10_0000..KERNEL + 0x30_0000;
-/// Contexts of the SMMU.
+/// Memory of further SMMUs.
+const MORE_SMMUS: u64 = 0x4110_0000;
+/// Bytes for each of them, half of them for queues and the like.
+const MORE_SMMU_BYTES: u64 = 0x8_0000;
+/// Contexts of each SMMU.
 pub(crate) const CONTEXTS: u32 = 8;
 /// The second-level stream table for streams 0..256.
 pub(crate) const STREAM_TABLE: PhysAddr = PhysAddr(KERNEL + 0x20_0000);
 
+/// Registers, memory and second-level stream table of SMMU number `smmu`.
+fn place(smmu: u8) -> (PhysAddr, std::ops::Range<u64>, PhysAddr) {
+    let number = u64::from(smmu);
+    let registers = SMMU.offset(SMMU_BYTES * number);
+    if smmu == 0 {
+        return (registers, SMMU_MEMORY, STREAM_TABLE);
+    }
+    let start = MORE_SMMUS + number * MORE_SMMU_BYTES;
+    (registers, start..start + MORE_SMMU_BYTES, PhysAddr(start + MORE_SMMU_BYTES / 2))
+}
+
 /// A kernel with one SMMU, up, with every stream aborting.
 pub(crate) fn kernel_with_smmu(identity: Identity) -> Kernel<Machine> {
+    kernel_with_smmus(&[identity], 0x3ff)
+}
+
+/// A kernel with so many SMMUs, of which each covers streams up to `highest` at least.
+pub(crate) fn kernel_with_smmus(identities: &[Identity], highest: u32) -> Kernel<Machine> {
     let mut kernel = kernel();
-    let model = Model::new(SMMU, identity);
-    kernel.hal.memory.clear(PhysAddr(SMMU_MEMORY.start), SMMU_MEMORY.end - SMMU_MEMORY.start);
-    kernel.hal.smmu = Some(Smmu { model, registers: SMMU.0..SMMU.0 + 0x2_0000, memory: SMMU_MEMORY });
-    let features = Features::read(&kernel.hal, SMMU).expect("a usable SMMU");
-    let needs = memory_needed(&features, 0x3ff);
-    let mut at = SMMU_MEMORY.start;
+    for (smmu, identity) in (0..).zip(identities) {
+        add_smmu(&mut kernel, smmu, *identity, highest);
+    }
+    kernel
+}
+
+fn add_smmu(kernel: &mut Kernel<Machine>, smmu: u8, identity: Identity, highest: u32) {
+    let (registers, range, stream_table) = place(smmu);
+    let model = match kernel.hal.smmus.first() {
+        Some(first) => first.model.beside(registers, identity),
+        None => Model::new(registers, identity),
+    };
+    kernel.hal.memory.clear(PhysAddr(range.start), range.end - range.start);
+    let bytes = registers.0..registers.0 + SMMU_BYTES;
+    kernel.hal.smmus.push(Smmu { model, registers: bytes, memory: range.clone() });
+    let features = Features::read(&kernel.hal, registers).expect("a usable SMMU");
+    let needs = memory_needed(&features, highest);
+    let mut at = range.start;
     let mut take = |bytes: u64| {
         let start = at.next_multiple_of(bytes);
         at = start + bytes;
@@ -94,14 +128,13 @@ pub(crate) fn kernel_with_smmu(identity: Identity) -> Kernel<Machine> {
         Memory { strtab: take(needs.strtab_bytes), cmdq: take(needs.cmdq_bytes), evtq: take(needs.evtq_bytes) };
     let contexts = take(context_bytes(CONTEXTS).next_power_of_two());
     let descriptors = (!features.stage2).then(|| take(descriptor_bytes(CONTEXTS).next_power_of_two()));
-    let driver = sluice_smmu::Smmu::new(SMMU, features, needs, memory);
+    let driver = sluice_smmu::Smmu::new(registers, features, needs, memory);
     let tables = take(table_directory_bytes(driver.streams()).next_power_of_two());
-    assert!(at <= STREAM_TABLE.0, "the SMMU's memory is too small");
+    assert!(at <= stream_table.0, "the SMMU's memory is too small");
     driver.enable(&kernel.hal).expect("an SMMU that works");
-    kernel.add_smmu(0, SmmuAtBoot { driver, contexts, context_count: CONTEXTS, tables, descriptors });
-    assert!(kernel.add_stream_table(StreamId { smmu: 0, sid: 0 }, STREAM_TABLE));
-    kernel.reserve_interrupt(SMMU_INTID, InterruptUse::Smmu(0), true);
-    kernel
+    kernel.add_smmu(smmu, SmmuAtBoot { driver, contexts, context_count: CONTEXTS, tables, descriptors });
+    assert!(kernel.add_stream_table(StreamId { smmu, sid: 0 }, stream_table));
+    kernel.reserve_interrupt(SMMU_INTID + u32::from(smmu), InterruptUse::Smmu(smmu), true);
 }
 
 impl System {

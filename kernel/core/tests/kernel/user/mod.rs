@@ -13,7 +13,7 @@ use sluice_core::{Handle, Kernel, SlotRef, Store};
 
 pub(crate) use boot::{
     CONTEXTS, EXTRA, IMAGE, INTIDS, KERNEL_SLOTS, SMMU, SMMU_INTID, STREAM_TABLE, TIMER, kernel, kernel_with_smmu,
-    memory,
+    kernel_with_smmus, memory,
 };
 pub(crate) use guest::Guest;
 pub(crate) use make::DEPTH;
