@@ -55,7 +55,7 @@ fn allowed_in_tests(folder: &str) -> &'static [&'static str] {
         "kernel/smmu" => &["kernel/smmu-model"],
         "kernel/core" => &["kernel/smmu-model", "kernel/spec", "tests/fuzz"],
         // What the kernel takes from a VMM is what the VMM's core must keep to.
-        "vmm/core" => &["kernel/smmu", "kernel/smmu-model"],
+        "vmm/core" => &["kernel/paging", "kernel/smmu", "kernel/smmu-model"],
         _ => &[],
     }
 }

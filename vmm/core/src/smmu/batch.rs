@@ -3,7 +3,7 @@
 use sluice_abi::smmu::MAX_STAGE1_COMMANDS;
 
 use super::backend::{Backend, Stage1};
-use super::formats::{CFGI0, CFGI1, opcode};
+use super::formats::{CFGI0, CFGI1, CMD0, TLBI1, opcode};
 use super::streams::Streams;
 
 /// One invalidation.
@@ -13,6 +13,19 @@ enum Invalidation {
     Translations([u64; 2]),
     /// For one stream.
     Descriptors { stream: usize, words: [u64; 2] },
+}
+
+impl Invalidation {
+    /// Whether it leaves everything cached but translations of single pages and blocks.
+    fn is_about_leaves(&self) -> bool {
+        match *self {
+            Self::Translations([low, high]) => {
+                let by_address = matches!(CMD0::OPCODE.read(low), opcode::TLBI_NH_VA | opcode::TLBI_NH_VAA);
+                by_address && TLBI1::LEAF.is_set(high)
+            }
+            Self::Descriptors { .. } => false,
+        }
+    }
 }
 
 /// Invalidations that have not been issued yet. Commands of one call have no order among each other.
@@ -56,10 +69,10 @@ impl Batch {
         self.push(Invalidation::Descriptors { stream, words }, streams, world);
     }
 
-    /// A CMD_SYNC. Translations may be forgotten in any order, but not before a descriptor that the guest had forgotten first:
-    /// what is made in between by the old one would stay.
+    /// A CMD_SYNC. The order that it makes can be seen only where what comes before it takes away something that others are
+    /// fetched by, a descriptor or a table: what comes behind it may count on nothing being made by that any more.
     pub(super) fn sync(&mut self) {
-        self.closed |= self.list[..self.len].iter().any(|one| matches!(one, Invalidation::Descriptors { .. }));
+        self.closed |= self.list[..self.len].iter().any(|one| !one.is_about_leaves());
     }
 
     /// A stream has got another table, or none: what was to be forgotten of its descriptors is, and may not fit any more.

@@ -11,8 +11,11 @@ const SMALL_ASIDS: u64 = 0xff;
 /// A legal command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Command {
-    /// A hint.
-    Prefetch,
+    /// A stream is about to be used: a hint.
+    Prefetch {
+        /// The stream.
+        sid: u32,
+    },
     /// Entries of 2^`bits` streams have changed.
     Streams {
         /// One of them.
@@ -47,7 +50,7 @@ impl Command {
         let asid = TLBI0::ASID.val(TLBI0::ASID.read(low) & if features.wide_asids { u64::MAX } else { SMALL_ASIDS });
         let secure = CMD0::SSEC.is_set(low);
         Some(match op {
-            opcode::PREFETCH_CONFIG | opcode::PREFETCH_ADDR if !secure => Self::Prefetch,
+            opcode::PREFETCH_CONFIG | opcode::PREFETCH_ADDR if !secure => Self::Prefetch { sid },
             opcode::CFGI_STE if !secure => Self::Streams { sid, bits: 0 },
             opcode::CFGI_STE_RANGE if !secure => Self::Streams { sid, bits: CFGI1::RANGE.read(high) as u32 + 1 },
             opcode::CFGI_CD if !secure => {

@@ -7,6 +7,7 @@ use super::command::Command;
 use super::features::COMMAND_QUEUE_BITS;
 use super::queue::Queue;
 use super::regs::{CMDQ_INDEX, CR0, GERROR, command_error, offset};
+use super::streams::Found;
 
 /// log2 of the bytes of a command.
 const COMMAND_BITS: u32 = 4;
@@ -52,7 +53,15 @@ impl Smmu {
         let both = u128::from_le_bytes(bytes);
         let words = [both as u64, (both >> 64) as u64];
         match Command::decode(&self.features, words).ok_or(Stop(command_error::ILLEGAL))? {
-            Command::Prefetch => {}
+            // A guest need not invalidate what was never there, though it may have been cached that it was not: Linux links a
+            // second-level stream table whose entries need no change, and then has them prefetched.
+            Command::Prefetch { sid } => {
+                if let Some(index) = self.streams.find(sid)
+                    && self.streams.get(index).is_some_and(|stream| stream.found == Found::Nothing)
+                {
+                    self.reconfigure(index, batch, world);
+                }
+            }
             Command::Streams { sid: changed, bits } => {
                 for index in 0..self.streams.len() {
                     if self.streams.get(index).is_some_and(|stream| Command::concerns(stream.sid, changed, bits)) {

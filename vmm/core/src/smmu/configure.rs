@@ -5,6 +5,7 @@ use super::batch::Batch;
 use super::regs::{CR0, GBPA, offset};
 use super::ste::Entry;
 use super::stream_table::StreamTable;
+use super::streams::Found;
 use super::{Smmu, event};
 
 impl Smmu {
@@ -22,21 +23,21 @@ impl Smmu {
     pub(super) fn reconfigure(&mut self, index: usize, batch: &mut Batch, world: &mut impl Backend) {
         let Some(stream) = self.streams.get(index) else { return };
         let sid = stream.sid;
-        let (stage1, bad) = if self.is_enabled(CR0::SMMUEN) {
+        let (stage1, found) = if self.is_enabled(CR0::SMMUEN) {
             match self.fetch(sid, world) {
-                Entry::Good(stage1) => (stage1, false),
-                Entry::Invalid => (Stage1::Abort, false),
-                Entry::Bad => (Stage1::Abort, true),
+                Entry::Good(stage1) => (stage1, Found::Good),
+                Entry::Invalid => (Stage1::Abort, Found::Nothing),
+                Entry::Bad => (Stage1::Abort, Found::Bad),
             }
         } else {
-            (self.disabled(), false)
+            (self.disabled(), Found::Nothing)
         };
         if self.streams.set(index, stage1, world) {
             batch.drop_descriptors(index);
         } else {
             batch.descriptors(index, None, false, &self.streams, world);
         }
-        if self.streams.mark(index, bad) {
+        if self.streams.note(index, found) != Found::Bad && found == Found::Bad {
             self.record(event::bad_entry(sid), world);
         }
     }

@@ -18,7 +18,8 @@
 //!
 //! * A stream whose entry is missing or invalid aborts in silence; there is no C_BAD_STREAMID or F_STE_FETCH. An illegal
 //!   entry is told by C_BAD_STE once, when it is read.
-//! * Entries are read when SMMUEN is set and when an invalidation names them, not with transactions.
+//! * Entries are read when SMMUEN is set, when an invalidation names them, and when a prefetch names a stream that had no
+//!   valid one; not with transactions.
 //! * SYNCs of one batch that ask for an interrupt share one.
 
 #[cfg(test)]
@@ -47,7 +48,7 @@ pub use streams::{BadStreams, MAX_STREAMS};
 use sluice_abi::smmu::Record;
 
 use self::pages::Pages;
-use self::streams::Streams;
+use self::streams::{Found, Streams};
 use crate::mmio::{Place, Width};
 
 /// What became of a fault record.
@@ -96,7 +97,7 @@ impl Smmu {
         self.features.identify(&mut self.pages);
         self.signals = Signals::default();
         for index in 0..self.streams.len() {
-            self.streams.mark(index, false);
+            self.streams.note(index, Found::Nothing);
             self.streams.set(index, self.disabled(), world);
         }
         self.settle(world);

@@ -25,8 +25,19 @@ pub(super) struct Stream {
     pub(super) sid: u32,
     /// What it does.
     pub(super) stage1: Stage1,
-    /// The guest's entry for it is illegal, and the guest has been told.
-    pub(super) bad: bool,
+    /// What was found as its entry when that was last looked at.
+    pub(super) found: Found,
+}
+
+/// What was found as the entry of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Found {
+    /// None that is valid.
+    Nothing,
+    /// One that is carried out.
+    Good,
+    /// An illegal one.
+    Bad,
 }
 
 /// All streams, in the order in which they were given.
@@ -47,7 +58,7 @@ impl Streams {
             if streams.iter().any(|stream| stream.sid == sid) {
                 return Err(BadStreams::Twice(sid));
             }
-            streams.push(Stream { sid, stage1: Stage1::Abort, bad: false });
+            streams.push(Stream { sid, stage1: Stage1::Abort, found: Found::Nothing });
         }
         Ok(Self(streams))
     }
@@ -80,10 +91,8 @@ impl Streams {
         changes
     }
 
-    /// Notes whether the entry of a stream is illegal; whether that is news.
-    pub(super) fn mark(&mut self, index: usize, bad: bool) -> bool {
-        let Some(stream) = self.0.get_mut(index) else { return false };
-        let before = core::mem::replace(&mut stream.bad, bad);
-        bad && !before
+    /// Notes what was found as the entry of a stream, and says what had been found before.
+    pub(super) fn note(&mut self, index: usize, found: Found) -> Found {
+        self.0.get_mut(index).map_or(found, |stream| core::mem::replace(&mut stream.found, found))
     }
 }

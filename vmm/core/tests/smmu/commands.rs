@@ -110,7 +110,7 @@ fn an_illegal_command_stops_the_queue_until_it_is_acknowledged() {
     // As Linux does it: the command is replaced by a SYNC, then the error acknowledged.
     guest.machine.ram.store(crate::guest::COMMANDS + u64::from(before + 1) * 16, 0x46);
     guest.write(at::GERRORN, 1);
-    assert_eq!(guest.calls(), [Call::Invalidate(0, vec![all, all])]);
+    assert_eq!(guest.calls(), [Call::Invalidate(0, vec![all]), Call::Invalidate(0, vec![all])]);
     assert_eq!((guest.errors(), guest.read(at::CMDQ_CONS) & 0xf_ffff), (0, before + 5));
     // The next one makes GERROR toggle back.
     guest.commands(&[[0xee, 0]]);
@@ -134,9 +134,9 @@ fn syncs_signal_as_they_are_asked_to() {
 }
 
 #[test]
-fn translations_are_collected_across_syncs() {
+fn pages_are_collected_across_syncs() {
     let mut guest = guest(FEATURES);
-    let one = |page: u64| [0x13, page << 12];
+    let one = |page: u64| [0x13, page << 12 | 1];
     let commands: Vec<[u64; 2]> = (0..40).flat_map(|page| [one(page), SYNC]).collect();
     assert_eq!(guest.issue(&commands), [Call::Invalidate(0, (0..40).map(one).collect())]);
     let commands: Vec<[u64; 2]> = (0..120).map(one).collect();
@@ -145,13 +145,15 @@ fn translations_are_collected_across_syncs() {
 }
 
 #[test]
-fn what_follows_a_sync_behind_a_descriptor_goes_in_a_call_of_its_own() {
+fn what_follows_a_sync_behind_tables_goes_in_a_call_of_its_own() {
     let mut guest = guest(FEATURES);
-    let (descriptor, all) = ([SID << 32 | 0x05, 1], [0x10, 0]);
+    let (descriptor, all, table, page) = ([SID << 32 | 0x05, 1], [0x10, 0], [0x13, 0x1000], [0x13, 0x2001]);
     let call = |commands: &[[u64; 2]]| Call::Invalidate(0, commands.to_vec());
-    assert_eq!(guest.issue(&[descriptor, SYNC, all, SYNC]), [call(&[[0x05, 1]]), call(&[all])]);
-    assert_eq!(guest.issue(&[all, descriptor, all, SYNC]), [call(&[all, [0x05, 1], all])]);
-    assert_eq!(guest.issue(&[all, SYNC, descriptor, SYNC]), [call(&[all, [0x05, 1]])]);
+    assert_eq!(guest.issue(&[descriptor, SYNC, page, SYNC]), [call(&[[0x05, 1]]), call(&[page])]);
+    assert_eq!(guest.issue(&[page, table, SYNC, page, SYNC]), [call(&[page, table]), call(&[page])]);
+    assert_eq!(guest.issue(&[all, SYNC, descriptor, SYNC]), [call(&[all]), call(&[[0x05, 1]])]);
+    assert_eq!(guest.issue(&[page, SYNC, all, descriptor, SYNC]), [call(&[page, all, [0x05, 1]])]);
+    assert_eq!(guest.issue(&[all, SYNC, SYNC]), [call(&[all])]);
 }
 
 #[test]

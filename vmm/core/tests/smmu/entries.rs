@@ -161,3 +161,16 @@ fn entries_count_when_the_guest_says_that_they_have_changed() {
     guest.write(at::CR0, 0xd);
     assert_eq!(guest.calls(), [Call::Stage1(0, table(DESCRIPTORS + 64))]);
 }
+
+#[test]
+fn a_prefetch_finds_an_entry_where_there_was_none() {
+    let mut guest = Guest::running(FEATURES, &[SID as u32]);
+    guest.entry(SID, 0, 0);
+    guest.issue(&[[SID << 32 | 3, 1], SYNC]);
+    guest.entry(SID, 0b1001, 0);
+    assert_eq!(guest.issue(&[[0x19 << 32 | 1, 0]]), [], "another stream");
+    assert_eq!(guest.issue(&[[SID << 32 | 1, 0]]), [Call::Stage1(0, Stage1::Bypass)]);
+    // What was found stays until it is invalidated.
+    guest.entry(SID, 0b0001, 0);
+    assert_eq!(guest.issue(&[[SID << 32 | 1, 0], [SID << 32 | 2, 0], SYNC]), []);
+}
