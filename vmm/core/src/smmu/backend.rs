@@ -39,20 +39,21 @@ impl Interrupt {
     }
 }
 
-/// The guest's memory, and the real machine: one stream and one context (CB) for each stream of the guest, and the frames
-/// that the guest reads registers from. Streams are named by their index in the list that [`Smmu::new`](super::Smmu::new) was given.
+/// The guest's memory, and the real machine: one stream and one context (CB) for each stream of the guest, and the
+/// frames that the guest reads registers from. Streams are named by their index in the list that
+/// [`Smmu::new`](super::Smmu::new) was given.
 ///
-/// Everything asked for is within what the kernel permits, so that a refusal is not the guest's doing. An implementation
-/// that is refused must not let the guest go on: it counts on what it asked for.
+/// Everything asked for is within what the kernel permits, so that a refusal is not the guest's doing. An
+/// implementation that is refused must not let the guest go on: it counts on what it asked for.
 pub trait Backend: GuestMemory {
     /// Has a stream do `stage1` from now on. On return nothing of what it did before is cached.
     ///
-    /// `CB_AssignCDTable` is refused while there is a table, and a stream that is bound to a context without one reaches
-    /// all memory of the guest. So one that goes from a table to another is unbound in between.
+    /// `CB_AssignCDTable` is refused while there is a table, and a stream that is bound to a context without one
+    /// reaches all memory of the guest. So one that goes from a table to another is unbound in between.
     fn set_stage1(&mut self, stream: usize, stage1: Stage1);
 
-    /// Has the commands, 1 to 59, take effect on the context of a stream that has a table: one `CB_InvalidateStage1`, whose
-    /// words they are.
+    /// Has the commands, 1 to 59, take effect on the context of a stream that has a table: one `CB_InvalidateStage1`,
+    /// whose words they are.
     fn invalidate(&mut self, stream: usize, commands: &[[u64; 2]]);
 
     /// Lets the guest read `value` from the register word `offset` bytes from the SMMU's first.

@@ -47,8 +47,8 @@ impl Batch {
         self.push(Invalidation::Translations(words), streams, world);
     }
 
-    /// Adds an invalidation of one context descriptor, or all, of a stream that has a table with that descriptor; there is
-    /// nothing to forget of others.
+    /// Adds an invalidation of one context descriptor, or all, of a stream that has a table with that descriptor; there
+    /// is nothing to forget of others.
     pub(super) fn descriptors(
         &mut self,
         stream: usize,
@@ -69,13 +69,14 @@ impl Batch {
         self.push(Invalidation::Descriptors { stream, words }, streams, world);
     }
 
-    /// A CMD_SYNC. The order that it makes can be seen only where what comes before it takes away something that others are
-    /// fetched by, a descriptor or a table: what comes behind it may count on nothing being made by that any more.
+    /// A CMD_SYNC. The order that it makes can be seen only where what comes before it takes away something that others
+    /// are fetched by, a descriptor or a table: what comes behind it may count on nothing being made by that any more.
     pub(super) fn sync(&mut self) {
         self.closed |= self.list[..self.len].iter().any(|one| !one.is_about_leaves());
     }
 
-    /// A stream has got another table, or none: what was to be forgotten of its descriptors is, and may not fit any more.
+    /// A stream has got another table, or none: what was to be forgotten of its descriptors is, and may not fit any
+    /// more.
     pub(super) fn drop_descriptors(&mut self, stream: usize) {
         let of_stream =
             |one: &Invalidation| matches!(one, Invalidation::Descriptors { stream: of, .. } if *of == stream);

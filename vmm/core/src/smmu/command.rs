@@ -42,8 +42,8 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// Decodes a command; `None` when it is illegal (4.1.3: CERROR_ILL). Bits that the architecture reserves are ignored, and
-    /// so are VMIDs, as stage 2 is absent.
+    /// Decodes a command; `None` when it is illegal (4.1.3: CERROR_ILL). Bits that the architecture reserves are
+    /// ignored, and so are VMIDs, as stage 2 is absent.
     pub(super) fn decode(features: &Features, [low, high]: [u64; 2]) -> Option<Self> {
         let op = CMD0::OPCODE.read(low);
         let sid = CFGI0::SID.read(low) as u32;

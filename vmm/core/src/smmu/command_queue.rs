@@ -16,7 +16,8 @@ const COMMAND_BITS: u32 = 4;
 struct Stop(u32);
 
 impl Smmu {
-    /// Carries out what is in the command queue, if it is enabled and not stopped: at most as many commands as it has entries.
+    /// Carries out what is in the command queue, if it is enabled and not stopped: at most as many commands as it has
+    /// entries.
     pub(super) fn consume(&mut self, world: &mut impl Backend) {
         if !self.is_enabled(CR0::CMDQEN) || self.active_errors() & GERROR::CMDQ::SET.value != 0 {
             return;
@@ -53,8 +54,8 @@ impl Smmu {
         let both = u128::from_le_bytes(bytes);
         let words = [both as u64, (both >> 64) as u64];
         match Command::decode(&self.features, words).ok_or(Stop(command_error::ILLEGAL))? {
-            // A guest need not invalidate what was never there, though it may have been cached that it was not: Linux links a
-            // second-level stream table whose entries need no change, and then has them prefetched.
+            // A guest need not invalidate what was never there, though it may have been cached that it was not: Linux
+            // links a second-level stream table whose entries need no change, and then has them prefetched.
             Command::Prefetch { sid } => {
                 if let Some(index) = self.streams.find(sid)
                     && self.streams.get(index).is_some_and(|stream| stream.found == Found::Nothing)

@@ -18,8 +18,8 @@ impl Smmu {
         batch.issue(&self.streams, world);
     }
 
-    /// Has a stream do what it is configured to do by now. Where that is what it did, its context descriptors are forgotten:
-    /// CFGI_STE covers all that was reached through the entry (IHI 0070, 4.3.1).
+    /// Has a stream do what it is configured to do by now. Where that is what it did, its context descriptors are
+    /// forgotten: CFGI_STE covers all that was reached through the entry (IHI 0070, 4.3.1).
     pub(super) fn reconfigure(&mut self, index: usize, batch: &mut Batch, world: &mut impl Backend) {
         let Some(stream) = self.streams.get(index) else { return };
         let sid = stream.sid;

@@ -46,8 +46,8 @@ impl Smmu {
         }
     }
 
-    /// Bits that a write of `value` to the word at `at` may change now. Tables and queues stay where they are while they
-    /// are in use.
+    /// Bits that a write of `value` to the word at `at` may change now. Tables and queues stay where they are while
+    /// they are in use.
     fn writable(&self, at: u64, value: u32) -> u32 {
         let unless = |enabled: bool, bits: u32| if enabled { 0 } else { bits };
         let translating = self.is_enabled(CR0::SMMUEN);

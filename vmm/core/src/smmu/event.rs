@@ -16,9 +16,9 @@ mod class {
 
 /// What the guest reads of a fault of its stream `sid`; `None` for a fault that is not its affair.
 ///
-/// Stage 1 is the guest's: its faults are passed on. That the guest's descriptors or tables are where stage 2 has nothing is
-/// to it what a bus without memory there would be: the fetch fails. Anything else a guest's own SMMU could not have
-/// seen, such as stage 2 refusing the address that stage 1 came to.
+/// Stage 1 is the guest's: its faults are passed on. That the guest's descriptors or tables are where stage 2 has
+/// nothing is to it what a bus without memory there would be: the fetch fails. Anything else a guest's own SMMU could
+/// not have seen, such as stage 2 refusing the address that stage 1 came to.
 pub(super) fn for_guest(record: &Record, sid: u32) -> Option<Words> {
     let class = record.flags >> Record::CLASS_SHIFT & 3;
     let stage2 = record.flags & Record::STAGE2 != 0;
@@ -44,8 +44,8 @@ pub(super) fn for_guest(record: &Record, sid: u32) -> Option<Words> {
     }
 }
 
-/// C_BAD_STE (7.3.5). A stream with an illegal entry aborts in silence, so this comes when the entry is read, and not with
-/// the first transaction.
+/// C_BAD_STE (7.3.5). A stream with an illegal entry aborts in silence, so this comes when the entry is read, and not
+/// with the first transaction.
 pub(super) fn bad_entry(sid: u32) -> Words {
     [(EVT0::KIND.val(event::C_BAD_STE) + EVT0::SID.val(u64::from(sid))).value, 0, 0, 0]
 }

@@ -21,7 +21,8 @@ pub struct Features {
     pub sid_bits: u32,
     /// Bits of a SubstreamID, 0 to 20; 0 for none.
     pub ssid_bits: u32,
-    /// Bits of an output address, which is guest-physical: 32, 36, 40, 42, or 44. Others are taken for the next smaller.
+    /// Bits of an output address, which is guest-physical: 32, 36, 40, 42, or 44. Others are taken for the next
+    /// smaller.
     pub output_bits: u32,
     /// Accesses to tables and queues are coherent; the guest's device tree must say the same.
     pub coherent: bool,

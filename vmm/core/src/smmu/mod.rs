@@ -1,25 +1,25 @@
 //! A virtual SMMUv3 with stage 1, for the streams of one guest.
 //!
-//! The guest's context descriptors and tables are walked by the physical SMMU, under the stage 2 that the VMM configures:
-//! there is no shadow of them and no exit for a DMA. What is emulated is the rest: registers, both queues, and the stream
-//! table, of which entries are read when the guest says that they have changed.
+//! The guest's context descriptors and tables are walked by the physical SMMU, under the stage 2 that the VMM
+//! configures: there is no shadow of them and no exit for a DMA. What is emulated is the rest: registers, both queues,
+//! and the stream table, of which entries are read when the guest says that they have changed.
 //!
-//! * **Reads do not trap.** The guest reads register frames that [`Backend::publish`] keeps current; only writes arrive here.
-//!   Commands are complete when the write to CMDQ_PROD returns, so that the guest finds CMDQ_CONS where it waits for it:
-//!   one exit for a batch of commands.
-//! * **What is sent down is built here, never copied.** Of commands and stream table entries only fields with a meaning are
-//!   taken over, into values that the kernel permits. StreamIDs and VMIDs of the guest go nowhere.
-//! * **Bounded.** One write carries out at most 2^[`COMMAND_QUEUE_BITS`] commands. A command reads its 16 bytes, and for
-//!   each stream that it concerns at most 72 bytes of the stream table; it has at most one `set_stage1` and one event for each
-//!   of those streams. Invalidations are issued at most once for each command and stream, and 59 in one go where the guest's
-//!   own order permits. Nothing is allocated after [`Smmu::new`].
+//! * **Reads do not trap.** The guest reads register frames that [`Backend::publish`] keeps current; only writes arrive
+//!   here. Commands are complete when the write to CMDQ_PROD returns, so that the guest finds CMDQ_CONS where it waits
+//!   for it: one exit for a batch of commands.
+//! * **What is sent down is built here, never copied.** Of commands and stream table entries only fields with a meaning
+//!   are taken over, into values that the kernel permits. StreamIDs and VMIDs of the guest go nowhere.
+//! * **Bounded.** One write carries out at most 2^[`COMMAND_QUEUE_BITS`] commands. A command reads its 16 bytes, and
+//!   for each stream that it concerns at most 72 bytes of the stream table; it has at most one `set_stage1` and one
+//!   event for each of those streams. Invalidations are issued at most once for each command and stream, and 59 in one
+//!   go where the guest's own order permits. Nothing is allocated after [`Smmu::new`].
 //!
 //! What differs from an SMMU of silicon, within what IHI 0070 permits or as a guest can tell it:
 //!
-//! * A stream whose entry is missing or invalid aborts in silence; there is no C_BAD_STREAMID or F_STE_FETCH. An illegal
-//!   entry is told by C_BAD_STE once, when it is read.
-//! * Entries are read when SMMUEN is set, when an invalidation names them, and when a prefetch names a stream that had no
-//!   valid one; not with transactions.
+//! * A stream whose entry is missing or invalid aborts in silence; there is no C_BAD_STREAMID or F_STE_FETCH. An
+//!   illegal entry is told by C_BAD_STE once, when it is read.
+//! * Entries are read when SMMUEN is set, when an invalidation names them, and when a prefetch names a stream that had
+//!   no valid one; not with transactions.
 //! * SYNCs of one batch that ask for an interrupt share one.
 
 #[cfg(test)]
@@ -80,7 +80,8 @@ pub struct Smmu {
 }
 
 impl Smmu {
-    /// An SMMU for streams with these numbers in the guest, which abort; [`reset`](Self::reset) it before the guest runs.
+    /// An SMMU for streams with these numbers in the guest, which abort; [`reset`](Self::reset) it before the guest
+    /// runs.
     ///
     /// # Errors
     /// When the list of streams is not one.
@@ -109,8 +110,8 @@ impl Smmu {
         self.pages.read(place)
     }
 
-    /// The guest writes to a place. A doubleword is two words, the lower first; what is not aligned, or smaller than a word, is
-    /// ignored (IHI 0070, 6.2).
+    /// The guest writes to a place. A doubleword is two words, the lower first; what is not aligned, or smaller than a
+    /// word, is ignored (IHI 0070, 6.2).
     pub fn write(&mut self, place: Place, value: u64, world: &mut impl Backend) {
         if place.is_aligned() {
             match place.width {
@@ -125,8 +126,8 @@ impl Smmu {
         self.settle(world);
     }
 
-    /// Takes a fault record of the stream at `index`, as `SID_GetFault` gives it: puts what is the guest's into its event
-    /// queue.
+    /// Takes a fault record of the stream at `index`, as `SID_GetFault` gives it: puts what is the guest's into its
+    /// event queue.
     pub fn deliver(&mut self, index: usize, record: &Record, world: &mut impl Backend) -> Delivery {
         let Some(words) = self.streams.get(index).and_then(|stream| event::for_guest(record, stream.sid)) else {
             return Delivery::Owner;

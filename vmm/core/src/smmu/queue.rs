@@ -12,8 +12,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// The queue of a base register, for which LOG2SIZE is capped at `max_bits`, and the address aligned to the queue's size
-    /// and no less than 32 bytes (6.3.26, 6.3.29).
+    /// The queue of a base register, for which LOG2SIZE is capped at `max_bits`, and the address aligned to the queue's
+    /// size and no less than 32 bytes (6.3.26, 6.3.29).
     pub(super) fn new(register: u64, max_bits: u32, entry_bits: u32) -> Self {
         let bits = (QUEUE_BASE::LOG2SIZE.read(register) as u32).min(max_bits);
         let base = QUEUE_BASE::ADDR.read(register) << QUEUE_BASE::ADDR.shift;

@@ -1,5 +1,5 @@
-//! Registers that are offered (IHI 0070, 6.2 and 6.3). Any other offset reads as zero and ignores writes, as those do that
-//! belong to features which are absent: the configuration of MSIs, the PRI queue, STATUSR.
+//! Registers that are offered (IHI 0070, 6.2 and 6.3). Any other offset reads as zero and ignores writes, as those do
+//! that belong to features which are absent: the configuration of MSIs, the PRI queue, STATUSR.
 
 use tock_registers::register_bitfields;
 

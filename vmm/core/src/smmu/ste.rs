@@ -31,8 +31,8 @@ pub(super) enum Entry {
 impl Entry {
     /// Decodes an entry.
     ///
-    /// Fields of features that are absent are ignored: everything of stage 2, EATS, and the attributes that override those
-    /// of transactions. Reserved values behave as those the architecture names in their place.
+    /// Fields of features that are absent are ignored: everything of stage 2, EATS, and the attributes that override
+    /// those of transactions. Reserved values behave as those the architecture names in their place.
     pub(super) fn decode(features: &Features, words: &[u64; ENTRY_WORDS]) -> Self {
         let [word0, word1, ..] = *words;
         if !STE0::V.is_set(word0) {

@@ -24,8 +24,8 @@ pub(super) struct StreamTable {
 }
 
 impl StreamTable {
-    /// The table of STRTAB_BASE and STRTAB_BASE_CFG, for StreamIDs of `sid_bits` bits (6.3.24, 6.3.25). Reserved formats are
-    /// linear, and the reserved sizes of second-level tables the smallest.
+    /// The table of STRTAB_BASE and STRTAB_BASE_CFG, for StreamIDs of `sid_bits` bits (6.3.24, 6.3.25). Reserved
+    /// formats are linear, and the reserved sizes of second-level tables the smallest.
     pub(super) fn new(base: u64, config: u32, sid_bits: u32, end: u64) -> Self {
         let bits = STRTAB_BASE_CFG::LOG2SIZE.read(config).min(sid_bits);
         let two_level = STRTAB_BASE_CFG::FMT::TwoLevel.matches_all(config);

@@ -57,7 +57,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// A guest whose driver has enabled everything, with no entry and no descriptor.
+    /// A guest whose driver has enabled everything, and gave each stream a descriptor.
     pub(crate) fn new(order: Rng) -> Self {
         let mut world = World::new(order);
         let features = Features { wide_asids: true, coherent: true, range_invalidation: true, ..Features::LEAST };
@@ -82,6 +82,15 @@ impl Guest {
             guest.store(root + 0x1000 + 8 * (IOVA >> 21 & 0x1ff), (root + 0x2000) | 3);
         }
         guest.write(at::CR0, 0xd);
+        for root in 0..ROOTS.len() {
+            guest.descriptor(root, root as u64 + 1, root, true);
+            for page in 0..PAGES {
+                guest.page(root, page, Some((page + root) % FRAMES.len()), true, false);
+            }
+        }
+        for stream in 0..STREAMS.len() {
+            guest.perform(&Step::Attach { stream, descriptor: stream % ROOTS.len() });
+        }
         guest
     }
 
@@ -147,6 +156,16 @@ impl Guest {
                 self.page(root, page, None, false, false);
                 self.commands(&[Command::Address { asid: Some(asid), page, leaf: true }]);
             }
+            Step::Replace { stream, descriptor, asid, root } => {
+                self.descriptor(descriptor, asid, root, true);
+                let descriptor = Command::Descriptor { stream };
+                self.commands(&[descriptor, Command::Sync, Command::Asid(asid), Command::Sync]);
+            }
+            Step::Unlink { root, page } => {
+                self.store(ROOTS[root] + 0x1000 + 8 * (IOVA >> 21 & 0x1ff), 0);
+                let forget = |page, leaf| Command::Address { asid: None, page, leaf };
+                self.commands(&[forget(page, false), Command::Sync, forget((page + 1) % PAGES, true)]);
+            }
             Step::Enable(enable) => {
                 self.write(at::CR0, if enable { 0xd } else { 0xc });
             }
@@ -193,8 +212,8 @@ impl Guest {
         self.store(ROOTS[root] + 0x2000 + 8 * (IOVA >> 12 & 0x1ff) + 8 * page as u64, word);
     }
 
-    /// Commands with one write. The reference has a SYNC behind each, so that it too can fetch everything in between, which
-    /// is what it may do.
+    /// Commands with one write. The reference has a SYNC behind each, so that it too can fetch everything in between,
+    /// which is what it may do.
     fn commands(&mut self, commands: &[Command]) {
         self.world.groups.clear();
         let mut group = 0;

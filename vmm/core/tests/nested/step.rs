@@ -94,6 +94,18 @@ pub(crate) enum Step {
         page: usize,
         asid: u64,
     },
+    /// A stream's descriptor is replaced: it is to be forgotten first, then what was made by it.
+    Replace {
+        stream: usize,
+        descriptor: usize,
+        asid: u64,
+        root: usize,
+    },
+    /// A last table is taken away: it is to be forgotten first, by one of its pages, then another page.
+    Unlink {
+        root: usize,
+        page: usize,
+    },
     Enable(bool),
     AbortWhileDisabled(bool),
 }
@@ -130,18 +142,21 @@ fn commands() -> impl Strategy<Value = Command> {
 fn step() -> impl Strategy<Value = Step> {
     let words = prop_oneof![1 => Just(Words::First), 1 => Just(Words::Second), 6 => Just(Words::Both)];
     prop_oneof![
-        4 => (0..STREAMS, kinds(), words, any::<bool>())
+        3 => (0..STREAMS, kinds(), words, any::<bool>())
             .prop_map(|(stream, kind, words, attributes)| Step::Entry { stream, kind, words, attributes }),
-        1 => (0..2usize, prop::bool::weighted(0.8)).prop_map(|(half, linked)| Step::Streams { half, linked }),
-        3 => (0..DESCRIPTORS - 1, 1..3u64, 0..ROOTS, prop::bool::weighted(0.8))
+        1 => (0..2usize, prop::bool::weighted(0.7)).prop_map(|(half, linked)| Step::Streams { half, linked }),
+        3 => (0..DESCRIPTORS - 1, 1..3u64, 0..ROOTS, prop::bool::weighted(0.9))
             .prop_map(|(descriptor, asid, root, valid)| Step::Descriptor { descriptor, asid, root, valid }),
-        4 => (0..ROOTS, 0..PAGES, option::weighted(0.7, 0..FRAMES), any::<bool>(), prop::bool::weighted(0.2))
+        4 => (0..ROOTS, 0..PAGES, option::weighted(0.85, 0..FRAMES), any::<bool>(), prop::bool::weighted(0.2))
             .prop_map(|(root, page, to, write, global)| Step::Page { root, page, to, write, global }),
-        1 => (0..ROOTS, option::weighted(0.7, any::<bool>())).prop_map(|(root, to)| Step::Link { root, to }),
+        3 => (0..ROOTS, option::weighted(0.9, prop::bool::weighted(0.9))).prop_map(|(root, to)| Step::Link { root, to }),
         6 => vec(commands(), 1..8).prop_map(Step::Commands),
-        3 => (0..STREAMS, 0..DESCRIPTORS).prop_map(|(stream, descriptor)| Step::Attach { stream, descriptor }),
+        4 => (0..STREAMS, 0..DESCRIPTORS).prop_map(|(stream, descriptor)| Step::Attach { stream, descriptor }),
         2 => (0..ROOTS, 0..PAGES, 1..3u64).prop_map(|(root, page, asid)| Step::Unmap { root, page, asid }),
-        1 => prop::bool::weighted(0.7).prop_map(Step::Enable),
+        2 => (0..STREAMS, 0..DESCRIPTORS - 1, 1..3u64, 0..ROOTS)
+            .prop_map(|(stream, descriptor, asid, root)| Step::Replace { stream, descriptor, asid, root }),
+        2 => (0..ROOTS, 0..PAGES).prop_map(|(root, page)| Step::Unlink { root, page }),
+        1 => prop::bool::weighted(0.9).prop_map(Step::Enable),
         1 => any::<bool>().prop_map(Step::AbortWhileDisabled),
     ]
 }

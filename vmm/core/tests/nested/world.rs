@@ -13,14 +13,14 @@ use sluice_vmm::smmu::{Backend, Interrupt, Stage1};
 
 use crate::step::STREAMS;
 
-/// Bytes of the guest's memory.
-pub(crate) const RAM_BYTES: u64 = 0x10_0000;
+/// Bytes of the guest's memory: one block of stage 2.
+pub(crate) const RAM_BYTES: u64 = 0x20_0000;
 /// Where it is in physical memory.
 pub(crate) const RAM_AT: u64 = 0x8000_0000;
 const REGISTERS: PhysAddr = PhysAddr(0x0905_0000);
 /// Second-level stream table of the host.
 const ENTRIES: PhysAddr = PhysAddr(0x5000_0000);
-/// Stage 2, four tables one after the other.
+/// Stage 2, three tables one after the other.
 const STAGE2: PhysAddr = PhysAddr(0x5100_0000);
 /// Physical streams of the guest's, and the contexts they are bound to.
 pub(crate) const SIDS: [u32; STREAMS] = [0x18, 0x30, 0x31];
@@ -53,15 +53,12 @@ impl World {
         driver.enable(&model).expect("enable");
         driver.install_stream_table(&model, 0, ENTRIES).expect("install");
         let table = |level: u64| STAGE2.offset(0x1000 * level);
-        for (level, index) in [(0, RAM_BASE >> 39), (1, RAM_BASE >> 30), (2, RAM_BASE >> 21 & 0x1ff)] {
+        for (level, index) in [(0, RAM_BASE >> 39), (1, RAM_BASE >> 30)] {
             model.store(table(level).offset(8 * index), Format::STAGE2.encode_table(table(level + 1)));
         }
-        for page in 0..RAM_BYTES >> 12 {
-            let access = Access { read: true, write: true, execute: false };
-            let address = PhysAddr(RAM_AT + (page << 12));
-            let leaf = Leaf { address, size: FrameSize::Small, access, memory: MemoryType::Normal };
-            model.store(table(3).offset(8 * page), Format::STAGE2.encode_leaf(&leaf));
-        }
+        let access = Access { read: true, write: true, execute: false };
+        let block = Leaf { address: PhysAddr(RAM_AT), size: FrameSize::Large, access, memory: MemoryType::Normal };
+        model.store(table(2).offset(8 * (RAM_BASE >> 21 & 0x1ff)), Format::STAGE2.encode_leaf(&block));
         Self { model, driver, stage1: [Stage1::Abort; STREAMS], frames: BTreeMap::new(), groups: HashMap::new(), order }
     }
 
@@ -112,8 +109,8 @@ impl Backend for World {
         }
     }
 
-    /// Commands of one call have no order: they complete one by one, and everything is fetched in between. Those between the
-    /// same two SYNCs of the guest complete as it has them, which is how the reference has it too.
+    /// Commands of one call have no order: they complete one by one, and everything is fetched in between. Those
+    /// between the same two SYNCs of the guest complete as it has them, which is how the reference has it too.
     fn invalidate(&mut self, stream: usize, commands: &[[u64; 2]]) {
         let Stage1::Table(table) = self.stage1[stream] else { panic!("stream {stream} has no table") };
         let group = |words: [u64; 2]| self.groups.get(&(Some(stream), words)).or(self.groups.get(&(None, words)));

@@ -1,9 +1,9 @@
 //! Guests that mean harm: indices, bases and sizes that make no sense.
 
 use sluice_vmm::layout::RAM_BASE;
-use sluice_vmm::smmu::{COMMAND_QUEUE_BITS, Interrupt};
+use sluice_vmm::smmu::Interrupt;
 
-use crate::guest::{BEYOND, COMMANDS, Call, DESCRIPTORS, FEATURES, Guest, SYNC, at};
+use crate::guest::{BEYOND, COMMANDS, Call, DESCRIPTORS, FEATURES, Guest, RAM_BYTES, SYNC, at};
 
 const SID: u64 = 0x18;
 const ABORT: u32 = 2 << 24;
@@ -71,9 +71,13 @@ fn more_than_a_queue_holds_is_not_carried_out() {
 #[test]
 fn sizes_are_capped() {
     for bits in [9, 19, 31] {
-        let mut guest = with_queue(COMMANDS | bits);
-        guest.write(at::CMDQ_PROD, 0xf_ffff);
-        assert!(guest.machine.ram.reads.get() <= 1 << COMMAND_QUEUE_BITS);
+        // At the start of memory, which is aligned to any size, and all of it commands.
+        let mut guest = with_queue(RAM_BASE | bits);
+        for at in (RAM_BASE..RAM_BASE + RAM_BYTES).step_by(16) {
+            guest.machine.ram.store(at, 0x46);
+        }
+        guest.write(at::CMDQ_PROD, 0x2ff);
+        assert_eq!((guest.machine.ram.reads.get(), guest.read(at::CMDQ_CONS), guest.errors()), (0xff, 0xff, 0));
     }
     // A queue of one command.
     let mut guest = with_queue(COMMANDS);
