@@ -28,6 +28,8 @@ pub trait Kernel {
     fn write(&mut self, at: VirtAddr, bytes: &[u8]);
     /// Prints a line.
     fn line(&mut self, text: &str);
+    /// From now on lines go to the PL011 mapped at this place in [`WINDOW`]: the kernel has no calls for them.
+    fn open_console(&mut self, registers: VirtAddr);
     /// Waits for some milliseconds.
     fn wait(milliseconds: u32);
 }
@@ -51,6 +53,10 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn line(&mut self, text: &str) {
         (**self).line(text);
+    }
+
+    fn open_console(&mut self, registers: VirtAddr) {
+        (**self).open_console(registers);
     }
 
     fn wait(milliseconds: u32) {

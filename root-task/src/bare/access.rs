@@ -1,13 +1,53 @@
 //! The kernel, and the memory it maps for the root task.
 
 use core::ptr::with_exposed_provenance_mut;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use sluice_abi::VirtAddr;
+use sluice_abi::{VirtAddr, bootinfo};
 use sluice_root_task::kernel::{Invocation, Kernel, WINDOW};
-use sluice_sys::{Failure, debug_put_char};
+use sluice_sys::{Failure, debug_halt, debug_put_char};
 
 /// The running kernel.
 pub(super) struct System;
+
+/// Whether the kernel prints for threads.
+static DEBUG: AtomicBool = AtomicBool::new(false);
+/// Where the UART is mapped; 0 when it is not.
+static UART: AtomicU64 = AtomicU64::new(0);
+/// Registers of a PL011 (DDI 0183, 3.3): data and flags.
+const DATA: u64 = 0x00;
+const FLAGS: u64 = 0x18;
+const TRANSMIT_FULL: u32 = 1 << 5;
+
+/// Says which kernel it is; before anything is printed.
+pub(super) fn set_debug(debug: bool) {
+    DEBUG.store(debug, Ordering::Relaxed);
+}
+
+/// Prints a character, when there is a way.
+pub(super) fn put(byte: u8) {
+    let uart = UART.load(Ordering::Relaxed);
+    if DEBUG.load(Ordering::Relaxed) {
+        debug_put_char(byte);
+    } else if uart != 0 {
+        while System.load(VirtAddr(uart + FLAGS)) & TRANSMIT_FULL != 0 {}
+        System.store(VirtAddr(uart + DATA), u32::from(byte));
+    }
+}
+
+/// Ends the run: powers the machine off where the kernel does that, and else stays here for ever.
+pub(super) fn halt() -> ! {
+    if DEBUG.load(Ordering::Relaxed) {
+        debug_halt();
+    }
+    loop {
+        // The least urgent of all from now on, should suspending be refused.
+        let thread = bootinfo::slot::INIT_TCB;
+        if System.invoke(&Invocation::Suspend { thread }).is_err() {
+            sluice_sys::yield_now();
+        }
+    }
+}
 
 /// A pointer into the window, where no Rust object lies; anything else is a mistake of the library.
 fn pointer<T>(at: VirtAddr, len: usize) -> *mut T {
@@ -56,6 +96,10 @@ impl Kernel for System {
         unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
     }
 
+    fn open_console(&mut self, registers: VirtAddr) {
+        UART.store(registers.0, Ordering::Relaxed);
+    }
+
     fn wait(milliseconds: u32) {
         let ticks = u64::from(milliseconds) * counter_frequency() / 1000;
         let start = counter();
@@ -66,7 +110,7 @@ impl Kernel for System {
 
     fn line(&mut self, text: &str) {
         for part in ["root    | ", text, "\n"] {
-            part.bytes().for_each(debug_put_char);
+            part.bytes().for_each(put);
         }
     }
 }

@@ -9,17 +9,19 @@ mod start;
 use sluice_root_task::boot::{Running, boot};
 use sluice_root_task::kernel::{Invocation, Kernel};
 use sluice_root_task::supervisor::Message;
-use sluice_sys::{Endpoint, Event, debug_halt, reply};
+use sluice_sys::{Endpoint, Event, reply};
 
 use access::System;
 
 /// Everything after the entry's few unsafe lines.
 fn run(given: &given::Memory) -> ! {
-    match boot(System, &given.view()) {
+    let given = given.view();
+    access::set_debug(given.has_debug_calls());
+    match boot(System, &given) {
         Ok(running) => supervise(running),
         Err(stop) => {
             System.line(&alloc::format!("STOP: {stop}"));
-            debug_halt()
+            access::halt()
         }
     }
 }
@@ -53,7 +55,7 @@ fn supervise(mut running: Running<'_, System>) -> ! {
         }
         if let Some(result) = running.supervisor.result() {
             running.kernel().line(&result);
-            debug_halt();
+            access::halt();
         }
     }
 }

@@ -3,13 +3,13 @@
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
-use sluice_sys::{debug_halt, debug_put_char};
+use super::access::{halt, put};
 
 struct Characters;
 
 impl Write for Characters {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.bytes().for_each(debug_put_char);
+        text.bytes().for_each(put);
         Ok(())
     }
 }
@@ -18,7 +18,7 @@ impl Write for Characters {
 fn panic(info: &PanicInfo<'_>) -> ! {
     // The characters' writer cannot fail, and there is nobody to tell if a value's formatting did.
     if writeln!(Characters, "root    | STOP: panic: {info}").is_err() {
-        debug_put_char(b'\n');
+        put(b'\n');
     }
-    debug_halt()
+    halt()
 }

@@ -16,6 +16,8 @@ use crate::tables::Tables;
 const FILL: u64 = WINDOW.start;
 /// Where it maps larger ones, one at a time: an address range in which no tables for pages are ever made.
 const FILL_LARGE: u64 = WINDOW.start + (2 << 32);
+/// Where it maps the registers of the console, beside the frame it fills.
+const CONSOLE: u64 = FILL + PAGE_SIZE;
 /// Where the root task maps configuration space.
 const CONFIGURATION: u64 = WINDOW.start + (1 << 32);
 
@@ -43,6 +45,8 @@ pub(super) struct Builder<K> {
     transit: u64,
     /// Buses of configuration space: physical address, and where they are mapped.
     configuration: BTreeMap<u64, u64>,
+    /// The page of the console's registers that the root task has mapped itself: physical address, and frame.
+    console: Option<(u64, u64)>,
 }
 
 impl<K: Kernel> Builder<K> {
@@ -65,6 +69,7 @@ impl<K: Kernel> Builder<K> {
             own: Space { vspace: bootinfo::slot::INIT_VSPACE, tables: Tables::default() },
             transit,
             configuration: BTreeMap::new(),
+            console: None,
         })
     }
 
@@ -186,6 +191,9 @@ impl<K: Kernel> Builder<K> {
 
     /// Frames of the device memory at `base..base + size`; the first of their slots.
     pub(super) fn device_frames(&mut self, who: &str, base: u64, size: u64) -> Result<u64, Stop> {
+        if let Some((_, frame)) = self.console.filter(|(own, _)| *own == base && size == PAGE_SIZE) {
+            return self.copy_frame(who, frame);
+        }
         let carved = self.device.frames(base, size, &mut self.slots);
         let (first, steps) = carved.map_err(|error| Stop::Registers { who: who.to_string(), error })?;
         for step in steps {
@@ -194,6 +202,16 @@ impl<K: Kernel> Builder<K> {
             self.invoke(who, Invocation::Retype { untyped, object, size_bits: user_bits, slot, count })?;
         }
         Ok(first)
+    }
+
+    /// Maps the page of the console's registers for the root task's own lines; their owner gets a copy.
+    pub(super) fn open_console(&mut self, registers: u64) -> Result<(), Stop> {
+        let base = registers & !(PAGE_SIZE - 1);
+        let frame = self.device_frames("console", base, PAGE_SIZE)?;
+        self.map_own("console", frame, (CONSOLE, FrameSize::Small), DEVICE)?;
+        self.console = Some((base, frame));
+        self.kernel.open_console(VirtAddr(CONSOLE + (registers - base)));
+        Ok(())
     }
 
     /// Makes 1 MiB of configuration space readable; does nothing the second time.

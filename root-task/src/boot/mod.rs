@@ -49,6 +49,14 @@ pub struct Given<'a> {
     pub payload: &'a [u8],
 }
 
+impl Given<'_> {
+    /// Whether the kernel is one that prints and powers off for threads.
+    #[must_use]
+    pub fn has_debug_calls(&self) -> bool {
+        extra::canary(self.extra).is_some()
+    }
+}
+
 /// Builds and starts the payload's system.
 ///
 /// # Errors
@@ -64,6 +72,9 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     let circumstances = machine::circumstances(&machine, extra::canary(given.extra));
 
     let mut builder = Builder::new(kernel, given.info)?;
+    if let Some(console) = machine.console.filter(|_| !given.has_debug_calls()) {
+        builder.open_console(console.registers.base().0)?;
+    }
     builder.kernel.line(&format!("{} for {}", count(system.components.len(), "component"), system.platform));
     if !circumstances.translating {
         builder.kernel.line("WARNING: booted with sluice.smmu=off: EVERY DEVICE REACHES ALL MEMORY");

@@ -26,6 +26,9 @@ pub struct Limits {
     pub after_result: Option<Duration>,
 }
 
+/// How long a machine that cannot end itself is waited for after its result.
+pub(crate) const AFTER_RESULT: Duration = Duration::from_millis(200);
+
 impl Limits {
     /// For a system that ends by itself. A disk read prints its progress every tenth; the slowest emulation on a busy
     /// machine is a few megabytes a second.

@@ -17,8 +17,6 @@ const PLATFORM: &str = "qemu-virt";
 const TIME: [&str; 4] = ["-icount", "shift=3,sleep=off", "-rtc", "clock=vm"];
 /// Without a line for so long, a check hangs.
 const SILENCE: std::time::Duration = std::time::Duration::from_secs(30);
-/// A release kernel offers no way to end the machine.
-const AFTER_RESULT: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Boots the kernel of `programs`, which is of kind `kernel`; its list of checks decides.
 ///
@@ -38,8 +36,11 @@ pub fn run(tree: &Tree, programs: &Programs, kernel: Kernel) -> Result<Tally> {
     let name = format!("conformance, {} kernel", kernel.word());
     let log = tree.log(&name)?;
     let started = report::begin(&name);
-    let limits =
-        Limits { silence: SILENCE, after_result: (kernel != Kernel::Debug).then_some(AFTER_RESULT), ..Limits::CHECKED };
+    let limits = Limits {
+        silence: SILENCE,
+        after_result: (kernel != Kernel::Debug).then_some(boot::AFTER_RESULT),
+        ..Limits::CHECKED
+    };
     let transcript = boot::run(command, limits, &mut |_| {})?;
     write_log(&log, &transcript)?;
     let findings = Findings::of(transcript.lines.iter().map(String::as_str));

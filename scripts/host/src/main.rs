@@ -157,7 +157,8 @@ fn act(action: Action) -> Result<bool> {
             let system = System::at(&system.context("no system is named")?)?;
             let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
-            let tally = run::run(&tree, &system, &image, &Choices { disk, append, show: true, ..Choices::default() })?;
+            let tally =
+                run::run(&tree, &system, &image, &Choices { disk, append, kernel, show: true, ..Choices::default() })?;
             Ok(tally.is_good())
         }
         Action::Conformance { kernel } => {

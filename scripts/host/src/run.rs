@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::boot::{self, Limits, Transcript};
+use crate::build::Kernel;
 use crate::disk::{self, Disk};
 use crate::expectation;
 use crate::qemu::{self, Files};
@@ -32,6 +33,8 @@ pub struct Choices {
     pub append: Option<String>,
     /// Where the kernel logs what happens to capabilities, if it is to (see [`crate::trace`]).
     pub trace: Option<PathBuf>,
+    /// The kernel: one that is not for debugging cannot end the machine.
+    pub kernel: Kernel,
     /// Print every line as it comes.
     pub show: bool,
     /// A soak run: longer than any other, and told so by its command line.
@@ -121,6 +124,8 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
         Some(_) => Limits::CHECKED,
         None => Limits::WATCHED,
     };
+    let after_result = (choices.kernel != Kernel::Debug).then_some(boot::AFTER_RESULT);
+    let limits = Limits { after_result, ..limits };
     let transcript = boot::run(command, limits, &mut |line| {
         if choices.show {
             println!("{}", printable(line));

@@ -82,6 +82,8 @@ pub(super) struct Fake {
     pub(super) host: Host,
     pub(super) steps: Vec<Step>,
     pub(super) lines: Vec<String>,
+    /// Where the root task has the registers of the console.
+    pub(super) own_console: Option<VirtAddr>,
     /// Invocations to come before one is refused.
     pub(super) patience: usize,
 }
@@ -110,6 +112,7 @@ impl Fake {
             host,
             steps: Vec::new(),
             lines: Vec::new(),
+            own_console: None,
             patience: usize::MAX,
         }
     }
@@ -390,6 +393,10 @@ impl Kernel for Fake {
     }
 
     fn wait(_: u32) {}
+
+    fn open_console(&mut self, registers: VirtAddr) {
+        self.own_console = Some(registers);
+    }
 
     fn line(&mut self, text: &str) {
         self.lines.push(text.to_string());
