@@ -83,7 +83,8 @@ impl<'a> Serve<'a> {
         let mut pages = None;
         if !sids.is_empty() {
             let coherent = described.devices.iter().all(|device| device.coherent);
-            let features = Features { coherent, ..Features::LEAST };
+            let physical = described.smmu.ok_or_else(|| String::from("nothing is known of the SMMU"))?;
+            let features = Features::of_physical(physical, coherent);
             smmu = Some(Smmu::new(features, &sids).map_err(|error| alloc::format!("streams: {error:?}"))?);
             pages = Some(guest.register_pages(SMMU)?);
         }

@@ -128,6 +128,8 @@ constants! {
     pub const EXTRA_FDT: u64 = 6;
     /// Chunk of Sluice's debug builds: [`DebugCanary`].
     pub const EXTRA_DEBUG_CANARY: u64 = 0x5100;
+    /// Chunk: a [`SmmuIdentification`] for each SMMU, in the order of their numbers.
+    pub const EXTRA_SMMUS: u64 = 0x5101;
 }
 
 layout! {
@@ -138,6 +140,22 @@ layout! {
         pub paddr: u64,
         /// The value every word of the page holds.
         pub value: u64,
+    }
+}
+
+layout! {
+    /// Identification registers of an SMMU (IHI 0070, 6.3.1 to 6.3.8), each in a word: what a virtual one for nested
+    /// translation may offer.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct SmmuIdentification {
+        /// SMMU_IDR0.
+        pub idr0: u64,
+        /// SMMU_IDR1.
+        pub idr1: u64,
+        /// SMMU_IDR3.
+        pub idr3: u64,
+        /// SMMU_IDR5.
+        pub idr5: u64,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Chunks of extra boot information: a header of two words (kind, bytes with header) and the content.
 
-use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_PADDING};
+use alloc::vec::Vec;
+
+use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_PADDING, EXTRA_SMMUS, SmmuIdentification};
 
 const HEADER: usize = 16;
 
@@ -20,6 +22,13 @@ pub(super) fn chunk(extra: &[u8], wanted: u64) -> Option<&[u8]> {
 /// Where a debug kernel keeps the word that attacks on its memory aim at.
 pub(super) fn canary(extra: &[u8]) -> Option<u64> {
     word(chunk(extra, EXTRA_DEBUG_CANARY)?, 0)
+}
+
+/// Identification registers IDR0, IDR1, IDR3 and IDR5 of each SMMU.
+pub(super) fn smmus(extra: &[u8]) -> Vec<[u32; 4]> {
+    let chunk = chunk(extra, EXTRA_SMMUS).unwrap_or_default();
+    let each = chunk.chunks_exact(size_of::<SmmuIdentification>());
+    each.map(|smmu| core::array::from_fn(|register| word(smmu, 8 * register).unwrap_or(0) as u32)).collect()
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {

@@ -9,6 +9,7 @@ use sluice_spec::{Location, System};
 
 use super::builder::Builder;
 use super::ecam::Ecam;
+use super::extra;
 use crate::kernel::Kernel;
 use crate::live::{Bus, check_function, check_node, check_raw_streams, check_timer};
 use crate::pci::{Access, Decode, EnumerateError, Windows, enumerate};
@@ -110,10 +111,10 @@ fn open_bus<'b, K: Kernel>(
 
 /// What the machine and its command line add to the spec. Addresses confer nothing: they are what a component aims at
 /// when it shows that it cannot reach them.
-pub(super) fn circumstances(machine: &Machine<'_>, canary: Option<u64>) -> Circumstances {
+pub(super) fn circumstances(machine: &Machine<'_>, extra: &[u8]) -> Circumstances {
     let mut extra_args: Vec<(String, String)> = Vec::new();
     let mut tell = |name: &str, address: u64| extra_args.push((name.to_string(), format!("{address:#x}")));
-    if let Some(address) = canary {
+    if let Some(address) = extra::canary(extra) {
         tell("kernel_canary", address);
     }
     if let Some(smmu) = machine.smmus.get(0) {
@@ -121,5 +122,6 @@ pub(super) fn circumstances(machine: &Machine<'_>, canary: Option<u64>) -> Circu
     }
     tell("gic_base", machine.gic.distributor.base().0);
     let translating = option(machine.bootargs, "sluice.smmu") != Some("off");
-    Circumstances { translating, extra_args, command_line: machine.bootargs.to_string() }
+    let smmus = extra::smmus(extra);
+    Circumstances { translating, extra_args, smmus, command_line: machine.bootargs.to_string() }
 }

@@ -69,7 +69,7 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     let tree = validate(tree).map_err(|error| Stop::DeviceTree(error.to_string()))?;
     // The buses found by it are in use as long as the system runs.
     let machine = Machine::from_blob(Box::leak(Box::new(tree))).map_err(|error| Stop::DeviceTree(error.to_string()))?;
-    let circumstances = machine::circumstances(&machine, extra::canary(given.extra));
+    let circumstances = machine::circumstances(&machine, given.extra);
 
     let mut builder = Builder::new(kernel, given.info)?;
     if let Some(console) = machine.console.filter(|_| !given.has_debug_calls()) {

@@ -23,6 +23,8 @@ pub enum PlanError {
     Overlap(u64),
     /// There are more signals than badge bits.
     Signals,
+    /// A guest cannot have a stage 1 of its own.
+    Nested(&'static str),
     /// The component's devices share an interrupt that is edge-triggered for one only.
     Trigger(u32),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for PlanError {
             Self::Outside { at, size } => write!(f, "{at:#x}+{size:#x} is outside the address range for it"),
             Self::Overlap(at) => write!(f, "something is mapped at {at:#x} already"),
             Self::Signals => f.write_str("more signals than a notification has bits for"),
+            Self::Nested(why) => f.write_str(why),
             Self::Trigger(intid) => write!(f, "interrupt {intid} is both level- and edge-triggered"),
         }
     }

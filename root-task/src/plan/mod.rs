@@ -135,6 +135,8 @@ pub struct Circumstances {
     pub translating: bool,
     /// Arguments every component gets besides those of the spec.
     pub extra_args: Vec<(String, String)>,
+    /// Identification registers IDR0, IDR1, IDR3 and IDR5 of each SMMU.
+    pub smmus: Vec<[u32; 4]>,
     /// The command line; `NAME.KEY=VALUE` is an argument for one component.
     pub command_line: String,
 }
@@ -208,7 +210,7 @@ impl Plan {
             asid_pool,
             timer,
             guest: match &component.guest {
-                Some(guest) => Some(guest::describe(system, (guest, component.priority), guests)?),
+                Some(guest) => Some(guest::describe(system, component, guest, (guests, &circumstances.smmus))?),
                 None => None,
             },
         };

@@ -70,7 +70,7 @@ fn live(bases: &[u64]) -> Vec<LiveDevice> {
 
 fn plan(translating: bool) -> Plan {
     let extra_args = vec![("kernel_canary".into(), "0x1000".into())];
-    let circumstances = Circumstances { translating, extra_args, command_line: String::new() };
+    let circumstances = Circumstances { translating, extra_args, ..Circumstances::default() };
     Plan::new(&system(), 1, &live(&[0x1000_0000, 0x1000_4000]), &circumstances).unwrap()
 }
 
@@ -247,6 +247,7 @@ fn the_command_line_overrides_the_spec_and_the_machine_overrides_both() {
     let name = &system.components[1].name;
     let circumstances = Circumstances {
         translating: true,
+        smmus: vec![],
         extra_args: vec![("canary".into(), "0x1000".into())],
         command_line: format!(
             "other.verbose=1 {name}.verbose=no {name}.canary=0x2000 {name}.bare {name}x.verbose=2 sluice.x=1"

@@ -1,11 +1,13 @@
 //! The devices the kernel drives itself, from the device tree.
 
-use sluice_abi::smmu::{STREAM_TABLE_BITS, STREAM_TABLE_SPLIT, StreamId};
+use sluice_abi::bootinfo::SmmuIdentification;
+use sluice_abi::smmu::{MAX_SMMUS, STREAM_TABLE_BITS, STREAM_TABLE_SPLIT, StreamId};
 use sluice_abi::{PAGE_BITS, PAGE_SIZE};
 use sluice_core::boot::Ranges;
 use sluice_core::{InterruptUse, Kernel, SmmuAtBoot, context_bytes, descriptor_bytes, table_directory_bytes};
 use sluice_platform::{List, Machine as Description, Region, Smmu as SmmuNode, Trigger};
-use sluice_smmu::{Features, Memory, Smmu, memory_needed};
+use sluice_smmu::regs::offset;
+use sluice_smmu::{Bus as _, Features, Memory, Smmu, memory_needed};
 
 use super::{allocate, or_stop};
 use crate::console;
@@ -128,6 +130,25 @@ fn start_smmu(
         let edge = interrupt.trigger == Trigger::Edge;
         kernel.reserve_interrupt(interrupt.intid, InterruptUse::Smmu(number), edge);
     }
+}
+
+/// Bytes of a [`SmmuIdentification`].
+pub(super) const IDENTIFICATION_BYTES: usize = size_of::<SmmuIdentification>();
+
+/// The identification registers of every SMMU, as the root task gets them.
+pub(super) fn identification(
+    kernel: &Kernel<Machine>,
+    machine: &Description<'_>,
+) -> [u8; MAX_SMMUS * IDENTIFICATION_BYTES] {
+    let mut bytes = [0; MAX_SMMUS * IDENTIFICATION_BYTES];
+    for (smmu, chunk) in machine.smmus.iter().zip(bytes.chunks_exact_mut(IDENTIFICATION_BYTES)) {
+        let base = smmu.registers.base();
+        let registers = [offset::IDR0, offset::IDR1, offset::IDR3, offset::IDR5];
+        for (register, word) in registers.into_iter().zip(chunk.chunks_exact_mut(8)) {
+            word.copy_from_slice(&u64::from(kernel.hal.read32(base.offset(register))).to_le_bytes());
+        }
+    }
+    bytes
 }
 
 /// First streams of the tables that cover what the device tree names: streams in `iommus`, and the first bus of each PCIe

@@ -8,7 +8,7 @@ pub(crate) use canary::Canary;
 
 use core::fmt;
 
-use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_FDT};
+use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_FDT, EXTRA_SMMUS};
 use sluice_abi::{PAGE_BITS, PAGE_SIZE, PHYS_BITS, PhysAddr, SLOT_BITS};
 use sluice_core::boot::{BootMemory, Extra, Range, Ranges};
 use sluice_core::object::UserContext;
@@ -79,11 +79,16 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
     let maintenance = machine.gic.maintenance.map(|interrupt| interrupt.intid);
     kernel.start_virtualization(machine.timer.virtual_timer.intid, maintenance);
     let canary_chunk = canary.map(|canary| canary.chunk());
+    let smmus = devices::identification(kernel, &machine);
     let extras = [
         Extra { id: EXTRA_FDT, bytes: blob.bytes() },
+        Extra {
+            id: EXTRA_SMMUS,
+            bytes: smmus.get(..machine.smmus.len() * devices::IDENTIFICATION_BYTES).unwrap_or(&[]),
+        },
         Extra { id: EXTRA_DEBUG_CANARY, bytes: canary_chunk.as_ref().map_or(&[], |chunk| chunk) },
     ];
-    let count = if canary.is_some() { 2 } else { 1 };
+    let count = if canary.is_some() { 3 } else { 2 };
     or_stop(kernel.boot_root_task(root_image, memory, &extras[..count]));
     kernel.hal.timer.rearm();
     next_context(kernel)

@@ -1,7 +1,7 @@
 //! What the root task finds.
 
 use sluice_abi::bootinfo::{
-    BootInfo, DebugCanary, EXTRAS, ExtraHeader, ROOT_CNODE_BITS, SlotRegion, UntypedDesc, slot,
+    BootInfo, DebugCanary, EXTRAS, ExtraHeader, ROOT_CNODE_BITS, SlotRegion, SmmuIdentification, UntypedDesc, slot,
 };
 use sluice_abi::{Constant, Field, PAGE_SIZE};
 
@@ -36,6 +36,8 @@ pub(super) fn page() -> Page {
     text += &table(&["Id", "Name", "Content"], constants(EXTRAS));
     text += "### DebugCanary\n\n";
     text += &fields(DebugCanary::FIELDS);
+    text += "### SmmuIdentification\n\n";
+    text += &fields(SmmuIdentification::FIELDS);
     Page { name: "boot-info.md", about: "initial capabilities, boot information", text }
 }
 

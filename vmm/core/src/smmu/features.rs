@@ -49,6 +49,30 @@ impl Features {
         granule_64k: false,
     };
 
+    /// What the guest's SMMU can have of one with these identification registers: IDR0, IDR1, IDR3 and IDR5. `coherent` says
+    /// whether the devices' accesses are, as the guest's device tree will say.
+    #[must_use]
+    pub fn of_physical([idr0, _, idr3, idr5]: [u32; 4], coherent: bool) -> Self {
+        let output_bits = match IDR5::OAS.read(idr5) {
+            0 => 32,
+            1 => 36,
+            2 => 40,
+            3 => 42,
+            _ => MAX_OUTPUT_BITS,
+        };
+        Self {
+            // A guest's StreamIDs are requester IDs of its one bus, and no function shows a capability for substreams.
+            sid_bits: Self::LEAST.sid_bits,
+            ssid_bits: Self::LEAST.ssid_bits,
+            output_bits,
+            coherent: coherent && IDR0::COHACC.is_set(idr0),
+            wide_asids: IDR0::ASID16.is_set(idr0),
+            range_invalidation: IDR3::RIL.is_set(idr3),
+            granule_16k: IDR5::GRAN16K.is_set(idr5),
+            granule_64k: IDR5::GRAN64K.is_set(idr5),
+        }
+    }
+
     /// The features with sizes that the architecture has.
     pub(super) fn within_bounds(self) -> Self {
         Self { sid_bits: self.sid_bits.min(MAX_SID_BITS), ssid_bits: self.ssid_bits.min(MAX_SSID_BITS), ..self }
