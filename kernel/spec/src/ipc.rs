@@ -7,8 +7,12 @@ use crate::{Buffer, Cap, Doing, Happening, Held, Rights, Sending, Slot, State, T
 
 impl Happening {
     /// `thread` sends to whoever waits longest, or waits itself, or, not `blocking`, sends nothing.
-    pub(crate) fn send(&mut self, thread: PhysAddr, sending: Sending, blocking: bool) {
+    pub(crate) fn send(&mut self, thread: PhysAddr, mut sending: Sending, blocking: bool) {
         let endpoint = sending.endpoint;
+        if self.state.thread(thread).is_some_and(|thread| thread.fault.is_some()) {
+            // A fault is told in place of what is in the buffer.
+            sending.buffer = Buffer::default();
+        }
         if let Some((receiver, Doing::Receiving { grant, into, .. })) = self.state.first_at(endpoint) {
             self.state.leave(receiver, endpoint);
             self.hand_over(thread, &sending, receiver, into);

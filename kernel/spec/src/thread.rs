@@ -92,7 +92,7 @@ pub struct Thread {
     pub registers: Registers,
     /// The instruction it goes on with.
     pub next: u64,
-    /// What its handler has not answered yet.
+    /// What its handler has not answered yet, or not heard of: that is told in place of each message until it is answered.
     pub fault: Option<Fault>,
     /// Who is higher runs first.
     pub priority: u8,

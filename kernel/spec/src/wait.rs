@@ -48,7 +48,10 @@ impl State {
             }
         }
         if let Some(thread) = self.thread_mut(thread) {
-            thread.fault = None;
+            // What its handler has not heard of it will hear when the thread sends next.
+            if let Doing::AwaitingReply { .. } = thread.doing {
+                thread.fault = None;
+            }
             thread.doing = Doing::Nothing;
         }
     }
@@ -94,10 +97,7 @@ impl State {
 
     fn start_over(&mut self, thread: PhysAddr, object: PhysAddr) {
         self.leave(thread, object);
-        if let Some(thread) = self.thread_mut(thread) {
-            thread.fault = None;
-            thread.doing = Doing::StartingOver;
-        }
+        self.set_doing(thread, Doing::StartingOver);
     }
 
     /// A thread's buffer is gone, and with it what it held.

@@ -13,7 +13,6 @@ impl<H: Hal> Kernel<H> {
         let tcb = self.tcb(current);
         ensure(tcb.state.get() == ThreadState::Running, "the-current-thread-runs")?;
         ensure(!tcb.queued.get(), "the-current-thread-is-in-no-queue")?;
-        ensure(tcb.fault.get().is_none(), "the-current-thread-has-no-fault")?;
         self.slots_are_well_linked(current)
     }
 

@@ -15,8 +15,7 @@ impl<H: Hal> Kernel<H> {
             }
             ThreadState::BlockedOnSend(how) => {
                 self.get(how.endpoint).queue.remove(&self.hal, thread);
-                // A fault that nobody heard of must not pass for what the thread sends next.
-                self.tcb(thread).fault.set(None);
+                // A fault that nobody heard of is told when the thread sends next.
                 self.set_state(thread, ThreadState::Inactive);
             }
             ThreadState::BlockedOnNotification(notification) => {
@@ -67,7 +66,6 @@ impl<H: Hal> Kernel<H> {
     }
 
     fn restart_blocked(&mut self, thread: Handle<Tcb>) {
-        self.tcb(thread).fault.set(None);
         self.set_state(thread, ThreadState::Restart);
         self.enqueue(thread);
     }

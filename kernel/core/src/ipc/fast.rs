@@ -40,7 +40,12 @@ impl<H: Hal> Kernel<H> {
     /// From a caller to a receiver that waits.
     #[inline(always)]
     fn call_common(&mut self, caller: Handle<Tcb>) -> Option<()> {
-        let context = &self.tcb(caller).context;
+        let tcb = self.tcb(caller);
+        // It would be told in place of the message.
+        if tcb.fault.get().is_some() {
+            return None;
+        }
+        let context = &tcb.context;
         let info = MessageInfo::short(context.x[1].get())?;
         let cap = self.endpoint_of(caller, context.x[0].get())?;
         if !cap.rights.contains(CapRights::WRITE) || !cap.rights.intersects(CapRights::GRANT | CapRights::GRANT_REPLY) {
@@ -72,7 +77,7 @@ impl<H: Hal> Kernel<H> {
         let info = MessageInfo::short(tcb.context.x[1].get())?;
         let slot = server.slot(TcbSlot::Caller as u64);
         let Reply { caller, master: false, .. } = self.read(slot)? else { return None };
-        if self.tcb(caller).fault.get().is_some() {
+        if self.tcb(caller).fault.get().is_some() || tcb.fault.get().is_some() {
             return None;
         }
         let cap = self.endpoint_of(server, tcb.context.x[0].get())?;

@@ -69,7 +69,8 @@ impl<H: Hal> Kernel<H> {
         buffer.is_some()
     }
 
-    /// Gives `receiver` the message of `sender`: its fault if it has one, else what it wrote.
+    /// Gives `receiver` the message of `sender`: its fault if it has one, else what it wrote. A fault whose delivery was
+    /// cancelled is told in place of each message until an answer to it comes.
     pub(crate) fn transfer(
         &mut self,
         sender: Handle<Tcb>,

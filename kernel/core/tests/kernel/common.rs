@@ -248,3 +248,29 @@ fn short_messages_between_waiting_threads_are_common() {
         assert_eq!(scene.system.current(), client);
     }
 }
+
+/// A fault whose delivery was cancelled is told instead of what would be a common call or answer.
+#[test]
+fn a_fault_to_be_told_is_no_common_case() {
+    let call = |call| Op::Call { call, pointer: 0, label: 0x77, caps: 0, length: 1, unwrapped: 0 };
+    for (client_faulted, server_faulted) in [(false, false), (true, false), (false, true)] {
+        let mut scene = Scene::new();
+        let server = scene.system.current();
+        scene.step(call(Syscall::Recv), false);
+        let client = scene.system.current();
+        let fault = |scene: &Scene, thread, there: bool| {
+            scene.system.kernel.tcb(thread).fault.set(there.then_some(Fault::User { number: 7, code: 0 }));
+        };
+        fault(&scene, client, client_faulted);
+        assert_eq!(scene.step(call(Syscall::Call), false), !client_faulted);
+        assert_eq!(scene.system.current(), server);
+        assert_eq!(
+            MessageInfo::from_word(scene.system.kernel.tcb(server).context.x[1].get()).label() == 3,
+            client_faulted
+        );
+        fault(&scene, server, server_faulted);
+        assert_eq!(scene.step(call(Syscall::ReplyRecv), false), !client_faulted && !server_faulted);
+        let answered = MessageInfo::from_word(scene.system.kernel.tcb(client).context.x[1].get()).label();
+        assert_eq!(answered == 3, server_faulted);
+    }
+}

@@ -206,21 +206,59 @@ fn a_fault_nobody_was_told_of_is_not_told_later() {
     assert_eq!((message.label, message.words), (33, vec![34]));
 }
 
-#[test]
-fn a_fault_that_was_cancelled_is_not_told_later() {
+/// A thread whose fault waits at an endpoint where its handler, who is busy, does not listen.
+fn unheard() -> Supervised {
     let mut this = Supervised::new(15);
     let (handler, faulter, endpoint) = (this.handler, this.faulter, this.endpoint);
-    // The handler does not listen: the fault waits, until the thread is suspended.
     this.system.syscall(Syscall::Send, endpoint, 1, &[], &[]);
     assert_eq!(this.system.current(), handler.tcb);
     this.system.set_priority(handler.cptr, 60);
     assert_eq!(this.system.current(), faulter.tcb);
     this.fault(Fault::User { number: 7, code: 0 });
     assert_eq!(this.system.current(), handler.tcb);
+    this
+}
+
+#[test]
+fn a_fault_that_was_cancelled_is_told_in_place_of_the_next_message() {
+    let mut this = unheard();
+    let (handler, faulter, endpoint) = (this.handler, this.faulter, this.endpoint);
+    let told = |this: &Supervised| {
+        let message = this.system.message(handler.tcb);
+        (message.label, message.words.get(3).copied(), message.words.len())
+    };
     this.system.done(faulter.cptr, Label::TcbSuspend, &[], &[]);
     this.system.resume(faulter);
+    // In place of every message, as long as nobody answers to it.
+    for _ in 0..2 {
+        assert_eq!(this.system.current(), faulter.tcb);
+        this.system.syscall(Syscall::Send, endpoint, 33, &[], &[34]);
+        this.system.syscall(Syscall::Recv, endpoint, 0, &[], &[]);
+        assert_eq!(told(&this), (3, Some(7), 5));
+        assert_eq!(this.system.state(faulter.tcb), ThreadState::Running);
+    }
+    // What waits is a call now, and is answered as a fault is.
+    this.system.syscall(Syscall::Call, endpoint, 33, &[], &[34]);
+    this.system.syscall(Syscall::Recv, endpoint, 0, &[], &[]);
+    assert_eq!(told(&this), (3, Some(7), 5));
+    this.system.syscall(Syscall::Reply, endpoint, 0, &[], &[PC, 0x9000]);
+    assert_eq!(this.system.current(), faulter.tcb);
+    let context = &this.system.kernel.tcb(faulter.tcb).context;
+    assert_eq!((context.pc.get(), context.sp.get()), (PC, 0x9000));
+    // Now it has been heard.
     this.system.syscall(Syscall::Send, endpoint, 33, &[], &[34]);
     this.system.syscall(Syscall::Recv, endpoint, 0, &[], &[]);
     let message = this.system.message(handler.tcb);
     assert_eq!((message.label, message.words), (33, vec![34]));
+}
+
+#[test]
+fn a_handlers_end_cancels_and_keeps_faults() {
+    let mut this = unheard();
+    let (faulter, endpoint) = (this.faulter, this.endpoint);
+    this.system.set_priority(this.handler.cptr, 200);
+    assert_eq!(this.system.revoke(endpoint), ok());
+    assert_eq!(this.system.delete(endpoint), ok());
+    assert_eq!(this.system.state(faulter.tcb), ThreadState::Restart);
+    assert_eq!(this.system.kernel.tcb(faulter.tcb).fault.get(), Some(Fault::User { number: 7, code: 0 }));
 }

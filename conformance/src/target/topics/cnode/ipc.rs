@@ -78,6 +78,10 @@ pub(super) fn cancel_badged_sends(world: &mut World) -> Outcome {
     world.ok(&cnode(Label::CNodeCancelBadgedSends, endpoint))?;
     world.equal("a sender without a badge", receive(), (0, 0x44));
 
+    // Registers of threads that may run are not for a snapshot.
+    for puppet in [first, second, third] {
+        world.ok(&Call::of(puppet.tcb, Label::TcbSuspend))?;
+    }
     let weak = world.mint(endpoint, CapRights::WRITE, 3)?;
     let notification = world.make(ObjectType::Notification, 0)?;
     for (what, cap) in [("without all rights", weak), ("of a notification", notification), ("of nothing", EMPTY)] {

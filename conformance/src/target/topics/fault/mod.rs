@@ -5,6 +5,7 @@ mod exception;
 mod syscall;
 
 use sluice_abi::bootinfo::slot;
+use sluice_abi::fault::FaultLabel;
 use sluice_abi::{CapRights, Label, MessageInfo, ObjectType, Register, Syscall};
 
 use self::capability::{cap_faults_receiving, cap_faults_sending};
@@ -128,9 +129,11 @@ fn handlers(world: &mut World) -> Outcome {
     Ok(())
 }
 
-/// A fault that is still in the handler's queue goes away with the thread's wait.
+/// A fault that is still in the handler's queue goes away with the thread's wait, and is told in place of what the thread
+/// sends next.
 fn cancelled_faults(world: &mut World) -> Outcome {
     let rig = rig(world)?;
+    let pointer = world.mint(rig.endpoint, CapRights::all(), BADGE)?;
     world.run(rig.puppet, unknown(77))?;
     world.ok(&Call::of(rig.puppet.tcb, Label::TcbSuspend))?;
     let queued = trap(Syscall::NbRecv.word(), [rig.endpoint, 0, 0, 0, 0, 0])[0];
@@ -143,5 +146,25 @@ fn cancelled_faults(world: &mut World) -> Outcome {
     world.ok(&Call::of(rig.puppet.tcb, Label::TcbSuspend))?;
     world.that("an answer that comes too late", !rig.answer(world, 0, &[0, 0, 0, 0, 0, 0, 0, 0, Act::Report.at()]));
     world.equal("changes nothing", world.registers(rig.puppet.tcb)[0], syscall_at());
+    // Nobody has heard of this one.
+    world.run(rig.puppet, unknown(78))?;
+    world.ok(&Call::of(rig.puppet.tcb, Label::TcbSuspend))?;
+    let say =
+        |call: Syscall| Start::syscall(call.word(), [pointer, MessageInfo::new(0x55, 0, 0, 1).word(), 0x1234, 0, 0, 0]);
+    for (what, call) in [("a message", Syscall::Send), ("another", Syscall::Send), ("a call", Syscall::Call)] {
+        let reports = rig.puppet.reports();
+        world.that(format_args!("{what} waits"), !world.run(rig.puppet, say(call))?);
+        let message = rig.take(world, what);
+        world.equal(format_args!("label in place of {what}"), message.label(), FaultLabel::UnknownSyscall as u64);
+        world.equal(format_args!("fault in place of {what}"), message.word(12), 78);
+        world.equal(format_args!("call in place of {what}"), message.word(7), call.word());
+        let goes_on = call == Syscall::Send;
+        world.equal(format_args!("whether it goes on after {what}"), world.waits_for(rig.puppet, reports), goes_on);
+    }
+    world.that("the call is answered as a fault is", rig.answer(world, 0, &[0, 0, 0, 0, 0, 0, 0, 0, Act::Report.at()]));
+    world.that("the next message waits", !world.run(rig.puppet, say(Syscall::Send))?);
+    let message = rig.take(world, "the next message");
+    world.equal("its label", message.label(), 0x55);
+    world.equal("its words", message.words(), &[0x1234][..]);
     Ok(())
 }
