@@ -66,6 +66,11 @@ pub(crate) fn abilities(features: &Features) -> Abilities {
 
 /// A kernel with a running root thread, and an SMMU that says it is this.
 pub(crate) fn kernel(identity: Identity) -> Kernel<Machine> {
+    kernel_with(identity, FREE)
+}
+
+/// The same with other memory for objects.
+pub(crate) fn kernel_with(identity: Identity, memory_for_objects: Range) -> Kernel<Machine> {
     let memory = KernelMemory { interrupt_node: INTERRUPTS, interrupt_count: INTIDS, empty_root: EMPTY_ROOT };
     let mut kernel = Kernel::new(Machine::new(identity), memory);
     let features = Features::read(&kernel.hal, SMMU).expect("an SMMU that is supported");
@@ -79,7 +84,7 @@ pub(crate) fn kernel(identity: Identity) -> Kernel<Machine> {
     kernel.add_smmu(0, boot);
     assert!(kernel.add_stream_table(StreamId { smmu: 0, sid: 0 }, STREAM_TABLE));
     let (mut free, mut devices) = (Ranges::new(), Ranges::new());
-    free.add(FREE).expect("one range");
+    free.add(memory_for_objects).expect("one range");
     devices.add(DEVICE).expect("one range");
     kernel.reserve_interrupt(TIMER, InterruptUse::Timer, false);
     kernel.reserve_interrupt(SMMU_EVENTS, InterruptUse::Smmu(0), true);

@@ -31,16 +31,19 @@ pub(crate) struct Say {
     pub(crate) words: Vec<u64>,
     pub(crate) caps: Vec<u64>,
     pub(crate) receive: ReceivePath,
+    /// What the message says it has, where that is not what it has.
+    pub(crate) announced: Option<MessageInfo>,
 }
 
 impl Say {
     pub(crate) fn new(call: Syscall, cptr: u64, label: u64) -> Self {
         let (words, caps) = (vec![], vec![]);
-        Self { number: call.word(), cptr, label, words, caps, receive: ReceivePath::default() }
+        Self { number: call.word(), cptr, label, words, caps, receive: ReceivePath::default(), announced: None }
     }
 
     fn info(&self) -> u64 {
-        MessageInfo::new(self.label, 0, self.caps.len() as u64, self.words.len() as u64).word()
+        let actual = MessageInfo::new(self.label, 0, self.caps.len() as u64, self.words.len() as u64);
+        self.announced.unwrap_or(actual).word()
     }
 
     fn registers(&self) -> impl Iterator<Item = (u8, u64)> + '_ {

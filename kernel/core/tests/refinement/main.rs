@@ -9,6 +9,7 @@ mod abstraction;
 mod boot;
 mod confined;
 mod exhaustive;
+mod fuzz;
 mod input;
 mod machine;
 mod message;

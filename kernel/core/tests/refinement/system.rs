@@ -52,7 +52,11 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) fn boot(identity: Identity) -> Self {
-        let kernel = boot::kernel(identity);
+        Self::with(boot::kernel(identity), identity)
+    }
+
+    /// A system of a kernel on a machine with this SMMU.
+    pub(crate) fn with(kernel: Kernel<Machine>, identity: Identity) -> Self {
         forget(&kernel);
         let state = abstraction(&kernel);
         let root = kernel.current().expect("a root thread");
@@ -167,7 +171,7 @@ impl System {
         Some(Outcome { changed, ..outcome })
     }
 
-    fn outcome(actor: Option<PhysAddr>, expected: &Happening) -> Outcome {
+    pub(crate) fn outcome(actor: Option<PhysAddr>, expected: &Happening) -> Outcome {
         let told = actor.and_then(|actor| Some((expected.state.thread(actor)?, expected.words.get(&actor)?)));
         let Some((thread, words)) = told else { return Outcome { label: 0, words: vec![], changed: false } };
         let label = MessageInfo::from_word(thread.registers.get(Register::X(1))).label();
@@ -175,7 +179,7 @@ impl System {
     }
 
     /// What there was no room for in registers is in the buffers of those who were told.
-    fn assert_delivered(&self, act: &Act, expected: &Happening) {
+    pub(crate) fn assert_delivered(&self, act: &Act, expected: &Happening) {
         for (thread, words) in &expected.words {
             for (index, word) in words.iter().enumerate().skip(MessageInfo::REGISTERS) {
                 let found = buffer_word(&self.kernel, *thread, ipc_buffer::message(index));
@@ -235,7 +239,9 @@ pub(crate) fn assert_same(act: &Act, expected: &State, found: &State) {
     for slot in expected.slots.keys().chain(found.slots.keys()) {
         assert_eq!(expected.slots.get(slot), found.slots.get(slot), "{slot:?} after {act:?}");
     }
-    assert_eq!(expected.objects, found.objects, "objects after {act:?}");
+    for at in expected.objects.keys().chain(found.objects.keys()) {
+        assert_eq!(expected.objects.get(at), found.objects.get(at), "the object at {at} after {act:?}");
+    }
     assert_eq!(expected.spaces, found.spaces, "spaces after {act:?}");
     assert_eq!(expected, found, "after {act:?}");
 }

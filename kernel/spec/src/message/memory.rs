@@ -22,35 +22,32 @@ impl Request<'_> {
                     cacheable: attributes.contains(VmAttributes::CACHEABLE),
                 })
             }
-            _ => {
-                let (start, end) = self.maintained()?;
-                Ok(Invocation::PageMaintain { frame: self.slot, start, end })
+            Some(
+                Label::PageCleanData
+                | Label::PageInvalidateData
+                | Label::PageCleanInvalidateData
+                | Label::PageUnifyInstruction,
+            ) => {
+                self.expect(2, 0)?;
+                Ok(Invocation::PageMaintain { frame: self.slot, start: self.words[0], end: self.words[1] })
             }
+            _ => Err(Refused::IllegalOperation),
         }
     }
 
-    /// Bounds of a cache maintenance, whose labels frames and address spaces share.
-    fn maintained(&self) -> Result<(u64, u64), Refused> {
+    pub(super) fn of_vspace(&self) -> Decoded {
         match self.label {
             Some(
                 Label::VSpaceCleanData
                 | Label::VSpaceInvalidateData
                 | Label::VSpaceCleanInvalidateData
-                | Label::VSpaceUnifyInstruction
-                | Label::PageCleanData
-                | Label::PageInvalidateData
-                | Label::PageCleanInvalidateData
-                | Label::PageUnifyInstruction,
-            ) => {}
-            _ => return Err(Refused::IllegalOperation),
+                | Label::VSpaceUnifyInstruction,
+            ) => {
+                self.expect(2, 0)?;
+                Ok(Invocation::SpaceMaintain { vspace: self.slot, start: self.words[0], end: self.words[1] })
+            }
+            _ => Err(Refused::IllegalOperation),
         }
-        self.expect(2, 0)?;
-        Ok((self.words[0], self.words[1]))
-    }
-
-    pub(super) fn of_vspace(&self) -> Decoded {
-        let (start, end) = self.maintained()?;
-        Ok(Invocation::SpaceMaintain { vspace: self.slot, start, end })
     }
 
     pub(super) fn of_page_table(&self) -> Decoded {
