@@ -12,6 +12,7 @@ use sluice_abi::PAGE_SIZE;
 use sluice_abi::bootinfo::ROOT_CNODE_BITS;
 use sluice_abi::image::{MAX_CNODE_BITS, MIN_CNODE_BITS};
 
+use crate::audit::Audit;
 use crate::diagnostic::{Style, render};
 use crate::image;
 use crate::platform::{self, Platform};
@@ -65,6 +66,20 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         files: Option<PathBuf>,
     },
+    /// Show who reaches which memory: by a processor, by DMA, and through the devices they drive
+    Audit {
+        /// The system spec
+        spec: PathBuf,
+        /// Folder with files of guests, looked in after the spec's own; by default the nearest `build/guest` folder
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
+        /// Also write it for machines
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Also draw it
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
     /// Show what a platform offers: memory, SMMUs, PCI functions with their streams and interrupts, devices
     Devices {
         /// Name of a platform, or a device-tree blob
@@ -113,13 +128,23 @@ pub fn run(arguments: &Arguments) -> Result<String, String> {
     let platforms = |near: &Path| arguments.platforms.clone().map_or_else(|| files::platforms_near(near), Ok);
     match &arguments.command {
         Command::Build { spec, kernel, root_task, components, files, output, cnode_bits } => {
-            let Checked { system, files } = check(spec, &platforms(spec)?, Some(components), files.as_deref())?;
+            let Checked { system, files, .. } = check(spec, &platforms(spec)?, Some(components), files.as_deref())?;
             let payload = image::pack_payload(&system, &files);
             write_image(kernel, root_task, &payload, cnode_bits.unwrap_or_else(|| slots_for(&payload)), output)
         }
         Command::Check { spec, components, files } => {
             let checked = check(spec, &platforms(spec)?, components.as_deref(), files.as_deref())?;
             Ok(Summary(&checked.system).to_string())
+        }
+        Command::Audit { spec, files, json, svg } => {
+            let Checked { spec, system, .. } = check(spec, &platforms(spec)?, None, files.as_deref())?;
+            let audit = Audit::of(&spec, &system);
+            for (file, contents) in [(json, audit.json()), (svg, audit.svg())] {
+                if let Some(file) = file {
+                    fs::write(file, contents).map_err(|error| format!("{}: {error}", file.display()))?;
+                }
+            }
+            Ok(audit.text())
         }
         Command::Devices { platform } => {
             let platform = load(platform, || platforms(Path::new(".")))?;

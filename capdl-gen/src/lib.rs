@@ -8,6 +8,7 @@
 //! line. What the spec language promises and this version cannot do is such a problem too; nothing is ignored.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod cli;
 pub mod derive;
 pub mod diagnostic;

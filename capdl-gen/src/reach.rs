@@ -3,7 +3,7 @@
 //! Reach here is direct: the regions a component maps, and those its devices are given. Memory that moves later, by
 //! capabilities sent over channels or made from a component's own Untyped, was the sender's to give.
 
-use sluice_spec::{Component, Device, System};
+use sluice_spec::{Component, Device, Mode, System};
 
 use crate::diagnostic::{Problem, Problems};
 use crate::spec::{Denial, Object, Spec, Subject};
@@ -106,7 +106,11 @@ fn component(index: usize, system: &System) -> Part {
 }
 
 fn by_device<'a>(component: &'a Component, device: &'a Device) -> impl Iterator<Item = (u32, String)> + 'a {
-    device.dma.iter().map(move |dma| (dma.region, format!("`{}.{}` (DMA)", component.name, device.name)))
+    let how = move || format!("`{}.{}` (DMA)", component.name, device.name);
+    // A guest's device reaches what the guest does.
+    let guests = component.guest.as_ref().filter(|_| device.guest_slot.is_some() && device.mode != Mode::None);
+    let dma = device.dma.iter().map(|dma| dma.region);
+    dma.chain(guests.map(|guest| guest.ram)).map(move |region| (region, how()))
 }
 
 fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>, denial: &Denial) -> Problem {

@@ -17,6 +17,8 @@ use crate::suggest;
 /// A checked system.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checked {
+    /// The spec.
+    pub spec: Spec,
     /// The system; its blobs have names, and no positions yet.
     pub system: System,
     /// The component ELFs, stripped, and behind them the other files, in the order the system refers to them; empty when
@@ -48,7 +50,7 @@ pub fn check(text: &str, platforms: &Path, sources: Sources<'_>) -> Result<Check
         Some(folder) => read_images(&spec, folder, &mut problems).into_iter().chain(payloads).collect(),
         None => Vec::new(),
     };
-    if problems.is_empty() { Ok(Checked { system, files }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Checked { spec, system, files }) } else { Err(problems) }
 }
 
 fn platform(name: &At<String>, platforms: &Path) -> Result<Platform, Problems> {

@@ -209,3 +209,36 @@ fn the_reference_has_every_key() {
     }
     assert!(keys > 50, "only {keys} keys");
 }
+
+#[test]
+fn the_reach_of_every_good_spec_is_as_recorded() {
+    for spec in specs("good") {
+        let json = std::env::temp_dir().join(format!("sluice-audit-{}.json", std::process::id()));
+        let name = spec.to_str().expect("a name");
+        let output = capdl_gen(&["audit", name, "--json", json.to_str().expect("a path")]);
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output.stderr));
+        golden(&golden_file(&spec, "audit"), text(&output.stdout)).expect("same reach");
+        golden(&golden_file(&spec, "audit.json"), &fs::read_to_string(&json).expect("a file")).expect("same reach");
+        fs::remove_file(json).expect("it was there");
+    }
+}
+
+#[test]
+fn a_spec_that_breaks_its_policy_has_no_audit() {
+    let output = capdl_gen(&["audit", "bad/policy-breach.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("breaks its rule"), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "");
+}
+
+#[test]
+fn the_picture_in_the_docs_is_that_of_the_demonstration() {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let svg = std::env::temp_dir().join(format!("sluice-audit-{}.svg", std::process::id()));
+    let spec = tree.join("systems/confined-disk.toml");
+    let output = capdl_gen(&["audit", spec.to_str().expect("a path"), "--svg", svg.to_str().expect("a path")]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let drawn = fs::read_to_string(&svg).expect("a file");
+    golden(&tree.join("docs/pictures/confined-disk.svg"), &drawn).expect("the same picture");
+    fs::remove_file(svg).expect("it was there");
+}

@@ -1,0 +1,203 @@
+//! The graph of reach.
+
+use sluice_spec::{Component, Device, Mode, Perms, System};
+
+use crate::spec::{Object, Policy, Subject};
+
+/// Everything in a system that reaches memory, and the memory.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Audit {
+    /// Name of the platform.
+    pub platform: String,
+    /// Components, guests and devices; a device comes behind who drives it.
+    pub parties: Vec<Party>,
+    /// Memory.
+    pub memories: Vec<Memory>,
+    /// Direct reach.
+    pub edges: Vec<Edge>,
+    /// Rules of the policy: who must not reach what, by name. They hold, or there would be no audit.
+    pub denied: Vec<(String, String)>,
+}
+
+/// Somebody who reaches memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Party {
+    /// Its name: `nvme`, `guest0`, `nvme.disk`.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Positions in [`Audit::parties`] of those whose registers it writes.
+    pub drives: Vec<usize>,
+}
+
+/// Kinds of parties.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A native component.
+    Component,
+    /// The VMM of a guest.
+    Vmm,
+    /// A guest.
+    Guest,
+    /// A device.
+    Device,
+}
+
+/// Memory that is reached, or not, as a whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Memory {
+    /// Its name: that of a region, or `COMPONENT.private`.
+    pub name: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// Whether it is what a component has for itself: image, stack, heap.
+    pub private: bool,
+}
+
+/// A party reaches a memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Edge {
+    /// Position in [`Audit::parties`].
+    pub party: usize,
+    /// Position in [`Audit::memories`].
+    pub memory: usize,
+    /// What it may do.
+    pub perms: Perms,
+    /// How.
+    pub access: Access,
+}
+
+/// How a party reaches a memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// A processor, by the address space it runs in.
+    Cpu {
+        /// Where, when the spec says so.
+        at: Option<u64>,
+    },
+    /// A device, by translation of stage 2.
+    Dma {
+        /// First address for the device.
+        iova: u64,
+        /// Whether a guest's stage 1 comes before, which may leave less.
+        nested: bool,
+    },
+}
+
+/// A memory within somebody's reach, and how it comes to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reach<'a> {
+    /// The direct edge at the end.
+    pub edge: &'a Edge,
+    /// Who reaches it directly.
+    pub via: Via,
+}
+
+/// The way to a direct edge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// It is the party's own.
+    Itself,
+    /// It is that of a device the party drives: position in [`Audit::parties`].
+    Device(usize),
+}
+
+impl Audit {
+    /// What a party reaches, by itself and through what it drives.
+    pub fn reach(&self, party: usize) -> impl Iterator<Item = Reach<'_>> {
+        let own = self.edges.iter().filter(move |edge| edge.party == party);
+        let drives = self.parties.get(party).map_or(&[][..], |party| &party.drives);
+        let by_device = drives.iter().flat_map(|device| {
+            let edges = self.edges.iter().filter(|edge| edge.party == *device);
+            edges.map(|edge| Reach { edge, via: Via::Device(*device) })
+        });
+        own.map(|edge| Reach { edge, via: Via::Itself }).chain(by_device)
+    }
+}
+
+pub(super) fn build(policy: &Policy, system: &System) -> Audit {
+    let mut audit = Audit { platform: system.platform.clone(), ..Audit::default() };
+    for region in &system.regions {
+        audit.memories.push(Memory { name: region.name.clone(), bytes: region.size, private: false });
+    }
+    for component in &system.components {
+        add_component(&mut audit, component);
+    }
+    audit.denied =
+        policy.deny_reach.iter().flat_map(|denial| denials(&denial.subject, &denial.object, system)).collect();
+    audit
+}
+
+fn add_component(audit: &mut Audit, component: &Component) {
+    let position = audit.parties.len();
+    let kind = if component.guest.is_some() { Kind::Vmm } else { Kind::Component };
+    let name = match kind {
+        Kind::Vmm => format!("{} (VMM)", component.name),
+        Kind::Component | Kind::Guest | Kind::Device => component.name.clone(),
+    };
+    audit.parties.push(Party { name, kind, drives: Vec::new() });
+    let untyped = component.untyped.iter().map(|grant| 1u64 << grant.size_bits).sum::<u64>();
+    let bytes = component.stack + component.heap + untyped;
+    let private = audit.memories.len();
+    audit.memories.push(Memory { name: format!("{}.private", component.name), bytes, private: true });
+    let all = Perms { read: true, write: true, execute: true };
+    audit.edges.push(Edge { party: position, memory: private, perms: all, access: Access::Cpu { at: None } });
+    for map in &component.maps {
+        let access = Access::Cpu { at: map.vaddr };
+        audit.edges.push(Edge { party: position, memory: map.region as usize, perms: map.perms, access });
+    }
+    // Who drives the devices: a guest its own, a component the others.
+    let mut driver = position;
+    if let Some(guest) = &component.guest {
+        driver = audit.parties.len();
+        audit.parties.push(Party { name: component.name.clone(), kind: Kind::Guest, drives: Vec::new() });
+        let access = Access::Cpu { at: Some(GUEST_RAM) };
+        audit.edges.push(Edge { party: driver, memory: guest.ram as usize, perms: all, access });
+    }
+    for device in &component.devices {
+        let party = audit.parties.len();
+        let name = format!("{}.{}", component.name, device.name);
+        audit.parties.push(Party { name, kind: Kind::Device, drives: Vec::new() });
+        let by = if device.guest_slot.is_some() { driver } else { position };
+        audit.parties[by].drives.push(party);
+        audit.edges.extend(by_device(party, device, component));
+    }
+}
+
+/// Where a guest has its memory, and so do its devices: `vmm/core/src/layout.rs`.
+const GUEST_RAM: u64 = 0x4000_0000;
+
+fn by_device(party: usize, device: &Device, component: &Component) -> Vec<Edge> {
+    let nested = device.mode == Mode::Nested;
+    if let (Some(guest), true) = (&component.guest, device.guest_slot.is_some() && device.mode != Mode::None) {
+        let perms = Perms { read: true, write: true, execute: false };
+        let access = Access::Dma { iova: GUEST_RAM, nested };
+        return vec![Edge { party, memory: guest.ram as usize, perms, access }];
+    }
+    let edges = device.dma.iter().map(|dma| Edge {
+        party,
+        memory: dma.region as usize,
+        perms: dma.perms,
+        access: Access::Dma { iova: dma.iova, nested },
+    });
+    edges.collect()
+}
+
+/// The pairs of names that a rule is about.
+fn denials(subject: &Subject, object: &Object, system: &System) -> Vec<(String, String)> {
+    let object = match object {
+        Object::Kernel => "kernel".to_owned(),
+        Object::Component(name) => name.clone(),
+        Object::Device(name, device) => format!("{name}.{device}"),
+        Object::Region(name) => name.clone(),
+    };
+    let subjects: Vec<String> = match subject {
+        Subject::Any => {
+            let others = system.components.iter().map(|component| component.name.clone());
+            others.filter(|name| object.split('.').next() != Some(name)).collect()
+        }
+        Subject::Component(name) => vec![name.clone()],
+        Subject::Device(name, device) => vec![format!("{name}.{device}")],
+    };
+    subjects.into_iter().map(|subject| (subject, object.clone())).collect()
+}

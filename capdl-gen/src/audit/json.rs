@@ -1,0 +1,65 @@
+//! Reach for machines.
+
+use serde_json::{Value, json};
+
+use super::graph::{Access, Audit, Kind};
+use super::text::rights;
+
+pub(super) fn show(audit: &Audit) -> String {
+    let name = |party: usize| audit.parties[party].name.trim_end_matches(" (VMM)");
+    let parties = audit.parties.iter().map(|party| {
+        let kind = match party.kind {
+            Kind::Component => "component",
+            Kind::Vmm => "vmm",
+            Kind::Guest => "guest",
+            Kind::Device => "device",
+        };
+        let drives: Vec<&str> = party.drives.iter().map(|device| name(*device)).collect();
+        json!({ "name": party.name.trim_end_matches(" (VMM)"), "kind": kind, "drives": drives })
+    });
+    let memories = audit
+        .memories
+        .iter()
+        .map(|memory| json!({ "name": memory.name, "bytes": memory.bytes, "private": memory.private }));
+    let reach = (0..audit.parties.len()).flat_map(|party| {
+        audit.reach(party).map(move |reach| {
+            let mut entry = json!({
+                "party": name(party),
+                "kind": match audit.parties[party].kind {
+                    Kind::Component => "component",
+                    Kind::Vmm => "vmm",
+                    Kind::Guest => "guest",
+                    Kind::Device => "device",
+                },
+                "memory": audit.memories[reach.edge.memory].name,
+                "rights": rights(reach.edge.perms),
+            });
+            match reach.edge.access {
+                Access::Cpu { at } => {
+                    entry["by"] = json!("cpu");
+                    entry["at"] = json!(at);
+                }
+                Access::Dma { iova, nested } => {
+                    entry["by"] = json!("dma");
+                    entry["at"] = json!(iova);
+                    entry["stages"] = if nested { json!([1, 2]) } else { json!([2]) };
+                }
+            }
+            if let super::Via::Device(device) = reach.via {
+                entry["through"] = json!(name(device));
+            }
+            entry
+        })
+    });
+    let denied = audit.denied.iter().map(|(who, what)| json!({ "party": who, "object": what }));
+    let all = json!({
+        "platform": audit.platform,
+        "parties": parties.collect::<Vec<Value>>(),
+        "memories": memories.collect::<Vec<Value>>(),
+        "reach": reach.collect::<Vec<Value>>(),
+        "denied": denied.collect::<Vec<Value>>(),
+    });
+    let mut text = format!("{all:#}");
+    text.push('\n');
+    text
+}
