@@ -1,5 +1,8 @@
 //! Every register, in every width, at every offset.
 
+use fastrand::Rng;
+use sluice_abi::PhysAddr;
+use sluice_smmu_model::{Identity, Model};
 use sluice_vmm::mmio::{Place, Width};
 use sluice_vmm::smmu::{BadStreams, Features, MAX_STREAMS, Smmu, Stage1};
 
@@ -189,6 +192,36 @@ fn what_is_offered_is_what_was_given() {
     }
     assert_eq!(identity(Features { sid_bits: 99, ssid_bits: 99, ..FEATURES })[1] & 0x7ff, 32 | 20 << 6);
     assert_eq!(identity(Features::LEAST), [0x0d40_000a, idr1, 0, 0x14]);
+}
+
+#[test]
+fn nothing_is_offered_that_the_physical_smmu_lacks() {
+    const BASE: PhysAddr = PhysAddr(0x0905_0000);
+    let mut rng = Rng::with_seed(1);
+    let mut supported = 0;
+    for _ in 0..20_000 {
+        // Around what the kernel works with.
+        let bits = |rng: &mut Rng| rng.u32(..) & rng.u32(..) & rng.u32(..);
+        let [idr0, idr1, idr3, idr5] = [0x0d44_101b, 0x0273_0010, 0x1414, 0x74].map(|word: u32| word ^ bits(&mut rng));
+        let model = Model::new(BASE, Identity { idr0, idr1, idr3, idr5, aidr: 1 });
+        // One that the kernel does not work with has no guests.
+        let Ok(physical) = sluice_smmu::Features::read(&model, BASE) else { continue };
+        supported += 1;
+        let coherent = rng.bool();
+        let offered = Features::of_physical([idr0, idr1, idr3, idr5], coherent);
+        let expected = Features {
+            coherent: physical.coherent && coherent,
+            wide_asids: physical.asid_bits == 16,
+            range_invalidation: physical.range_invalidation,
+            granule_16k: physical.granule_16k,
+            granule_64k: physical.granule_64k,
+            output_bits: 44,
+            ..Features::LEAST
+        };
+        assert_eq!(offered, expected);
+    }
+    assert!(supported > 500, "{supported}");
+    assert_eq!(Features::of_physical([0; 4], true), Features { output_bits: 32, ..Features::LEAST });
 }
 
 #[test]
