@@ -79,7 +79,7 @@ impl<'a> Device<'a> {
     /// When it has none.
     pub fn interrupt(&self) -> Result<Interrupt, RtError> {
         let entry = self.entry.interrupt.as_ref().ok_or_else(|| Missing::new("interrupt of", &self.entry.name, []))?;
-        Ok(Interrupt { handler: IrqHandler::from(entry.handler), signal: self.env.signal(&entry.signal)? })
+        Ok(Interrupt::new(self.env, entry)?)
     }
 
     /// The region `name` as component and device see it.
@@ -145,6 +145,10 @@ impl<'a> Device<'a> {
 }
 
 impl Interrupt {
+    pub(crate) fn new(env: &Env, entry: &manifest::Interrupt) -> Result<Self, Missing> {
+        Ok(Self { handler: IrqHandler::from(entry.handler), signal: env.signal(&entry.signal)? })
+    }
+
     /// Waits for the interrupt; it stays masked until [`Interrupt::ack`].
     pub fn wait(&self) {
         self.signal.wait();

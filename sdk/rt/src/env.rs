@@ -6,7 +6,7 @@ use sluice_abi::{CapRights, PAGE_SIZE, VirtAddr, VmAttributes};
 use sluice_manifest::{Guest, Manifest, layout, slot};
 use sluice_sys::{AsidPool, Endpoint, Frame, Untyped, VSpace};
 
-use crate::{Device, Memory, Missing, RtError, Server, Signal, Slots, Tables};
+use crate::{Device, Interrupt, Memory, Missing, RtError, Server, Signal, Slots, Tables};
 
 /// A component's manifest with what is still free in its CNode and its address space.
 #[derive(Debug)]
@@ -83,6 +83,16 @@ impl Env {
     /// When the component drives none of that name.
     pub fn device(&self, name: &str) -> Result<Device<'_>, Missing> {
         named("device", name, &self.manifest.devices, |device| &device.name).map(|entry| Device::new(self, entry))
+    }
+
+    /// The interrupt of the physical timer (CNTP), for the component that serves the others with alarms.
+    ///
+    /// # Errors
+    /// When the spec does not say `timer = true`.
+    pub fn physical_timer(&self) -> Result<Interrupt, Missing> {
+        let entry = self.manifest.timer.as_ref();
+        let entry = entry.ok_or_else(|| Missing::new("physical timer of", &self.manifest.name, []))?;
+        Interrupt::new(self, entry)
     }
 
     /// The endpoint of a channel the component calls.

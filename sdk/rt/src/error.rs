@@ -46,6 +46,13 @@ pub enum RtError {
         /// Why not.
         failure: Failure,
     },
+    /// A server answered with an error.
+    Answer {
+        /// The channel to it.
+        of: &'static str,
+        /// The label of its answer.
+        label: u64,
+    },
     /// The component's CNode is full.
     NoSlots,
     /// The address is not where a component may have memory.
@@ -70,6 +77,7 @@ impl fmt::Display for RtError {
         match self {
             Self::Missing(missing) => missing.fmt(f),
             Self::Refused { what, failure } => write!(f, "{what}: {failure}"),
+            Self::Answer { of, label } => write!(f, "the server of channel {of} answers with error {label}"),
             Self::NoSlots => f.write_str("no free capability slot is left"),
             Self::Address(address) => write!(f, "{address:#x} is no address for a component's memory"),
         }

@@ -38,6 +38,7 @@ mod start;
 mod supervise;
 mod tables;
 pub mod time;
+pub mod timer;
 mod window;
 
 pub use sluice_abi as abi;

@@ -1,0 +1,9 @@
+//! A client of the servers that come with the system, which checks what they promise. The argument `scene` says which.
+//!
+//! What the checks need to decide is here; the scenes are in the program.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod delays;
+
+pub use delays::Delays;

@@ -1,0 +1,27 @@
+//! The program.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod alarms;
+#[cfg(target_os = "none")]
+mod program {
+    use sluice_rt::{Env, RtError, check};
+
+    sluice_rt::entry!(main);
+
+    fn main(env: &Env) {
+        let outcome: Result<(), RtError> = match env.arg("scene") {
+            Some("alarms") => super::alarms::run(env),
+            scene => {
+                check!("scene", false, "there is no scene {scene:?}");
+                return;
+            }
+        };
+        if let Err(error) = outcome {
+            check!("scene", false, "{error}");
+        }
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+fn main() {}
