@@ -49,8 +49,8 @@ impl Features {
         granule_64k: false,
     };
 
-    /// What the guest's SMMU can have of one with these identification registers: IDR0, IDR1, IDR3 and IDR5. `coherent` says
-    /// whether the devices' accesses are, as the guest's device tree will say.
+    /// What the guest's SMMU can have of one with these identification registers: IDR0, IDR1, IDR3 and IDR5. `coherent`
+    /// says whether the devices' accesses are, as the guest's device tree will say.
     #[must_use]
     pub fn of_physical([idr0, _, idr3, idr5]: [u32; 4], coherent: bool) -> Self {
         let output_bits = match IDR5::OAS.read(idr5) {

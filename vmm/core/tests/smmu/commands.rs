@@ -2,7 +2,8 @@
 
 use sluice_vmm::smmu::{Features, Interrupt, Stage1};
 
-use crate::guest::{Call, DESCRIPTORS, FEATURES, Guest, SYNC, at, table};
+use crate::guest::{DESCRIPTORS, FEATURES, Guest, SYNC, at, table};
+use crate::world::Call;
 
 const SID: u64 = 0x18;
 

@@ -3,7 +3,8 @@
 use sluice_abi::smmu::CdTable;
 use sluice_vmm::smmu::{Features, Interrupt, Stage1};
 
-use crate::guest::{Call, DESCRIPTORS, EVENTS, FEATURES, Guest, SYNC, at, table};
+use crate::guest::{DESCRIPTORS, EVENTS, FEATURES, Guest, SYNC, at, table};
+use crate::world::Call;
 
 const SID: u64 = 0x18;
 

@@ -5,7 +5,8 @@ use sluice_smmu::{Class, Event};
 use sluice_vmm::layout::{RAM_BASE, intid};
 use sluice_vmm::smmu::{Delivery, Interrupt};
 
-use crate::guest::{BEYOND, Call, EVENTS, FEATURES, Guest, at};
+use crate::guest::{BEYOND, EVENTS, FEATURES, Guest, at};
+use crate::world::Call;
 
 const SID: u64 = 0x18;
 const INPUT: u64 = 2 << Record::CLASS_SHIFT;

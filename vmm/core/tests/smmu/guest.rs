@@ -1,15 +1,12 @@
-//! A guest that pokes its SMMU, its memory, and a machine below that holds the VMM to what the kernel takes.
+//! A guest that pokes its SMMU.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
-
+use sluice_abi::Iova;
 use sluice_abi::smmu::{CdTable, Record, StreamId};
-use sluice_abi::{Iova, smmu};
-use sluice_smmu::{Stage1Command, StallModel, check_cd_table};
 use sluice_vmm::layout::RAM_BASE;
-use sluice_vmm::memory::{GuestMemory, GuestPhysAddr, OutsideRam};
 use sluice_vmm::mmio::{Place, Width};
-use sluice_vmm::smmu::{Backend, Delivery, Features, Interrupt, Smmu, Stage1};
+use sluice_vmm::smmu::{Delivery, Features, Smmu, Stage1};
+
+use crate::world::{Call, Machine};
 
 /// Offsets of registers, after the document.
 pub(crate) mod at {
@@ -65,144 +62,6 @@ pub(crate) const FEATURES: Features = Features {
     granule_16k: true,
     granule_64k: true,
 };
-
-/// The guest's memory.
-pub(crate) struct Ram {
-    bytes: Vec<u8>,
-    /// Reads so far.
-    pub(crate) reads: Cell<usize>,
-    /// Addresses written to by the SMMU.
-    pub(crate) written: Vec<u64>,
-}
-
-impl Ram {
-    fn range(at: GuestPhysAddr, len: usize) -> Result<std::ops::Range<usize>, OutsideRam> {
-        let start = at.0.checked_sub(RAM_BASE).ok_or(OutsideRam)?;
-        let end = start.checked_add(len as u64).filter(|end| *end <= RAM_BYTES).ok_or(OutsideRam)?;
-        Ok(start as usize..end as usize)
-    }
-
-    /// The guest's own view of a doubleword.
-    pub(crate) fn load(&self, at: u64) -> u64 {
-        let range = Self::range(GuestPhysAddr(at), 8).expect("in RAM");
-        u64::from_le_bytes(self.bytes[range].try_into().expect("eight bytes"))
-    }
-
-    /// The guest stores a doubleword.
-    pub(crate) fn store(&mut self, at: u64, value: u64) {
-        let range = Self::range(GuestPhysAddr(at), 8).expect("in RAM");
-        self.bytes[range].copy_from_slice(&value.to_le_bytes());
-    }
-
-    fn read(&self, at: GuestPhysAddr, into: &mut [u8]) -> Result<(), OutsideRam> {
-        self.reads.set(self.reads.get() + 1);
-        into.copy_from_slice(&self.bytes[Self::range(at, into.len())?]);
-        Ok(())
-    }
-
-    fn write(&mut self, at: GuestPhysAddr, from: &[u8]) -> Result<(), OutsideRam> {
-        let range = Self::range(at, from.len())?;
-        self.written.push(at.0);
-        self.bytes[range].copy_from_slice(from);
-        Ok(())
-    }
-}
-
-/// What was asked of the machine.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Call {
-    Stage1(usize, Stage1),
-    Invalidate(usize, Vec<[u64; 2]>),
-    Interrupt(Interrupt),
-}
-
-/// The machine below: refuses what the kernel would, by the kernel's own checks.
-pub(crate) struct Machine {
-    pub(crate) ram: Ram,
-    physical: sluice_smmu::Features,
-    /// What each stream does.
-    pub(crate) stage1: Vec<Stage1>,
-    /// Calls since they were last taken.
-    pub(crate) calls: Vec<Call>,
-    /// The frames that the guest reads.
-    pub(crate) frames: BTreeMap<u64, u32>,
-    /// The guest has heard of what happens just now.
-    heard: bool,
-}
-
-impl Machine {
-    fn new(features: Features, streams: usize) -> Self {
-        let bits = |wide| if wide { 16 } else { 8 };
-        let physical = sluice_smmu::Features {
-            minor: 1,
-            stage1: true,
-            stage2: true,
-            coherent: features.coherent,
-            asid_bits: bits(features.wide_asids),
-            vmid_bits: 16,
-            stall_model: StallModel::Never,
-            two_level: true,
-            sid_bits: 16,
-            ssid_bits: features.ssid_bits,
-            command_bits: 19,
-            event_bits: 19,
-            range_invalidation: features.range_invalidation,
-            output_bits: 44,
-            granule_16k: features.granule_16k,
-            granule_64k: features.granule_64k,
-        };
-        let ram = Ram { bytes: vec![0; RAM_BYTES as usize], reads: Cell::new(0), written: Vec::new() };
-        Self {
-            ram,
-            physical,
-            stage1: vec![Stage1::Abort; streams],
-            calls: Vec::new(),
-            frames: BTreeMap::new(),
-            heard: false,
-        }
-    }
-}
-
-impl GuestMemory for Machine {
-    fn read(&self, at: GuestPhysAddr, into: &mut [u8]) -> Result<(), OutsideRam> {
-        self.ram.read(at, into)
-    }
-
-    fn write(&mut self, at: GuestPhysAddr, from: &[u8]) -> Result<(), OutsideRam> {
-        self.ram.write(at, from)
-    }
-}
-
-impl Backend for Machine {
-    fn set_stage1(&mut self, stream: usize, stage1: Stage1) {
-        if let Stage1::Table(table) = stage1 {
-            assert_eq!(check_cd_table(&self.physical, &table), Ok(()), "{table:x?}");
-            assert_eq!(CdTable::from_words(table.words()), Some(table), "{table:x?} does not fit its message");
-        }
-        self.stage1[stream] = stage1;
-        self.calls.push(Call::Stage1(stream, stage1));
-    }
-
-    fn invalidate(&mut self, stream: usize, commands: &[[u64; 2]]) {
-        let Stage1::Table(table) = self.stage1[stream] else { panic!("stream {stream} has no table") };
-        assert!((1..=smmu::MAX_STAGE1_COMMANDS).contains(&commands.len()));
-        for command in commands {
-            let admitted = Stage1Command::admit(&self.physical, &table, *command);
-            assert!(admitted.is_some(), "refused: {command:x?}");
-        }
-        self.calls.push(Call::Invalidate(stream, commands.to_vec()));
-    }
-
-    fn publish(&mut self, offset: u64, value: u32) {
-        assert!(!self.heard, "the guest hears of {offset:#x} before it can read it");
-        self.frames.insert(offset, value);
-    }
-
-    fn interrupt(&mut self, interrupt: Interrupt) {
-        self.heard = true;
-        self.calls.push(Call::Interrupt(interrupt));
-    }
-}
 
 /// All of it.
 pub(crate) struct Guest {

@@ -3,7 +3,8 @@
 use sluice_vmm::layout::RAM_BASE;
 use sluice_vmm::smmu::Interrupt;
 
-use crate::guest::{BEYOND, COMMANDS, Call, DESCRIPTORS, FEATURES, Guest, RAM_BYTES, SYNC, at};
+use crate::guest::{BEYOND, COMMANDS, DESCRIPTORS, FEATURES, Guest, RAM_BYTES, SYNC, at};
+use crate::world::Call;
 
 const SID: u64 = 0x18;
 const ABORT: u32 = 2 << 24;

@@ -9,3 +9,4 @@ mod probe;
 mod random;
 mod registers;
 mod tables;
+mod world;

@@ -2,7 +2,8 @@
 
 use sluice_vmm::smmu::{Interrupt, Stage1};
 
-use crate::guest::{COMMANDS, Call, DESCRIPTORS, EVENTS, FEATURES, Guest, STREAMS, SYNC, at, table};
+use crate::guest::{COMMANDS, DESCRIPTORS, EVENTS, FEATURES, Guest, STREAMS, SYNC, at, table};
+use crate::world::Call;
 
 /// StreamID of the controller: device 3 of bus 0.
 const NVME: u64 = 0x18;

@@ -6,7 +6,8 @@ use sluice_smmu_model::{Identity, Model};
 use sluice_vmm::mmio::{Place, Width};
 use sluice_vmm::smmu::{BadStreams, Features, MAX_STREAMS, Smmu, Stage1};
 
-use crate::guest::{Call, FEATURES, Guest, at};
+use crate::guest::{FEATURES, Guest, at};
+use crate::world::Call;
 
 /// Registers that can be written while nothing is enabled, and which of their bits keep what was written.
 const WRITABLE: [(u64, u32); 16] = [
