@@ -13,6 +13,7 @@ mod memory;
 mod revocation;
 mod rights;
 mod schedule;
+mod smc;
 mod smmu;
 mod syscall;
 mod tcb;
@@ -64,6 +65,7 @@ pub(crate) const ALL: &[Topic] = &[
     revocation::TOPIC,
     rights::TOPIC,
     smmu::TOPIC,
+    smc::TOPIC,
     domain::TOPIC,
     vcpu::TOPIC,
     exits::TOPIC,

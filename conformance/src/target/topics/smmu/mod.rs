@@ -1,5 +1,8 @@
 //! Streams and contexts of the SMMU, without a device: what can be named, bound and taken apart, and every refusal.
 
+mod control;
+mod stage1;
+
 use sluice_abi::bootinfo::slot;
 use sluice_abi::{CapRights, Label, LookupFailure, ObjectType};
 use sluice_conformance_task::Refusal;
@@ -17,6 +20,11 @@ pub(crate) const TOPIC: Topic = Topic {
         Entry::new("bindings-end-with-what-they-need", bindings_end),
         Entry::new("stream-tables", stream_tables),
         Entry::new("faults-and-handlers", faults_and_handlers),
+        Entry::new("down-and-up", control::down_and_up),
+        Entry::new("rejected-commands", control::rejected_commands),
+        Entry::new("bypass", control::bypass),
+        Entry::new("context-descriptor-tables", stage1::tables),
+        Entry::new("stage-1-invalidations", stage1::invalidations),
     ],
 };
 
