@@ -83,6 +83,18 @@ impl Model {
         self.swept(sid, Depth::Intermediate)
     }
 
+    /// Addresses of the tables that entries in the cache lead to, of a tag: a VMID, or without stage 2 an ASID. Tables of a
+    /// holder's stage 1, which are its own affair, are left out.
+    #[must_use]
+    pub fn remembered_tables(&self, tag: u16) -> BTreeSet<PhysAddr> {
+        let state = self.state.borrow();
+        let (kind, vmid, asid) = match state.registers.identity.stage2() {
+            true => (Kind::Stage2, tag, None),
+            false => (Kind::Stage1, 0, Some(tag)),
+        };
+        state.tlb.all(kind, vmid, asid).filter_map(|cached| Some(PhysAddr(cached.table()?.address))).collect()
+    }
+
     fn swept(&self, sid: u32, depth: Depth) -> Reach {
         let state = self.state.borrow();
         if state.registers.bypassed() {

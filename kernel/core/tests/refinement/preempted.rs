@@ -27,7 +27,9 @@ fn interrupted(system: &mut System, act: &Act) -> Option<usize> {
     let mut before = system.state.clone();
     let event = input.event(&mut before);
     let mut expected = before.after_event(&event).state;
-    *system.kernel.hal.watch.borrow_mut() = Some(Watch::between(&before, &expected, &system.kernel.hal.model));
+    let watch = Watch::between(&before, &expected, &system.kernel.hal.model);
+    watch.look(&system.kernel.hal.model, &system.kernel.hal.tlb);
+    *system.kernel.hal.watch.borrow_mut() = Some(watch);
     // Who stops itself does not start over.
     if !expected.thread(actor).is_some_and(Thread::is_runnable) {
         return None;

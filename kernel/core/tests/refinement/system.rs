@@ -1,5 +1,8 @@
 //! Both machines side by side.
 
+use std::collections::BTreeSet;
+
+use sluice_abi::smmu::ContextId;
 use sluice_abi::{MessageInfo, PhysAddr, Register, ipc_buffer};
 use sluice_abstract::{Cap, Happening, Invocation, Slot, State, invariant, trespasses};
 use sluice_core::object::Tcb;
@@ -7,7 +10,7 @@ use sluice_core::{Handle, Kernel};
 use sluice_smmu_model::Identity;
 
 use crate::abstraction::abstraction;
-use crate::boot;
+use crate::boot::{self, CONTEXT_COUNT};
 use crate::input::{Act, Input, buffer_word, forget, forget_abstractly};
 use crate::machine::Machine;
 use crate::message::Caller;
@@ -132,6 +135,8 @@ impl System {
         let mut expected = before.after_event(&event);
         input.add_rejection(&mut expected.state, &self.kernel);
         let watch = Watch::between(&before, &expected.state, &self.kernel.hal.model);
+        // Whatever can be cached is, before anything changes.
+        watch.look(&self.kernel.hal.model, &self.kernel.hal.tlb);
         *self.kernel.hal.watch.borrow_mut() = Some(watch);
         let writes = self.kernel.hal.writes.get();
         input.put(&mut self.kernel);
@@ -226,10 +231,25 @@ impl System {
             let allowed = allowed(&self.state, &machine.model, sid);
             assert_eq!(dma(&machine.model, sid), allowed, "reach of stream {sid} after {act:?}");
         }
+        self.assert_no_table_is_remembered(act);
         for (root, reached) in machine.tlb.reach() {
             let space = self.state.spaces.values().find(|space| space.root == root);
             let allowed = space.map(sluice_abstract::Space::reach).unwrap_or_default();
             assert!(reached.is_subset(&allowed), "the CPU's TLB after {act:?}: {reached:x?}");
+        }
+    }
+
+    /// What the SMMU remembers of tables are tables in use: one that went could be given other contents, which would be
+    /// walked. While it is down it walks nothing, and forgets everything before it comes up.
+    fn assert_no_table_is_remembered(&self, act: &Act) {
+        if self.state.smmus.values().any(|smmu| !smmu.up) {
+            return;
+        }
+        for cb in 0..CONTEXT_COUNT as u16 {
+            let space = self.state.space_of(ContextId { smmu: 0, cb });
+            let used: BTreeSet<_> = space.into_iter().flat_map(|space| space.tables.values().copied()).collect();
+            let remembered = self.kernel.hal.model.remembered_tables(cb);
+            assert!(remembered.is_subset(&used), "context {cb} remembers {remembered:x?} after {act:?}");
         }
     }
 }
