@@ -169,11 +169,11 @@ impl Features {
         if self.stage2 { Format::STAGE2 } else { Format::STAGE1 }
     }
 
-    /// Whether contexts translate at all: where stage 1 is all there is and every faulting transaction stalls, a device
-    /// could be blocked for good.
+    /// Whether contexts translate at all. Where every faulting transaction stalls, an entry with S2S = 0 and a descriptor
+    /// with S = 0 are illegal (5.5: C_BAD_STE, C_BAD_CD), and with either set a device could be blocked for good.
     #[must_use]
     pub fn translates(&self) -> bool {
-        self.stage2 || self.stall_model != StallModel::Always
+        self.stall_model != StallModel::Always
     }
 
     /// Contexts (CBs) of the SMMU: one for each TLB tag, bounded by the interface.

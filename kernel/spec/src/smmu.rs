@@ -39,10 +39,9 @@ impl Abilities {
         granules: [true; 3],
     };
 
-    /// Whether it can translate for a context. Where there is stage 1 alone and whatever faults waits, a device could be
-    /// made to wait for ever.
+    /// Whether it can translate for a context. Where whatever faults waits, a device could be made to wait for ever.
     pub(crate) const fn translates(&self) -> bool {
-        self.stage2 || !self.always_stalls
+        !self.always_stalls
     }
 
     /// Whether the holder of a context can have a stage 1 of its own.

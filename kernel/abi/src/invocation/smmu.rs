@@ -226,7 +226,7 @@ pub(super) static ASSIGN_VSPACE: Invocation = Invocation {
                      must be empty and no thread have run in it, and is of no use to threads from then on",
                 ),
                 refused(Error::DeleteFirst, "the context has one"),
-                refused(Error::IllegalOperation, "the SMMU has no stage 2 and makes every faulting transaction stall"),
+                refused(Error::IllegalOperation, "the SMMU makes every faulting transaction stall"),
             ],
         ],
     )

@@ -10,7 +10,10 @@ pub fn bindings_are_of_the_right_kind(state: &State) -> bool {
         (Slot::Binding(stream), cap) => matches!(cap, Cap::Cb(context) if context.smmu == stream.smmu),
         (Slot::Interrupt(_), cap) => matches!(cap, Cap::Notification { rights, .. } if rights.write),
         (Slot::Handler(_), cap) => matches!(cap, Cap::Notification { rights, .. } if rights == crate::Rights::WRITE),
-        (Slot::Translation(context), _) => state.space_of(*context).is_some(),
+        (Slot::Translation(context), _) => {
+            let translates = state.smmus.get(&context.smmu).is_some_and(|smmu| smmu.can.translates());
+            translates && state.space_of(*context).is_some()
+        }
         (Slot::Node { .. } | Slot::Thread { .. }, _) => true,
     })
 }

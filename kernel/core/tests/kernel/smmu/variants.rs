@@ -1,5 +1,7 @@
 //! SMMUs that are not as QEMU's: one stage only, linear stream tables, no ranges, no coherency.
 
+use sluice_paging::TableMemory;
+
 use super::*;
 
 const STAGE1_ONLY: Identity = Identity { idr0: Identity::QEMU.idr0 & !1, ..Identity::QEMU };
@@ -94,15 +96,39 @@ fn a_vspace_a_thread_has_run_in_is_not_untouched() {
 }
 
 #[test]
-fn where_everything_stalls_there_is_no_stage_1() {
+fn where_everything_stalls_nothing_translates() {
     let stalls = |identity: Identity| Identity { idr0: identity.idr0 & !(3 << 24) | ALWAYS_STALLS, ..identity };
     let mut device = Device::unmapped(stalls(STAGE1_ONLY));
     let (cb, vspace) = (device.cb, device.vspace);
     assert_eq!(device.system.call(cb, Label::CbAssignVspace, &[vspace], &[]), illegal());
     let mut device = Device::unmapped(stalls(Identity::QEMU));
-    let (cb, vspace) = (device.cb, device.vspace);
-    assert_eq!(device.system.call(cb, Label::CbAssignVspace, &[vspace], &[]), ok());
+    let (sid, cb, vspace) = (device.sid, device.cb, device.vspace);
+    assert_eq!(device.system.call(cb, Label::CbAssignVspace, &[vspace], &[]), illegal());
     assert_eq!(device.system.call(cb, Label::CbAssignCdTable, &[], &[AT, 0]), illegal());
+    assert_eq!(device.system.call(sid, Label::SidBindCb, &[cb], &[]), invalid_capability(1));
+    assert_eq!(device.access(AT, false), Err(Abort::Configured));
+    // Bypass translates nothing, and stalls nothing.
+    device.system.done(SID_CONTROL, Label::SidControlBypassStream, &[sid], &[]);
+    assert_eq!(device.system.model().reach(STREAM as u32), Reach::Everything);
+}
+
+/// Why: an entry that has faults abort is illegal there, and one that is legal lets a device wait for good.
+#[test]
+fn where_everything_stalls_entries_that_abort_are_illegal() {
+    let always = Identity { idr0: Identity::QEMU.idr0 & !(3 << 24) | ALWAYS_STALLS, ..Identity::QEMU };
+    let access = |s2s: u64| {
+        let device = Device::unmapped(always);
+        let (system, entry) = (&device.system, STREAM_TABLE.offset(64 * STREAM));
+        let features = Features::read(system.machine(), SMMU).expect("a usable SMMU");
+        let mut words = sluice_smmu::Ste::stage2(&features, 3, PhysAddr(system.base(device.vspace))).words();
+        words[2] |= s2s << 57;
+        for (index, word) in (0..).zip(words) {
+            system.model().store(entry.offset(8 * index), word);
+        }
+        (device.access(AT, false), system.model().stalled())
+    };
+    assert_eq!(access(0), (Err(Abort::Event(event::C_BAD_STE)), 0));
+    assert_eq!(access(1).1, 1, "and nobody ends it");
 }
 
 #[test]
