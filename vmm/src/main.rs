@@ -9,9 +9,13 @@
 extern crate alloc;
 
 #[cfg(target_os = "none")]
+mod alarm;
+#[cfg(target_os = "none")]
 mod context;
 #[cfg(target_os = "none")]
 mod contexts;
+#[cfg(target_os = "none")]
+mod count;
 #[cfg(target_os = "none")]
 mod error;
 #[cfg(target_os = "none")]

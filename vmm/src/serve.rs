@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use sluice_abi::fault::FaultLabel;
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_manifest as manifest;
-use sluice_rt::{Env, RtError, println, time};
+use sluice_rt::{Env, RtError, println};
 use sluice_sys::{Event, Failure, Message, Received, Resume, Sid, VirtualInterrupt, reply};
 use sluice_vmm::exit::{Exception, Exit, Interrupted};
 use sluice_vmm::layout::{MAX_PROCESSORS, SMMU};
@@ -15,11 +15,12 @@ use sluice_vmm::pci::PciHost;
 use sluice_vmm::processor::Processor;
 use sluice_vmm::smccc::{NOT_SUPPORTED, SUCCESS};
 use sluice_vmm::smmu::{Delivery, Features, Smmu};
-use sluice_vmm::timer::VirtualTimer;
 use sluice_vmm::world::Registers;
 
+use crate::alarm::Alarm;
 use crate::context::{self, Context};
 use crate::contexts::{Contexts, Stream};
+use crate::count::{Exits, Reason};
 use crate::error::Error;
 use crate::guest::{Cpu, Guest};
 use crate::load::Start;
@@ -48,6 +49,9 @@ pub(crate) struct Serve<'a> {
     real: Real<'a>,
     /// Processors that go on as soon as an interrupt is there for them.
     waiting: [bool; MAX_PROCESSORS],
+    alarm: Alarm,
+    /// How often it came back since it was started.
+    exits: Exits,
 }
 
 /// General-purpose registers, fetched from the thread when they are needed.
@@ -94,7 +98,8 @@ impl<'a> Serve<'a> {
         let first = real.cpus.first().ok_or(RtError::NoSlots)?;
         let lists = list_registers(*first);
         let machine = Machine::new(usize::from(described.vcpus), lists, ram.0.len() as u64, pci, smmu);
-        Ok(Self { guest, machine, real, waiting: [false; MAX_PROCESSORS] })
+        let (waiting, exits) = ([false; MAX_PROCESSORS], Exits::default());
+        Ok(Self { guest, machine, real, waiting, alarm: Alarm::of(env), exits })
     }
 
     /// Runs the guest from its first instruction on.
@@ -103,16 +108,24 @@ impl<'a> Serve<'a> {
         self.real.cpus = self.guest.make_processors()?;
         self.machine.reset(&mut self.real);
         self.real.used = true;
+        self.exits = Exits::default();
         self.start(Processor::FIRST, start.entry, start.device_tree)?;
         loop {
             match self.guest.endpoint.recv() {
                 Event::Message(received) => {
                     if let Some(end) = self.message(&received)? {
                         self.real.flush();
+                        println!("{}", self.exits);
                         return Ok(end);
                     }
                 }
-                Event::Signal(bits) => self.signals(bits),
+                Event::Signal(bits) => {
+                    self.signals(bits);
+                    self.wake()?;
+                    if bits & self.alarm.bits() != 0 {
+                        self.alarm.came()?;
+                    }
+                }
             }
             if let Some(reason) = self.real.contexts.broken.take() {
                 return Err(Error::Guest(reason));
@@ -140,11 +153,13 @@ impl<'a> Serve<'a> {
         let is = |fault: FaultLabel| label == fault as u64;
         let thread = self.cpu(processor)?.thread;
         if is(FaultLabel::VgicMaintenance) {
+            self.exits.count(Reason::Ended);
             self.machine.ended(&mut self.real, processor, u8::try_from(received.word(0)).ok());
             reply(&Message::new(0, []));
             return Ok(None);
         }
         if is(FaultLabel::VppiEvent) {
+            self.exits.count(Reason::Timer);
             self.machine.timer(&mut self.real, processor);
             reply(&Message::new(0, []));
             return Ok(None);
@@ -152,9 +167,11 @@ impl<'a> Serve<'a> {
         let mut fetched = Fetched(Context::of(thread));
         let next = if is(FaultLabel::Vm) {
             let exit = Exit::decode(received.word(3) as u32);
+            self.exits.count(Reason::of(exit));
             self.machine.exit(&mut self.real, processor, exit, received.word(1), &mut fetched)
         } else if is(FaultLabel::Vcpu) {
             let exit = Exit::decode(received.word(0) as u32);
+            self.exits.count(Reason::of(exit));
             self.machine.exit(&mut self.real, processor, exit, 0, &mut fetched)
         } else if is(FaultLabel::UserException) {
             Next::Take(Exception::Undefined)
@@ -170,7 +187,8 @@ impl<'a> Serve<'a> {
         match next {
             Next::Step { bytes, load } => context.step(bytes, load, Resume::Now)?,
             Next::Wait { bytes, load } => {
-                let now = self.machine.is_signalled(processor) || self.alarm(processor)?;
+                let cpu = self.cpu(processor)?;
+                let now = self.machine.is_signalled(processor) || !self.alarm.wait(processor, cpu)?;
                 context.step(bytes, load, if now { Resume::Now } else { Resume::Later })?;
                 self.waiting[processor.index()] = !now;
                 if !now {
@@ -257,23 +275,13 @@ impl<'a> Serve<'a> {
         }
     }
 
-    /// Sees to it that a processor that waits goes on when its timer fires; whether it is not to wait at all.
-    fn alarm(&mut self, processor: Processor) -> Result<bool, RtError> {
-        let vcpu = self.cpu(processor)?.vcpu;
-        let read = |register| vcpu.read_register(register).map_err(RtError::refused("read a processor's timer"));
-        let control = read(VcpuRegister::CntvCtl)?;
-        let compare = read(VcpuRegister::CntvCval)?;
-        let offset = read(VcpuRegister::CntvOff)?;
-        let timer = VirtualTimer { control, compare, offset };
-        // Without anybody to wake the VMM up, the processor has to look itself.
-        Ok(timer.remaining(time::ticks()).is_some())
-    }
-
     /// Lets processors go on that have something to wake up for.
     fn wake(&mut self) -> Result<(), RtError> {
         for processor in Processor::first(self.real.cpus.len()) {
-            if self.waiting[processor.index()] && self.machine.is_signalled(processor) {
+            let goes_on = self.machine.is_signalled(processor) || self.alarm.is_due(processor);
+            if self.waiting[processor.index()] && goes_on {
                 self.waiting[processor.index()] = false;
+                self.alarm.wakes(processor);
                 self.cpu(processor)?.thread.resume().map_err(RtError::refused("wake a processor"))?;
             }
         }
