@@ -16,6 +16,15 @@
 //! | `mark NUMBER` | a thread executed `hint #65`, the NUMBER-th time |
 //! | `count ADDRESS COUNT` | how often the kernel's instruction at ADDRESS ran since the last `hint #64` or `#65` |
 //!
+//! With the argument `totals` it is quicker and counts less: whole blocks, by where they are. A block that is left early counts
+//! as a whole. Then the lines are:
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `kernel COUNT` | instructions of the kernel |
+//! | `guest COUNT` | instructions of a guest's kernel, above 0xffff000000000000 |
+//! | `low COUNT` | all others: threads, and programs of guests |
+//!
 //! The safe part is [`meter`]; here is QEMU's interface (`qemu-plugin.h`, API version 4).
 
 mod meter;
@@ -50,6 +59,8 @@ const NO_REGISTERS: c_int = 0;
 unsafe extern "C" {
     fn qemu_plugin_register_vcpu_tb_trans_cb(id: u64, callback: OnTranslate);
     fn qemu_plugin_register_atexit_cb(id: u64, callback: AtExit, data: *mut c_void);
+    fn qemu_plugin_register_vcpu_tb_exec_cb(block: *mut Block, callback: OnExecute, flags: c_int, data: *mut c_void);
+    fn qemu_plugin_tb_vaddr(block: *const Block) -> u64;
     fn qemu_plugin_tb_n_insns(block: *const Block) -> usize;
     fn qemu_plugin_tb_get_insn(block: *const Block, index: usize) -> *mut BlockInstruction;
     fn qemu_plugin_insn_vaddr(instruction: *const BlockInstruction) -> u64;
@@ -65,6 +76,14 @@ unsafe extern "C" {
 extern "C" fn translate(_: u64, block: *mut Block) {
     // SAFETY: QEMU passes a block that is valid during the callback.
     let count = unsafe { qemu_plugin_tb_n_insns(block) };
+    if METER.is_total() {
+        // SAFETY: the block is valid.
+        let address = unsafe { qemu_plugin_tb_vaddr(block) };
+        let data = core::ptr::without_provenance_mut(METER.block(address, count));
+        // SAFETY: the block is valid, and `pass` takes the data for the number it is.
+        unsafe { qemu_plugin_register_vcpu_tb_exec_cb(block, pass, NO_REGISTERS, data) };
+        return;
+    }
     for index in 0..count {
         // SAFETY: the block is valid, and `index` is one of its instructions.
         let instruction = unsafe { qemu_plugin_tb_get_insn(block, index) };
@@ -78,6 +97,10 @@ extern "C" fn translate(_: u64, block: *mut Block) {
         // SAFETY: the instruction is valid; the data lives for ever, and only `execute` uses it.
         unsafe { qemu_plugin_register_vcpu_insn_exec_cb(instruction, execute, NO_REGISTERS, data) };
     }
+}
+
+extern "C" fn pass(_: c_uint, data: *mut c_void) {
+    METER.pass(data.addr());
 }
 
 extern "C" fn execute(_: c_uint, data: *mut c_void) {

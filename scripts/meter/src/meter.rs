@@ -48,7 +48,16 @@ pub(crate) struct Meter {
     seen: Mutex<BTreeMap<u64, &'static Instruction>>,
     longest: Mutex<BTreeMap<(u64, u64), u64>>,
     out: Mutex<Option<File>>,
+    /// Whether only totals are counted.
+    only_totals: AtomicU64,
+    /// Instructions by [`Part`].
+    totals: [AtomicU64; PARTS.len()],
 }
+
+/// Where instructions are.
+const PARTS: [&str; 3] = ["kernel", "guest", "low"];
+/// Addresses of a guest's kernel start here.
+const GUEST: u64 = 0xffff_0000_0000_0000;
 
 /// `mrs xN, isr_el1` and `mrs xN, icc_iar1_el1` without N; `wfi`; `eret`; `hint #64` and `hint #65`.
 const ISR: u32 = 0xd538_c100;
@@ -75,6 +84,8 @@ impl Meter {
             seen: Mutex::new(BTreeMap::new()),
             longest: Mutex::new(BTreeMap::new()),
             out: Mutex::new(None),
+            only_totals: AtomicU64::new(0),
+            totals: [const { AtomicU64::new(0) }; PARTS.len()],
         }
     }
 
@@ -90,10 +101,35 @@ impl Meter {
                 Some(("out", path)) => {
                     *lock(&self.out) = Some(File::create(path).map_err(|error| format!("{path}: {error}"))?);
                 }
+                // QEMU gives a flag the value "on".
+                Some(("totals", "on")) => self.only_totals.store(1, Relaxed),
                 _ => return Err(format!("{argument}: unknown")),
             }
         }
         Ok(())
+    }
+
+    /// Whether only totals are counted.
+    pub(crate) fn is_total(&self) -> bool {
+        self.only_totals.load(Relaxed) != 0
+    }
+
+    /// What to pass to [`Meter::pass`] whenever the block of `count` instructions at `address` runs.
+    pub(crate) fn block(&self, address: u64, count: usize) -> usize {
+        let part = if address >= GUEST {
+            1
+        } else if address >= self.kernel.load(Relaxed) {
+            0
+        } else {
+            2
+        };
+        count * PARTS.len() + part
+    }
+
+    /// A block runs.
+    pub(crate) fn pass(&self, block: usize) {
+        let counter = &self.totals[block % PARTS.len()];
+        counter.store(counter.load(Relaxed) + (block / PARTS.len()) as u64, Relaxed);
     }
 
     /// The record of the instruction `word` at `address`.
@@ -180,6 +216,12 @@ impl Meter {
 
     /// The machine's run is over.
     pub(crate) fn finish(&self) {
+        if self.is_total() {
+            let lines = PARTS.iter().zip(&self.totals);
+            let lines: String = lines.map(|(part, count)| format!("{part} {}\n", count.load(Relaxed))).collect();
+            self.write(&lines);
+            return;
+        }
         let mut lines = format!("boot {}\n", self.boot.load(Relaxed));
         for ((start, end), count) in lock(&self.longest).iter() {
             lines.push_str(&format!("stretch {count} {start:x} {end:x}\n"));
