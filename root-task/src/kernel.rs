@@ -4,7 +4,7 @@
 //! that a refusal can say what was asked for.
 
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CPtr, CapRights, ObjectType, Register, VirtAddr, VmAttributes, bootinfo};
+use sluice_abi::{CPtr, CapRights, ObjectType, PhysAddr, Register, VirtAddr, VmAttributes, bootinfo};
 use sluice_sys::{
     AsidControl, AsidPool, CNode, Cb, CbControl, Configuration, Failure, Frame, IrqControl, IrqHandler, Notification,
     PageTable, Resume, Sid, SidControl, Slot, Tcb, Trigger, Untyped, UserContext, VSpace,
@@ -20,6 +20,11 @@ pub trait Kernel {
     /// # Errors
     /// As the kernel refuses; nothing has changed then.
     fn invoke(&mut self, invocation: &Invocation) -> Result<(), Failure>;
+    /// `Page_GetAddress` of a frame.
+    ///
+    /// # Errors
+    /// When the slot holds no frame.
+    fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure>;
     /// Reads a device register mapped in [`WINDOW`].
     fn load(&self, at: VirtAddr) -> u32;
     /// Writes a device register mapped in [`WINDOW`].
@@ -37,6 +42,10 @@ pub trait Kernel {
 impl<K: Kernel> Kernel for &mut K {
     fn invoke(&mut self, invocation: &Invocation) -> Result<(), Failure> {
         (**self).invoke(invocation)
+    }
+
+    fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure> {
+        (**self).address_of(frame)
     }
 
     fn load(&self, at: VirtAddr) -> u32 {
@@ -172,6 +181,16 @@ pub enum Invocation {
         /// The I/O address space.
         space: u64,
     },
+    /// `CB_UnassignVspace`.
+    UnassignSpace {
+        /// The context.
+        context: u64,
+    },
+    /// `SIDControl_BypassStream`.
+    Bypass {
+        /// The stream.
+        stream: u64,
+    },
     /// `SID_SetFaultHandler`.
     SetFaultHandler {
         /// The stream.
@@ -283,6 +302,8 @@ impl Invocation {
             Self::GetStream { .. } => "hand out a stream",
             Self::GetContext { .. } => "hand out a translation context",
             Self::AssignSpace { .. } => "assign an I/O address space to its context",
+            Self::UnassignSpace { .. } => "take an I/O address space from its context",
+            Self::Bypass { .. } => "have a stream bypass translation",
             Self::SetFaultHandler { .. } => "set the fault handler of a stream",
             Self::Bind { .. } => "bind a stream to its context",
             Self::GetInterrupt { .. } => "hand out an interrupt",
@@ -328,6 +349,8 @@ impl Invocation {
                 CbControl::from(bootinfo::slot::CB_CONTROL).get_cb(context, root.slot(slot))
             }
             Self::AssignSpace { context, space } => Cb::from(context).assign_vspace(VSpace::from(space)),
+            Self::UnassignSpace { context } => Cb::from(context).unassign_vspace(),
+            Self::Bypass { stream } => SidControl::from(bootinfo::slot::SID_CONTROL).bypass_stream(Sid::from(stream)),
             Self::SetFaultHandler { stream, notification, budget } => {
                 Sid::from(stream).set_fault_handler(Notification::from(notification), budget)
             }

@@ -170,6 +170,24 @@ pub enum Mode {
     Stage2,
     /// Stage 2 is the guest's address space, stage 1 the guest's own.
     Nested,
+    /// Its own I/O address space, in stage-1 tables: the SMMU has no stage 2.
+    Stage1,
+    /// Not at all: the device reaches all memory.
+    Bypass,
+}
+
+impl Mode {
+    /// As a spec says it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Stage2 => "s2",
+            Self::Nested => "nested",
+            Self::Stage1 => "s1",
+            Self::Bypass => "bypass",
+        }
+    }
 }
 
 /// A device as handed to a component.
@@ -183,9 +201,11 @@ pub struct Device {
     pub expect: Option<(u16, u16)>,
     /// Translation.
     pub mode: Mode,
-    /// Message words of its streams (`smmu << 32 | sid`).
+    /// Why it has the mode [`Mode::Bypass`].
+    pub why: Option<String>,
+    /// Message words of its streams (`smmu << 32 | sid`); none when it masters nothing, or is behind no SMMU.
     pub streams: Vec<u64>,
-    /// Number of its context, unique for each SMMU.
+    /// Number of its context, unique for each SMMU; 0 when there is none.
     pub context: u16,
     /// What it reaches.
     pub dma: Vec<DmaMap>,
@@ -211,7 +231,8 @@ pub struct Device {
 pub struct DmaMap {
     /// Position in [`System::regions`].
     pub region: u32,
-    /// Address for the device, aligned to the region's frame size.
+    /// Address for the device, aligned to the region's frame size. 0 for a device that bypasses translation: it finds
+    /// the region at its physical address.
     pub iova: u64,
     /// What the device may do.
     pub perms: Perms,

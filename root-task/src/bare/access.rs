@@ -3,9 +3,9 @@
 use core::ptr::with_exposed_provenance_mut;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use sluice_abi::{VirtAddr, bootinfo};
+use sluice_abi::{PhysAddr, VirtAddr, bootinfo};
 use sluice_root_task::kernel::{Invocation, Kernel, WINDOW};
-use sluice_sys::{Failure, debug_halt, debug_put_char};
+use sluice_sys::{Failure, Frame, debug_halt, debug_put_char};
 
 /// The running kernel.
 pub(super) struct System;
@@ -74,6 +74,10 @@ fn counter_frequency() -> u64 {
 impl Kernel for System {
     fn invoke(&mut self, invocation: &Invocation) -> Result<(), Failure> {
         invocation.send()
+    }
+
+    fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure> {
+        Frame::from(frame).get_address()
     }
 
     fn load(&self, at: VirtAddr) -> u32 {

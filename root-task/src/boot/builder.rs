@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 
 use sluice_abi::{CapRights, FrameSize, ObjectType, PAGE_SIZE, RETYPE_FAN_OUT_LIMIT, VirtAddr, VmAttributes, bootinfo};
-use sluice_sys::{CNode, Slot};
+use sluice_sys::{CNode, Failure, Slot};
 
 use crate::Stop;
 use crate::elf::Page;
@@ -47,6 +47,8 @@ pub(super) struct Builder<K> {
     configuration: BTreeMap<u64, u64>,
     /// The page of the console's registers that the root task has mapped itself: physical address, and frame.
     console: Option<(u64, u64)>,
+    /// Whether an SMMU has a stage 2, for those that were asked about.
+    stage_2: BTreeMap<u8, bool>,
 }
 
 impl<K: Kernel> Builder<K> {
@@ -70,6 +72,7 @@ impl<K: Kernel> Builder<K> {
             transit,
             configuration: BTreeMap::new(),
             console: None,
+            stage_2: BTreeMap::new(),
         })
     }
 
@@ -107,6 +110,29 @@ impl<K: Kernel> Builder<K> {
         Ok(first)
     }
 
+    /// `count` new frames in consecutive slots, without gaps in memory; the first slot, and its physical address.
+    pub(super) fn contiguous(&mut self, who: &str, object: ObjectType, count: u64) -> Result<(u64, u64), Stop> {
+        let first = self.slots.take(count)?;
+        let size_bits = object.size_bits(0);
+        let piece = self.ram.take(size_bits, count).ok_or(Stop::Memory { size_bits, count })?;
+        let untyped = piece.untyped;
+        let mut done = 0;
+        while done < count {
+            let batch = (count - done).min(RETYPE_FAN_OUT_LIMIT);
+            let slot = first + done;
+            self.invoke(who, Invocation::Retype { untyped, object, size_bits: 0, slot, count: batch })?;
+            done += batch;
+        }
+        // A device will use these addresses, and nothing will check them then.
+        for index in 0..count {
+            let failed = |failure| Stop::Refused { action: "tell where a frame is", who: who.to_string(), failure };
+            if self.kernel.address_of(first + index).map_err(failed)?.0 != piece.base + (index << size_bits) {
+                return Err(Stop::System("the frames of a region for a device that bypasses translation have gaps"));
+            }
+        }
+        Ok((first, piece.base))
+    }
+
     /// One new object.
     pub(super) fn object(&mut self, who: &str, object: ObjectType) -> Result<u64, Stop> {
         self.objects(who, object, 0, 1)
@@ -117,6 +143,30 @@ impl<K: Kernel> Builder<K> {
         let vspace = self.object(who, ObjectType::VSpace)?;
         self.invoke(who, Invocation::AssignAsid { vspace })?;
         Ok(Space { vspace, tables: Tables::default() })
+    }
+
+    /// Whether the SMMU of `context`, which translates nothing yet, has a stage 2: only then does it take an address
+    /// space that has tables already.
+    pub(super) fn has_stage_2(&mut self, who: &str, smmu: u8, context: u64) -> Result<bool, Stop> {
+        if let Some(known) = self.stage_2.get(&smmu) {
+            return Ok(*known);
+        }
+        let vspace = self.space(who)?.vspace;
+        let table = self.object(who, ObjectType::PageTable)?;
+        self.invoke(who, Invocation::MapTable { table, vspace, at: VirtAddr(0) })?;
+        let assign = Invocation::AssignSpace { context, space: vspace };
+        let has = match self.kernel.invoke(&assign) {
+            Ok(()) => {
+                self.invoke(who, Invocation::UnassignSpace { context })?;
+                true
+            }
+            Err(Failure::InvalidCapability { number: 1 }) => false,
+            Err(failure) => {
+                return Err(Stop::Refused { action: assign.action(), who: who.to_string(), failure });
+            }
+        };
+        self.stage_2.insert(smmu, has);
+        Ok(has)
     }
 
     /// Maps a frame, and the tables it needs before it.

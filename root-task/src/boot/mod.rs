@@ -80,10 +80,11 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
         builder.kernel.line("WARNING: booted with sluice.smmu=off: EVERY DEVICE REACHES ALL MEMORY");
     }
     let devices = machine::check(&mut builder, &machine, &system)?;
-    let plans = plans(&system, &devices, &circumstances)?;
+    let mut plans = plans(&system, &devices, &circumstances)?;
     let images = images(&system, given.payload)?;
 
     let mut regions = regions::make(&mut builder, &system, given.payload)?;
+    regions::tell_physical(&system, &mut plans, &regions)?;
     let endpoint = builder.object("root", ObjectType::Endpoint)?;
     let channels = builder.objects("root", ObjectType::Endpoint, 0, system.channels.len() as u64)?;
     let channels: Vec<u64> = (channels..).take(system.channels.len()).collect();
@@ -148,7 +149,9 @@ impl Build<'_, '_> {
                 true => device::translate(builder, &who, device, objects, (manifest, position), (regions, badge))?,
                 false => None,
             };
-            let confined = translation.is_some() || !self.translating;
+            // Behind no SMMU there is nothing to bypass.
+            let chosen = device.mode == Mode::Bypass && device.streams.is_empty();
+            let confined = translation.is_some() || chosen || !self.translating;
             let guests = device.guest_slot.is_some() && translation.is_none();
             if device.mode != Mode::None && (!confined || guests) {
                 return Err(Stop::Mismatch { who, mismatch: Mismatch::Unconfined });

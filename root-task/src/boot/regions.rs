@@ -1,22 +1,26 @@
 //! Memory regions: one frame object for each page, and a capability for each mapping.
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use sluice_abi::FrameSize;
 use sluice_manifest::Perms;
-use sluice_spec::{Map, System};
+use sluice_spec::{Map, Mode, System};
 
 use super::builder::Builder;
 use super::component::{Objects, attributes, rights};
 use super::part;
-use crate::Stop;
 use crate::kernel::Kernel;
+use crate::plan::Plan;
+use crate::{Mismatch, Stop};
 
 /// The frames of a region, in consecutive slots.
 pub(super) struct RegionFrames {
     first: u64,
     count: u64,
     pub(super) size: FrameSize,
+    /// Physical address of the first byte, when a device needs all of it in one piece.
+    pub(super) base: Option<u64>,
     /// Whether the original capabilities serve a mapping already.
     mapped: bool,
 }
@@ -34,14 +38,19 @@ pub(super) fn make<K: Kernel>(
     payload: &[u8],
 ) -> Result<Vec<RegionFrames>, Stop> {
     let mut all = Vec::new();
-    for region in &system.regions {
+    for (index, region) in system.regions.iter().enumerate() {
         let known = FrameSize::ALL.into_iter().find(|size| size.bits() == u32::from(region.frame_bits));
         let size = known.ok_or(Stop::System("a region's frames have no size the kernel knows"))?;
         if !region.size.is_multiple_of(size.bytes()) {
             return Err(Stop::System("a region is not made of whole frames"));
         }
         let count = region.size >> size.bits();
-        let first = builder.objects(&region.name, size.object_type(), 0, count)?;
+        let (first, base) = if untranslated(system, index) {
+            let (first, base) = builder.contiguous(&region.name, size.object_type(), count)?;
+            (first, Some(base))
+        } else {
+            (builder.objects(&region.name, size.object_type(), 0, count)?, None)
+        };
         if let Some(blob) = region.contents {
             let blob = system.blobs.get(blob as usize);
             let file = blob.and_then(|blob| part(payload, blob.offset, blob.len));
@@ -50,9 +59,38 @@ pub(super) fn make<K: Kernel>(
                 builder.fill_frame(&region.name, frame, size, bytes)?;
             }
         }
-        all.push(RegionFrames { first, count, size, mapped: false });
+        all.push(RegionFrames { first, count, size, base, mapped: false });
     }
     Ok(all)
+}
+
+/// Whether a device that bypasses translation is given the region.
+fn untranslated(system: &System, region: usize) -> bool {
+    let devices = system.components.iter().flat_map(|component| &component.devices);
+    let mut given = devices.filter(|device| device.mode == Mode::Bypass).flat_map(|device| &device.dma);
+    given.any(|dma| dma.region as usize == region)
+}
+
+/// Tells components where devices that bypass translation find their regions: at physical addresses.
+pub(super) fn tell_physical(system: &System, plans: &mut [Plan], regions: &[RegionFrames]) -> Result<(), Stop> {
+    for (component, plan) in system.components.iter().zip(plans) {
+        for (device, told) in component.devices.iter().zip(&mut plan.manifest.devices) {
+            if device.mode != Mode::Bypass {
+                continue;
+            }
+            for (map, told) in device.dma.iter().zip(&mut told.dma) {
+                let base = regions.get(map.region as usize).and_then(|region| region.base);
+                told.iova = base.ok_or(Stop::System("a device reaches no such region"))?;
+                let last = told.iova + (told.size - 1);
+                if u32::from(device.address_bits) < u64::BITS && last >> device.address_bits != 0 {
+                    let who = format!("{}.{}", component.name, device.name);
+                    let mismatch = Mismatch::Width { last, bits: device.address_bits };
+                    return Err(Stop::Mismatch { who, mismatch });
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Maps a region into a component.

@@ -19,6 +19,7 @@ fn device(name: &str, sid: u64, intid: u32) -> Device {
         location: Location::Pci { host: "/pcie".into(), bus: 0, device: 2, function: 0 },
         expect: None,
         mode: Mode::Stage2,
+        why: None,
         streams: vec![sid],
         context: sid as u16,
         dma: vec![DmaMap { region: 0, iova: 0x1_0000, perms: perms(true, true) }],

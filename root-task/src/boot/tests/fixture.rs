@@ -42,6 +42,7 @@ pub(super) fn device(name: &str, number: u8, expect: (u16, u16), intid: u32, dma
         location: Location::Pci { host: "/pcie@10000000".into(), bus: 0, device: number, function: 0 },
         expect: Some(expect),
         mode: Mode::Stage2,
+        why: None,
         streams: vec![StreamId { smmu: 0, sid: u32::from(number) << 3 }.word()],
         context: u16::from(number),
         dma,

@@ -8,7 +8,7 @@ use std::vec;
 use std::vec::Vec;
 
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CapRights, LookupFailure, ObjectType, VirtAddr, VmAttributes, bootinfo};
+use sluice_abi::{CapRights, LookupFailure, ObjectType, PhysAddr, VirtAddr, VmAttributes, bootinfo};
 use sluice_platform::PciAddress;
 use sluice_sys::{Failure, Slot};
 
@@ -64,6 +64,7 @@ pub(super) struct Thread {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Bound(StreamId),
+    Bypassed(StreamId),
     Mastering(PciAddress),
     Resumed(u64),
 }
@@ -86,6 +87,8 @@ pub(super) struct Fake {
     pub(super) own_console: Option<VirtAddr>,
     /// Invocations to come before one is refused.
     pub(super) patience: usize,
+    /// Whether the SMMU has a stage 2.
+    pub(super) stage_2: bool,
 }
 
 impl Fake {
@@ -114,6 +117,7 @@ impl Fake {
             lines: Vec::new(),
             own_console: None,
             patience: usize::MAX,
+            stage_2: true,
         }
     }
 
@@ -314,7 +318,19 @@ impl Kernel for Fake {
             Invocation::AssignSpace { context, space } => {
                 let Cap::Context(context) = self.get(context)? else { return Err(Failure::IllegalOperation) };
                 let space = self.object(space, ObjectType::VSpace)?;
+                if !self.stage_2 && !self.spaces[&space].tables.is_empty() {
+                    return Err(Failure::InvalidCapability { number: 1 });
+                }
                 assert!(self.contexts.insert(context.cb, space).is_none());
+            }
+            Invocation::UnassignSpace { context } => {
+                let Cap::Context(context) = self.get(context)? else { return Err(Failure::IllegalOperation) };
+                self.contexts.remove(&context.cb).ok_or(Failure::IllegalOperation)?;
+            }
+            Invocation::Bypass { stream } => {
+                let Cap::Stream(stream) = self.get(stream)? else { return Err(Failure::IllegalOperation) };
+                assert!(!self.bindings.contains_key(&stream.sid), "bound");
+                self.steps.push(Step::Bypassed(stream));
             }
             Invocation::SetFaultHandler { stream, notification, .. } => {
                 let Cap::Stream(stream) = self.get(stream)? else { return Err(Failure::IllegalOperation) };
@@ -369,6 +385,11 @@ impl Kernel for Fake {
             Invocation::Suspend { thread } => drop(self.object(thread, ObjectType::Tcb)?),
         }
         Ok(())
+    }
+
+    fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure> {
+        let Cap::Frame { base, .. } = self.get(frame)? else { return Err(Failure::IllegalOperation) };
+        Ok(PhysAddr(base))
     }
 
     fn load(&self, at: VirtAddr) -> u32 {

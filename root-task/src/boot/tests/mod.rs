@@ -2,6 +2,7 @@
 
 mod fixture;
 mod kernel;
+mod modes;
 
 use std::collections::BTreeSet;
 use std::string::String;
@@ -93,7 +94,7 @@ fn threads_start_last_and_the_most_urgent_first() {
 fn resumed(step: &Step) -> Option<u64> {
     match step {
         Step::Resumed(thread) => Some(*thread),
-        Step::Bound(_) | Step::Mastering(_) => None,
+        Step::Bound(_) | Step::Bypassed(_) | Step::Mastering(_) => None,
     }
 }
 
