@@ -55,7 +55,11 @@ impl Window {
     fn words(self, offset: usize, count: usize) -> Words {
         let end = count.checked_mul(8).and_then(|bytes| offset.checked_add(bytes));
         let inside = end.is_some_and(|end| end <= self.bytes);
-        assert!(inside && (count == 0 || offset.is_multiple_of(8)), "{count} words at {offset:#x} of {:#x}", self.bytes);
+        assert!(
+            inside && (count == 0 || offset.is_multiple_of(8)),
+            "{count} words at {offset:#x} of {:#x}",
+            self.bytes
+        );
         let at = |offset: usize| core::ptr::with_exposed_provenance_mut(self.base + offset);
         Words { next: at(offset), end: at(offset + 8 * count) }
     }
