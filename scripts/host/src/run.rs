@@ -11,6 +11,7 @@ use crate::boot::{self, Limits, Transcript};
 use crate::build::Kernel;
 use crate::disk::{self, Disk};
 use crate::expectation;
+use crate::keys;
 use crate::qemu::{self, Files};
 use crate::report::{self, Tally};
 use crate::transcript::Digest;
@@ -126,7 +127,8 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
     };
     let after_result = (choices.kernel != Kernel::Debug).then_some(boot::AFTER_RESULT);
     let limits = Limits { after_result, ..limits };
-    let transcript = boot::run(command, limits, &mut |line| {
+    let keys = keys::read_file(&system.keys())?;
+    let transcript = boot::run_typing(command, limits, &keys, &mut |line| {
         if choices.show {
             println!("{}", printable(line));
         }

@@ -105,6 +105,12 @@ impl System {
         Ok(name.with_context(|| format!("{} names no platform", self.spec.display()))?.to_owned())
     }
 
+    /// What is typed while it runs.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.spec.with_extension("keys")
+    }
+
     /// The list of checks the system prints.
     #[must_use]
     pub fn checks(&self) -> PathBuf {
