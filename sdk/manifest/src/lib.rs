@@ -8,6 +8,9 @@
 
 extern crate alloc;
 
+pub mod console;
+pub mod timer;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -109,35 +112,6 @@ pub mod supervisor {
             }
         }
     }
-}
-
-/// Labels of messages to the console server's endpoint.
-pub mod console {
-    /// Bytes to print: MR0 = count (at most [`MAX_BYTES`]), then eight bytes to a word, lowest first.
-    pub const WRITE: u64 = 0x200;
-    /// Most bytes of one message.
-    pub const MAX_BYTES: usize = 8 * 100;
-    /// Asks for what the operator typed: MR0 = most bytes (more than [`READ_BYTES`] never come). Answered at once with MR0 =
-    /// count, MR1 = bytes lost since this was last asked, MR2 = whether the client has the terminal, then eight bytes to a
-    /// word, lowest first. When there is something new to learn from the answer, the server raises the client's signal
-    /// [`CHANNEL`], if the channel has signals.
-    pub const READ: u64 = 0x201;
-    /// Most bytes of an answer to [`READ`].
-    pub const READ_BYTES: usize = 8 * 32;
-    /// Name of the channel to the console server, and of the signal it raises.
-    pub const CHANNEL: &str = "console";
-}
-
-/// Labels of messages to the timer server's endpoint.
-pub mod timer {
-    /// Sets the client's one alarm: MR0 = when, in ticks of CNTVCT_EL0 as native threads read it, or [`NEVER`]. It takes
-    /// the place of the one before. Answered at once, with label 0; once the moment has come, which may be before the
-    /// answer, the server raises the client's signal [`CHANNEL`].
-    pub const SET: u64 = 0x210;
-    /// No alarm.
-    pub const NEVER: u64 = u64::MAX;
-    /// Name of the channel to the timer server, and of the signal it raises.
-    pub const CHANNEL: &str = "timer";
 }
 
 /// Everything a component was given.
