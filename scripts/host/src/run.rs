@@ -12,7 +12,7 @@ use crate::build::Kernel;
 use crate::disk::{self, Disk};
 use crate::expectation;
 use crate::keys;
-use crate::qemu::{self, Files};
+use crate::qemu::{self, Files, Serial};
 use crate::report::{self, Tally};
 use crate::transcript::Digest;
 use crate::tree::{System, Tree};
@@ -163,6 +163,29 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
         problems.iter().for_each(|problem| println!("      {problem}"));
     }
     Ok(tally)
+}
+
+/// Boots `image` with the terminal as its console and the component `name` attached to it; good when the machine is powered
+/// off in the end. Nothing is judged: what is on the screen is the machine's, and goes there as it comes.
+///
+/// # Errors
+/// When the system's files do not read, it has no console, or the machine cannot be started.
+pub fn attended(tree: &Tree, system: &System, image: &Path, choices: &Choices, name: &str) -> Result<Tally> {
+    let platform = tree.platform(&system.platform_name()?)?;
+    require_qemu(&platform.qemu)?;
+    let devices = match system.devices() {
+        path if path.exists() => std::fs::read_to_string(&path)?,
+        _ => String::new(),
+    };
+    let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
+    let devices = qemu::arguments(&devices, &disks.files())?;
+    let attach = format!("{}.attach={name}", system.console()?);
+    let append = choices.append.as_ref().map_or_else(|| attach.clone(), |append| format!("{append} {attach}"));
+    let mut command = qemu::command_at(Serial::Terminal, &platform.qemu, image, &devices, Some(&append));
+    println!("      Ctrl-] ? says who can have the terminal, Ctrl-A x ends the machine");
+    let status = command.status().context("cannot start QEMU; scripts/setup installs it")?;
+    println!();
+    Ok(Tally::one(status.success()))
 }
 
 /// Boots the image of a root task and shows what it prints; good when the machine is powered off in the end.
