@@ -39,14 +39,10 @@ pub(super) fn show(audit: &Audit) -> String {
                     entry["by"] = json!("cpu");
                     entry["at"] = json!(at);
                 }
-                Access::Bypass => {
-                    entry["by"] = json!("bypass");
-                    entry["at"] = json!(null);
-                }
-                Access::Dma { iova, stages } => {
+                Access::Dma { iova, nested } => {
                     entry["by"] = json!("dma");
                     entry["at"] = json!(iova);
-                    entry["stages"] = json!(stages);
+                    entry["stages"] = if nested { json!([1, 2]) } else { json!([2]) };
                 }
             }
             if let super::Via::Device(device) = reach.via {
@@ -61,7 +57,6 @@ pub(super) fn show(audit: &Audit) -> String {
         "parties": parties.collect::<Vec<Value>>(),
         "memories": memories.collect::<Vec<Value>>(),
         "reach": reach.collect::<Vec<Value>>(),
-        "unconfined": audit.unconfined.iter().map(|party| name(*party)).collect::<Vec<&str>>(),
         "denied": denied.collect::<Vec<Value>>(),
     });
     let mut text = format!("{all:#}");

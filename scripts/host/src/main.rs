@@ -55,9 +55,6 @@ enum Action {
         /// The file that the system reads as a disk.
         #[arg(long, conflicts_with = "root_task")]
         disk: Option<PathBuf>,
-        /// Use this terminal as the machine's, with this component or guest attached to it.
-        #[arg(long, value_name = "NAME", conflicts_with = "root_task")]
-        console: Option<String>,
         /// The kernel's command line.
         #[arg(long)]
         append: Option<String>,
@@ -156,15 +153,12 @@ fn act(action: Action) -> Result<bool> {
             let Some(image) = build::root_task_image(&tree, &kernel, &root_task)? else { return Ok(false) };
             run::root_task(&tree, &image, &machine, append.as_deref())
         }
-        Action::Run { system, disk, console, append, kernel, .. } => {
+        Action::Run { system, disk, append, kernel, .. } => {
             let system = System::at(&system.context("no system is named")?)?;
             let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
-            let choices = Choices { disk, append, kernel, show: true, ..Choices::default() };
-            let tally = match console {
-                Some(name) => run::attended(&tree, &system, &image, &choices, &name)?,
-                None => run::run(&tree, &system, &image, &choices)?,
-            };
+            let tally =
+                run::run(&tree, &system, &image, &Choices { disk, append, kernel, show: true, ..Choices::default() })?;
             Ok(tally.is_good())
         }
         Action::Conformance { kernel } => {

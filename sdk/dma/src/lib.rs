@@ -26,7 +26,6 @@ mod object;
 mod pool;
 pub mod ranges;
 mod space;
-pub mod stage1;
 mod streaming;
 #[cfg(test)]
 mod testing;

@@ -37,7 +37,6 @@ mod slots;
 mod start;
 mod supervise;
 mod tables;
-pub mod terminal;
 pub mod time;
 pub mod timer;
 mod window;

@@ -1,6 +1,5 @@
 //! What the component does with the disk it reads.
 
-use sluice_abi::Iova;
 use sluice_nvme::prp::{PAGE, Pointers};
 use sluice_nvme::{Data, Error, Operation, Status, job, status, stream};
 use sluice_rt::{check, println};
@@ -13,9 +12,8 @@ pub(crate) fn run(disk: &mut Disk) -> Result<(), Error> {
     read_whole(disk)?;
     let before = first_block(disk)?;
     read_beyond_the_end(disk)?;
-    let astray = disk.faults.out_of_reach();
-    list_at(disk, astray)?;
-    data_to(disk, astray.offset(PAGE))?;
+    list_out_of_reach(disk)?;
+    data_out_of_reach(disk)?;
     let after = first_block(disk)?;
     check!("disk-goes-on", after == before, "block 0 reads as before the refused commands");
     Ok(())
@@ -64,7 +62,8 @@ fn read_beyond_the_end(disk: &mut Disk) -> Result<(), Error> {
 }
 
 /// A read whose list of pages lies where the controller reaches nothing: it cannot even find out where the data goes.
-pub(super) fn list_at(disk: &mut Disk, list: Iova) -> Result<(), Error> {
+fn list_out_of_reach(disk: &mut Disk) -> Result<(), Error> {
+    let list = disk.faults.out_of_reach();
     let blocks = ((3 * PAGE) >> disk.controller.namespace().block_bits) as u32;
     let data = Data::Through(Pointers { first: disk.plan.iova, second: list });
     let read = Operation::Read { lba: 0, blocks, data };
@@ -76,7 +75,8 @@ pub(super) fn list_at(disk: &mut Disk, list: Iova) -> Result<(), Error> {
 }
 
 /// A log page that goes where the controller reaches nothing. Controllers differ in whether they notice; the SMMU does.
-pub(super) fn data_to(disk: &mut Disk, at: Iova) -> Result<(), Error> {
+fn data_out_of_reach(disk: &mut Disk) -> Result<(), Error> {
+    let at = disk.faults.out_of_reach().offset(PAGE);
     match disk.controller.log_to(at, 4) {
         Ok(()) | Err(Error::Command { .. }) => {}
         Err(error) => return Err(error),
