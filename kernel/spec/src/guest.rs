@@ -32,7 +32,7 @@ pub enum Stage {
     Pending,
     /// It has taken it and not ended it.
     Active,
-    /// It has ended it.
+    /// It has ended it, and nobody has been told. After that the place is free.
     Ended,
 }
 
@@ -47,8 +47,6 @@ pub struct Injected {
     pub group: u8,
     /// How far the guest is with it.
     pub stage: Stage,
-    /// Whether its end is still to be reported.
-    pub asks: bool,
 }
 
 impl Injected {
@@ -107,7 +105,7 @@ impl State {
             return Err(Refused::DeleteFirst);
         }
         let (intid, priority, group) = (intid as u16, priority as u8, group as u8);
-        let injected = Injected { intid, priority, group, stage: Stage::Pending, asks: true };
+        let injected = Injected { intid, priority, group, stage: Stage::Pending };
         Ok(self.with_vcpu(at, |vcpu| vcpu.injected.extend([(place, injected)])))
     }
 
@@ -177,11 +175,10 @@ impl Happening {
     fn maintenance_asked(&mut self) {
         let Some((thread, vcpu)) = self.state.guest() else { return };
         let Some(vcpu) = self.state.vcpu_mut(vcpu) else { return };
-        let ended = vcpu.injected.iter_mut().find(|(_, injected)| injected.stage == Stage::Ended && injected.asks);
-        let place = ended.map(|(place, injected)| {
-            injected.asks = false;
-            *place
-        });
+        let place = vcpu.injected.iter().find(|(_, injected)| injected.stage == Stage::Ended).map(|(place, _)| *place);
+        if let Some(place) = place {
+            vcpu.injected.remove(&place);
+        }
         self.raise(thread, Fault::Maintenance(place));
     }
 }

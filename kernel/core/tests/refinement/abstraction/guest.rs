@@ -18,24 +18,28 @@ pub(super) fn vcpu(kernel: &Kernel<Machine>, at: Handle<Vcpu>) -> sluice_abstrac
     sluice_abstract::Vcpu {
         thread: body.thread.get().map(Handle::at),
         registers: VcpuRegister::ALL.map(|register| kernel.vcpu_register(at, register)),
-        injected: places.filter(|(_, word)| *word != 0).map(|(index, word)| (index, injected(word))).collect(),
+        injected: places.filter_map(|(index, word)| Some((index, injected(word)?))).collect(),
         timer_masked: body.timer_masked.get(),
     }
 }
 
-fn injected(word: u64) -> Injected {
+/// What a list register says; nothing once the end of its interrupt was reported, whatever is left in it.
+fn injected(word: u64) -> Option<Injected> {
     let known = list::STATE | list::GROUP | list::PRIORITY | list::EOI | list::INTID;
     assert_eq!(word & !known, 0, "a list register says more than an interrupt: {word:#x}");
-    Injected {
+    let asks = word & list::EOI != 0;
+    let stage = match word & list::STATE {
+        0 if asks => Stage::Ended,
+        0 => return None,
+        list::PENDING => Stage::Pending,
+        list::ACTIVE => Stage::Active,
+        both => panic!("{both:#x}: no guest is interrupted again by what it has not ended"),
+    };
+    assert!(asks, "nobody will be told of the end: {word:#x}");
+    Some(Injected {
         intid: u16::try_from(word & list::INTID).expect("16 bits"),
         priority: ((word & list::PRIORITY) >> list::PRIORITY.trailing_zeros()) as u8,
         group: u8::from(word & list::GROUP != 0),
-        stage: match word & list::STATE {
-            0 => Stage::Ended,
-            list::PENDING => Stage::Pending,
-            list::ACTIVE => Stage::Active,
-            both => panic!("{both:#x}: no guest is interrupted again by what it has not ended"),
-        },
-        asks: word & list::EOI != 0,
-    }
+        stage,
+    })
 }
