@@ -1,7 +1,8 @@
 //! Who reaches which memory, and whether the policy allows it.
 //!
 //! Reach here is direct: the regions a component maps, and those its devices are given. Memory that moves later, by
-//! capabilities sent over channels or made from a component's own Untyped, was the sender's to give.
+//! capabilities sent over channels or made from a component's own Untyped, was the sender's to give. A device that
+//! bypasses translation reaches everything, and its driver with it.
 
 use sluice_spec::{Component, Device, Mode, System};
 
@@ -25,10 +26,12 @@ pub fn check(spec: &Spec, system: &System) -> Problems {
     problems
 }
 
-/// A named part of a system and the regions it reaches, with the way it reaches each.
+/// A named part of a system and the regions it is given, with the way it reaches each.
 struct Part {
     component: usize,
     reach: Vec<(u32, String)>,
+    /// What of it reaches all memory, whatever it is given.
+    unconfined: Vec<String>,
 }
 
 fn breaches(denial: &Denial, system: &System) -> Result<Vec<Problem>, Problem> {
@@ -42,9 +45,15 @@ fn breaches(denial: &Denial, system: &System) -> Result<Vec<Problem>, Problem> {
         Subject::Device(name, device) => vec![find_device(name, device, denial, system)?],
     };
     let mut problems = Vec::new();
-    for subject in subjects {
+    for subject in subjects.iter().filter(|subject| target.owner != Some(subject.component)) {
+        for how in &subject.unconfined {
+            problems.push(
+                Problem::new(format!("the system breaks its rule `{}`", denial.text))
+                    .at(denial.span, format!("{how} reaches all memory")),
+            );
+        }
         for (region, how) in &subject.reach {
-            if target.regions.contains(region) && target.owner != Some(subject.component) {
+            if target.regions.contains(region) {
                 let name = &system.regions[*region as usize].name;
                 problems.push(
                     Problem::new(format!("the system breaks its rule `{}`", denial.text))
@@ -68,7 +77,7 @@ fn target(denial: &Denial, system: &System) -> Result<Target, Problem> {
         regions: part.reach.into_iter().map(|(region, _)| region).collect(),
     };
     match &denial.object {
-        // No region is the kernel's memory, and a system has no stream that bypasses translation.
+        // No region is the kernel's memory; only what bypasses translation reaches it.
         Object::Kernel => Ok(Target { owner: None, regions: Vec::new() }),
         Object::Component(name) => Ok(of(component(find_component(name, denial, system)?, system))),
         Object::Device(name, device) => Ok(of(find_device(name, device, denial, system)?)),
@@ -92,7 +101,12 @@ fn find_device(name: &str, device: &str, denial: &Denial, system: &System) -> Re
     let names = devices.iter().map(|device| device.name.as_str());
     let index = names.clone().position(|candidate| candidate == device);
     let index = index.ok_or_else(|| unknown(&format!("device of `{name}` called"), device, names, denial))?;
-    Ok(Part { component, reach: by_device(&system.components[component], &devices[index]).collect() })
+    let (owner, device) = (&system.components[component], &devices[index]);
+    Ok(Part {
+        component,
+        reach: by_device(owner, device).collect(),
+        unconfined: bypassing(owner, device).into_iter().collect(),
+    })
 }
 
 fn component(index: usize, system: &System) -> Part {
@@ -102,7 +116,8 @@ fn component(index: usize, system: &System) -> Part {
     for device in &component.devices {
         reach.extend(by_device(component, device));
     }
-    Part { component: index, reach }
+    let unconfined = component.devices.iter().flat_map(|device| bypassing(component, device)).collect();
+    Part { component: index, reach, unconfined }
 }
 
 fn by_device<'a>(component: &'a Component, device: &'a Device) -> impl Iterator<Item = (u32, String)> + 'a {
@@ -111,6 +126,10 @@ fn by_device<'a>(component: &'a Component, device: &'a Device) -> impl Iterator<
     let guests = component.guest.as_ref().filter(|_| device.guest_slot.is_some() && device.mode != Mode::None);
     let dma = device.dma.iter().map(|dma| dma.region);
     dma.chain(guests.map(|guest| guest.ram)).map(move |region| (region, how()))
+}
+
+fn bypassing(component: &Component, device: &Device) -> Option<String> {
+    (device.mode == Mode::Bypass).then(|| format!("`{}.{}` (bypass)", component.name, device.name))
 }
 
 fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>, denial: &Denial) -> Problem {

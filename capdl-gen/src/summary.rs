@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sluice_abi::smmu::StreamId;
-use sluice_spec::{Component, Device, Location, Mode, Perms, Restart, System};
+use sluice_spec::{Component, Device, Location, Mode, Perms, System};
 
 /// Shows a system, a line for each thing that is handed to somebody.
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +42,9 @@ impl fmt::Display for Summary<'_> {
 fn show_component(f: &mut fmt::Formatter<'_>, component: &Component, system: &System) -> fmt::Result {
     let image = system.blobs.get(component.image as usize).map_or("?", |blob| &blob.name);
     let ending = if component.must_finish { ", must finish" } else { "" };
-    let restart = match component.restart {
-        Restart::Never => String::new(),
-        Restart::Always => ", starts again".to_owned(),
-        Restart::Times(times) => format!(", starts again {times} times"),
-    };
     writeln!(
         f,
-        "pd {}: image {}, priority {}, stack {:#x}, heap {:#x}{ending}{restart}",
+        "pd {}: image {}, priority {}, stack {:#x}, heap {:#x}{ending}",
         component.name, image, component.priority, component.stack, component.heap
     )?;
     for (key, value) in &component.args {
@@ -96,8 +91,15 @@ fn show_device(f: &mut fmt::Formatter<'_>, device: &Device, system: &System) -> 
     }
     match device.mode {
         Mode::None => writeln!(f, ", masters nothing")?,
-        Mode::Stage2 | Mode::Nested => {
+        Mode::Bypass => {
+            let sids: String = device.streams.iter().map(|word| format!(" sid {}", stream(*word))).collect();
+            let manage = if device.manage { format!(" cb {}, managed", device.context) } else { String::new() };
+            writeln!(f, ",{sids}{manage} BYPASSES TRANSLATION: reaches all memory")?;
+            writeln!(f, "        because {}", device.why.as_deref().unwrap_or("?"))?;
+        }
+        Mode::Stage2 | Mode::Nested | Mode::Stage1 => {
             let sids: Vec<String> = device.streams.iter().map(|word| stream(*word)).collect();
+            let stage = if device.mode == Mode::Stage1 { ", stage 1" } else { "" };
             let manage = match (device.mode == Mode::Nested, device.manage) {
                 (true, _) => ", nested",
                 (false, true) => ", managed",
@@ -105,7 +107,7 @@ fn show_device(f: &mut fmt::Formatter<'_>, device: &Device, system: &System) -> 
             };
             writeln!(
                 f,
-                ", sid {} cb {}, {} address bits{manage}",
+                ", sid {} cb {}, {} address bits{stage}{manage}",
                 sids.join(" "),
                 device.context,
                 device.address_bits
@@ -118,6 +120,11 @@ fn show_device(f: &mut fmt::Formatter<'_>, device: &Device, system: &System) -> 
     for dma in &device.dma {
         let size = system.regions.get(dma.region as usize).map_or(0, |region| region.size);
         let last = dma.iova.saturating_add(size.saturating_sub(1));
+        if device.mode == Mode::Bypass {
+            let (access, name) = (access(dma.perms), region(dma.region, system));
+            writeln!(f, "        dma of {size:#x} bytes at the physical address {access} {name}")?;
+            continue;
+        }
         writeln!(f, "        dma {:#x} to {last:#x} {} {}", dma.iova, access(dma.perms), region(dma.region, system))?;
     }
     if let Some(faults) = &device.faults {

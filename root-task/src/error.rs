@@ -8,7 +8,7 @@ use sluice_spec::PayloadError;
 use sluice_sys::Failure;
 
 use crate::elf::ImageError;
-use crate::memory::{CarveError, Different, OutOfSlots};
+use crate::memory::{CarveError, OutOfSlots};
 use crate::pci::{BarError, Identity};
 use crate::plan::PlanError;
 
@@ -125,6 +125,20 @@ pub enum Mismatch {
     Bars(BarError),
     /// The device masters memory behind no SMMU.
     Unconfined,
+    /// The SMMU has other stages than the mode of the spec says.
+    Stages {
+        /// The mode in the spec.
+        spec: &'static str,
+        /// Whether the SMMU has a stage 2.
+        live: bool,
+    },
+    /// The device cannot emit a physical address that it is to use.
+    Width {
+        /// The last address it is to use.
+        last: u64,
+        /// Bits of the addresses it can emit.
+        bits: u8,
+    },
     /// The device tree's description of the device cannot be read.
     Tree(String),
 }
@@ -179,14 +193,15 @@ impl fmt::Display for Mismatch {
             }
             Self::Bars(error) => error.fmt(f),
             Self::Tree(text) => f.write_str(text),
+            Self::Stages { spec, live } => {
+                let has = if *live { "a" } else { "no" };
+                write!(f, "spec has mode {spec}, and the SMMU {has} stage 2")
+            }
+            Self::Width { last, bits } => {
+                write!(f, "the device has {bits} address bits, and is to use memory up to {last:#x}")
+            }
             Self::Unconfined => f.write_str("the device masters memory, but no SMMU translates for it"),
         }
-    }
-}
-
-impl From<Different> for Stop {
-    fn from(_: Different) -> Self {
-        Self::System("a component is built of other things than in its first life")
     }
 }
 

@@ -4,7 +4,7 @@
 //! that a refusal can say what was asked for.
 
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CPtr, CapRights, ObjectType, Register, VirtAddr, VmAttributes, bootinfo};
+use sluice_abi::{CPtr, CapRights, ObjectType, PhysAddr, Register, VirtAddr, VmAttributes, bootinfo};
 use sluice_sys::{
     AsidControl, AsidPool, CNode, Cb, CbControl, Configuration, Failure, Frame, IrqControl, IrqHandler, Notification,
     PageTable, Resume, Sid, SidControl, Slot, Tcb, Trigger, Untyped, UserContext, VSpace,
@@ -20,6 +20,11 @@ pub trait Kernel {
     /// # Errors
     /// As the kernel refuses; nothing has changed then.
     fn invoke(&mut self, invocation: &Invocation) -> Result<(), Failure>;
+    /// `Page_GetAddress` of a frame.
+    ///
+    /// # Errors
+    /// When the slot holds no frame.
+    fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure>;
     /// Reads a device register mapped in [`WINDOW`].
     fn load(&self, at: VirtAddr) -> u32;
     /// Writes a device register mapped in [`WINDOW`].
@@ -30,8 +35,6 @@ pub trait Kernel {
     fn line(&mut self, text: &str);
     /// From now on lines go to the PL011 mapped at this place in [`WINDOW`]: the kernel has no calls for them.
     fn open_console(&mut self, registers: VirtAddr);
-    /// How many of these slots of the root CNode hold a capability; `None` where the kernel does not tell.
-    fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64>;
     /// Waits for some milliseconds.
     fn wait(milliseconds: u32);
 }
@@ -39,6 +42,10 @@ pub trait Kernel {
 impl<K: Kernel> Kernel for &mut K {
     fn invoke(&mut self, invocation: &Invocation) -> Result<(), Failure> {
         (**self).invoke(invocation)
+    }
+
+    fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure> {
+        (**self).address_of(frame)
     }
 
     fn load(&self, at: VirtAddr) -> u32 {
@@ -59,10 +66,6 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn open_console(&mut self, registers: VirtAddr) {
         (**self).open_console(registers);
-    }
-
-    fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {
-        (**self).occupied(slots)
     }
 
     fn wait(milliseconds: u32) {
@@ -112,21 +115,6 @@ pub enum Invocation {
         from: u64,
         /// Destination.
         to: Slot,
-    },
-    /// `CNode_Delete`.
-    Delete {
-        /// The capability.
-        slot: Slot,
-    },
-    /// `CNode_Revoke` in the root CNode.
-    Revoke {
-        /// The capability whose descendants go.
-        slot: u64,
-    },
-    /// A poll of a notification: what it was signalled is forgotten.
-    Forget {
-        /// The notification.
-        notification: u64,
     },
     /// `ASIDControl_MakePool`.
     MakePool {
@@ -192,6 +180,16 @@ pub enum Invocation {
         context: u64,
         /// The I/O address space.
         space: u64,
+    },
+    /// `CB_UnassignVspace`.
+    UnassignSpace {
+        /// The context.
+        context: u64,
+    },
+    /// `SIDControl_BypassStream`.
+    Bypass {
+        /// The stream.
+        stream: u64,
     },
     /// `SID_SetFaultHandler`.
     SetFaultHandler {
@@ -295,7 +293,6 @@ impl Invocation {
             Self::Copy { .. } => "copy a capability",
             Self::Mint { .. } => "mint a capability",
             Self::Move { .. } => "move a capability",
-            Self::Delete { .. } | Self::Revoke { .. } | Self::Forget { .. } => "take back what a component had",
             Self::MakePool { .. } => "make an ASID pool",
             Self::AssignAsid { .. } => "assign an ASID",
             Self::MapTable { .. } => "map a page table",
@@ -305,6 +302,8 @@ impl Invocation {
             Self::GetStream { .. } => "hand out a stream",
             Self::GetContext { .. } => "hand out a translation context",
             Self::AssignSpace { .. } => "assign an I/O address space to its context",
+            Self::UnassignSpace { .. } => "take an I/O address space from its context",
+            Self::Bypass { .. } => "have a stream bypass translation",
             Self::SetFaultHandler { .. } => "set the fault handler of a stream",
             Self::Bind { .. } => "bind a stream to its context",
             Self::GetInterrupt { .. } => "hand out an interrupt",
@@ -331,12 +330,6 @@ impl Invocation {
             Self::Copy { from, to, rights } => to.copy_from(root.slot(from), rights),
             Self::Mint { from, to, rights, badge } => to.mint_from(root.slot(from), rights, badge),
             Self::Move { from, to } => to.move_from(root.slot(from)),
-            Self::Delete { slot } => slot.delete(),
-            Self::Revoke { slot } => root.slot(slot).revoke(),
-            Self::Forget { notification } => {
-                let _signals = Notification::from(notification).poll();
-                Ok(())
-            }
             Self::MakePool { memory, to } => {
                 AsidControl::from(bootinfo::slot::ASID_CONTROL).make_pool(Untyped::from(memory), to)
             }
@@ -356,6 +349,8 @@ impl Invocation {
                 CbControl::from(bootinfo::slot::CB_CONTROL).get_cb(context, root.slot(slot))
             }
             Self::AssignSpace { context, space } => Cb::from(context).assign_vspace(VSpace::from(space)),
+            Self::UnassignSpace { context } => Cb::from(context).unassign_vspace(),
+            Self::Bypass { stream } => SidControl::from(bootinfo::slot::SID_CONTROL).bypass_stream(Sid::from(stream)),
             Self::SetFaultHandler { stream, notification, budget } => {
                 Sid::from(stream).set_fault_handler(Notification::from(notification), budget)
             }

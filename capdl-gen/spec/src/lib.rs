@@ -83,8 +83,6 @@ pub struct Component {
     pub args: Vec<(String, String)>,
     /// Whether the system's run is over only when this component has finished.
     pub must_finish: bool,
-    /// What follows when it dies.
-    pub restart: Restart,
     /// Regions it sees.
     pub maps: Vec<Map>,
     /// Devices it drives.
@@ -98,18 +96,6 @@ pub struct Component {
     pub timer: Option<(u32, bool)>,
     /// The guest it is the VMM of.
     pub guest: Option<Guest>,
-}
-
-/// What follows when a component dies: faults, panics, or does what no component does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub enum Restart {
-    /// Nothing.
-    #[default]
-    Never,
-    /// It is built and started again, every time.
-    Always,
-    /// As [`Restart::Always`], so many times.
-    Times(u32),
 }
 
 /// A guest, as its VMM starts it. Regions are positions in [`System::regions`], all of which the VMM maps.
@@ -184,6 +170,24 @@ pub enum Mode {
     Stage2,
     /// Stage 2 is the guest's address space, stage 1 the guest's own.
     Nested,
+    /// Its own I/O address space, in stage-1 tables: the SMMU has no stage 2.
+    Stage1,
+    /// Not at all: the device reaches all memory.
+    Bypass,
+}
+
+impl Mode {
+    /// As a spec says it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Stage2 => "s2",
+            Self::Nested => "nested",
+            Self::Stage1 => "s1",
+            Self::Bypass => "bypass",
+        }
+    }
 }
 
 /// A device as handed to a component.
@@ -197,9 +201,11 @@ pub struct Device {
     pub expect: Option<(u16, u16)>,
     /// Translation.
     pub mode: Mode,
-    /// Message words of its streams (`smmu << 32 | sid`).
+    /// Why it has the mode [`Mode::Bypass`].
+    pub why: Option<String>,
+    /// Message words of its streams (`smmu << 32 | sid`); none when it masters nothing, or is behind no SMMU.
     pub streams: Vec<u64>,
-    /// Number of its context, unique for each SMMU.
+    /// Number of its context, unique for each SMMU; 0 when there is none.
     pub context: u16,
     /// What it reaches.
     pub dma: Vec<DmaMap>,
@@ -225,7 +231,8 @@ pub struct Device {
 pub struct DmaMap {
     /// Position in [`System::regions`].
     pub region: u32,
-    /// Address for the device, aligned to the region's frame size.
+    /// Address for the device, aligned to the region's frame size. 0 for a device that bypasses translation: it finds
+    /// the region at its physical address.
     pub iova: u64,
     /// What the device may do.
     pub perms: Perms,

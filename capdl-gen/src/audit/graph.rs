@@ -15,6 +15,8 @@ pub struct Audit {
     pub memories: Vec<Memory>,
     /// Direct reach.
     pub edges: Vec<Edge>,
+    /// Positions in [`Audit::parties`] of the devices that reach all memory, the kernel's included.
+    pub unconfined: Vec<usize>,
     /// Rules of the policy: who must not reach what, by name. They hold, or there would be no audit.
     pub denied: Vec<(String, String)>,
 }
@@ -75,13 +77,15 @@ pub enum Access {
         /// Where, when the spec says so.
         at: Option<u64>,
     },
-    /// A device, by translation of stage 2.
+    /// A device, by translation.
     Dma {
         /// First address for the device.
         iova: u64,
-        /// Whether a guest's stage 1 comes before, which may leave less.
-        nested: bool,
+        /// The stages: a guest's stage 1 before stage 2 may leave less.
+        stages: &'static [u8],
     },
+    /// A device that bypasses translation: it reaches the memory as it reaches all, the kernel's included.
+    Bypass,
 }
 
 /// A memory within somebody's reach, and how it comes to be.
@@ -123,6 +127,11 @@ pub(super) fn build(policy: &Policy, system: &System) -> Audit {
     for component in &system.components {
         add_component(&mut audit, component);
     }
+    let rw = Perms { read: true, write: true, execute: false };
+    for party in audit.unconfined.clone() {
+        let everything = 0..audit.memories.len();
+        audit.edges.extend(everything.map(|memory| Edge { party, memory, perms: rw, access: Access::Bypass }));
+    }
     audit.denied =
         policy.deny_reach.iter().flat_map(|denial| denials(&denial.subject, &denial.object, system)).collect();
     audit
@@ -160,6 +169,10 @@ fn add_component(audit: &mut Audit, component: &Component) {
         audit.parties.push(Party { name, kind: Kind::Device, drives: Vec::new() });
         let by = if device.guest_slot.is_some() { driver } else { position };
         audit.parties[by].drives.push(party);
+        if device.mode == Mode::Bypass {
+            audit.unconfined.push(party);
+            continue;
+        }
         audit.edges.extend(by_device(party, device, component));
     }
 }
@@ -168,17 +181,21 @@ fn add_component(audit: &mut Audit, component: &Component) {
 const GUEST_RAM: u64 = 0x4000_0000;
 
 fn by_device(party: usize, device: &Device, component: &Component) -> Vec<Edge> {
-    let nested = device.mode == Mode::Nested;
+    let stages: &[u8] = match device.mode {
+        Mode::Nested => &[1, 2],
+        Mode::Stage1 => &[1],
+        Mode::None | Mode::Stage2 | Mode::Bypass => &[2],
+    };
     if let (Some(guest), true) = (&component.guest, device.guest_slot.is_some() && device.mode != Mode::None) {
         let perms = Perms { read: true, write: true, execute: false };
-        let access = Access::Dma { iova: GUEST_RAM, nested };
+        let access = Access::Dma { iova: GUEST_RAM, stages };
         return vec![Edge { party, memory: guest.ram as usize, perms, access }];
     }
     let edges = device.dma.iter().map(|dma| Edge {
         party,
         memory: dma.region as usize,
         perms: dma.perms,
-        access: Access::Dma { iova: dma.iova, nested },
+        access: Access::Dma { iova: dma.iova, stages },
     });
     edges.collect()
 }

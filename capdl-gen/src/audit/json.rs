@@ -39,10 +39,14 @@ pub(super) fn show(audit: &Audit) -> String {
                     entry["by"] = json!("cpu");
                     entry["at"] = json!(at);
                 }
-                Access::Dma { iova, nested } => {
+                Access::Bypass => {
+                    entry["by"] = json!("bypass");
+                    entry["at"] = json!(null);
+                }
+                Access::Dma { iova, stages } => {
                     entry["by"] = json!("dma");
                     entry["at"] = json!(iova);
-                    entry["stages"] = if nested { json!([1, 2]) } else { json!([2]) };
+                    entry["stages"] = json!(stages);
                 }
             }
             if let super::Via::Device(device) = reach.via {
@@ -57,6 +61,7 @@ pub(super) fn show(audit: &Audit) -> String {
         "parties": parties.collect::<Vec<Value>>(),
         "memories": memories.collect::<Vec<Value>>(),
         "reach": reach.collect::<Vec<Value>>(),
+        "unconfined": audit.unconfined.iter().map(|party| name(*party)).collect::<Vec<&str>>(),
         "denied": denied.collect::<Vec<Value>>(),
     });
     let mut text = format!("{all:#}");

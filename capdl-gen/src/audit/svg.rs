@@ -107,7 +107,9 @@ pub(super) fn draw(audit: &Audit) -> String {
     for (memory, place) in audit.memories.iter().zip(&places.memories) {
         drawing.labelled(*place, if memory.private { "p" } else { "m" }, &memory.name, &bytes(memory.bytes));
     }
-    drawing.labelled(places.kernel, "k", "kernel", "reached by nobody");
+    let unconfined: Vec<&str> = audit.unconfined.iter().map(|party| audit.parties[*party].name.as_str()).collect();
+    let by = if unconfined.is_empty() { "nobody".to_owned() } else { unconfined.join(", ") };
+    drawing.labelled(places.kernel, "k", "kernel", &format!("reached by {by}"));
     drawing.out.push_str("</svg>\n");
     drawing.out
 }
@@ -191,8 +193,9 @@ fn edges(drawing: &mut Drawing, audit: &Audit, places: &Places) {
         let (who, what) = (&audit.parties[edge.party].name, &audit.memories[edge.memory].name);
         let (class, how) = match edge.access {
             Access::Cpu { .. } => ("c", "CPU".to_owned()),
-            Access::Dma { iova, nested: false } => ("x", format!("DMA at {iova:#x}")),
-            Access::Dma { iova, nested: true } => ("x", format!("DMA at {iova:#x} by the guest's stage 1")),
+            Access::Dma { iova, stages: [1, 2] } => ("x", format!("DMA at {iova:#x} by the guest's stage 1")),
+            Access::Dma { iova, .. } => ("x", format!("DMA at {iova:#x}")),
+            Access::Bypass => ("x", "DMA, bypasses translation".to_owned()),
         };
         let title = format!("{who}: {what} {} ({how})", rights(edge.perms));
         drawing.curve(class, (from.right(), from.middle - 4), (to.left, to.middle), &title);

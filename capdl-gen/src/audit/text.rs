@@ -41,7 +41,11 @@ pub(super) fn show(audit: &Audit) -> String {
             line(&mut out, format_args!("    {who:<NAME$} -> {what}"));
         }
     }
-    line(&mut out, format_args!("\nkernel memory: nobody"));
+    let unconfined: Vec<&str> = audit.unconfined.iter().map(|party| audit.parties[*party].name.as_str()).collect();
+    match unconfined[..] {
+        [] => line(&mut out, format_args!("\nkernel memory: nobody")),
+        _ => line(&mut out, format_args!("\nkernel memory, and all there is: {}", unconfined.join(", "))),
+    }
     out
 }
 
@@ -49,8 +53,10 @@ fn way(audit: &Audit, reach: &Reach<'_>) -> String {
     let how = match reach.edge.access {
         Access::Cpu { at: Some(at) } => format!("CPU at {at:#x}"),
         Access::Cpu { at: None } => "CPU".to_owned(),
-        Access::Dma { iova, nested: false } => format!("DMA at {iova:#x}, stage 2"),
-        Access::Dma { iova, nested: true } => format!("DMA, the guest's stage 1 under stage 2 at {iova:#x}"),
+        Access::Dma { iova, stages: [1, 2] } => format!("DMA, the guest's stage 1 under stage 2 at {iova:#x}"),
+        Access::Dma { iova, stages: [1] } => format!("DMA at {iova:#x}, stage 1"),
+        Access::Dma { iova, .. } => format!("DMA at {iova:#x}, stage 2"),
+        Access::Bypass => "DMA, BYPASSES TRANSLATION".to_owned(),
     };
     match reach.via {
         Via::Itself => how,

@@ -26,13 +26,16 @@ pub(super) fn derive<'a>(
         let Some((mode, context)) = problems.keep(translation(device, &found, contexts)) else { continue };
         let streams = match mode {
             SpecMode::None => Vec::new(),
-            SpecMode::Stage2 | SpecMode::Nested => found.streams.iter().map(|stream| stream.word()).collect(),
+            SpecMode::Stage2 | SpecMode::Nested | SpecMode::Stage1 | SpecMode::Bypass => {
+                found.streams.iter().map(|stream| stream.word()).collect()
+            }
         };
         devices.push(Device {
             name: device.name.value.clone(),
             location: found.location,
             expect: device.expect.as_ref().map(|expect| expect.value),
             mode,
+            why: device.why.clone(),
             streams,
             context,
             dma,
@@ -58,12 +61,25 @@ fn translation(
 ) -> Result<(SpecMode, u16), Problem> {
     match device.mode.value {
         Mode::None => Ok((SpecMode::None, 0)),
-        Mode::Stage2 | Mode::Nested => {
+        Mode::Bypass if found.streams.is_empty() && (device.manage || device.faults.is_some()) => {
+            Err(Problem::new(format!("`{}` is behind no SMMU", device.name.value))
+                .at(device.mode.span, "there is no stream to manage, nor one that faults")
+                .at(device.at.span, "the device tree connects it to no SMMU"))
+        }
+        Mode::Bypass if found.streams.is_empty() => Ok((SpecMode::Bypass, 0)),
+        Mode::Stage2 | Mode::Nested | Mode::Stage1 | Mode::Bypass => {
             let smmu = streams::smmu_of(&found.streams).ok_or_else(|| {
                 Problem::new(format!("the streams of `{}` are at several SMMUs", device.name.value))
                     .at(device.at.span, "not supported: one context translates for one SMMU")
             })?;
-            let mode = if device.mode.value == Mode::Nested { SpecMode::Nested } else { SpecMode::Stage2 };
+            let mode = match device.mode.value {
+                Mode::None => SpecMode::None,
+                Mode::Stage2 => SpecMode::Stage2,
+                Mode::Nested => SpecMode::Nested,
+                Mode::Stage1 => SpecMode::Stage1,
+                Mode::Bypass if !device.manage => return Ok((SpecMode::Bypass, 0)),
+                Mode::Bypass => SpecMode::Bypass,
+            };
             Ok((mode, contexts.next(smmu, device.mode.span)?))
         }
     }

@@ -6,7 +6,7 @@ use sluice_spec::DmaMap;
 use super::memory::{self, Placed};
 use super::{find, human, unique};
 use crate::diagnostic::{Problem, Problems};
-use crate::spec::{self, Spec};
+use crate::spec::{self, Mode, Spec};
 
 /// First address that is chosen for a region. The addresses below stay unmapped, so that a device that is told to
 /// use a null pointer or a small number faults.
@@ -15,6 +15,9 @@ const FIRST: u64 = 64 << 10;
 /// What `device` reaches. Addresses the spec leaves open are chosen low, for devices with few address lines.
 pub(super) fn derive(device: &spec::Device, spec: &Spec, problems: &mut Problems) -> Vec<DmaMap> {
     unique(device.dma.iter().map(|dma| &dma.region), "a DMA mapping of", problems);
+    if device.mode.value == Mode::Bypass {
+        return untranslated(device, spec, problems);
+    }
     let top = last_address(device.address_bits);
     let mut fixed = Vec::new();
     let mut found = Vec::new();
@@ -53,6 +56,15 @@ pub(super) fn derive(device: &spec::Device, spec: &Spec, problems: &mut Problems
         maps.push(DmaMap { region: index as u32, iova, perms: dma.perms });
     }
     maps
+}
+
+/// The regions of a device that finds memory where it is.
+fn untranslated(device: &spec::Device, spec: &Spec, problems: &mut Problems) -> Vec<DmaMap> {
+    let region = |dma: &spec::Dma, problems: &mut Problems| {
+        problems.keep(find(&dma.region, "memory region", memory::names(spec)))
+    };
+    let found = device.dma.iter().filter_map(|dma| Some((region(dma, problems)?, dma.perms)));
+    found.map(|(index, perms)| DmaMap { region: index as u32, iova: 0, perms }).collect()
 }
 
 /// The highest address of a device with `bits` address lines that the SMMU translates.

@@ -34,7 +34,7 @@ pub(super) fn find(device: &Device, platform: &Platform) -> Result<Found, Proble
             node(device, path, platform)
         }
     }?;
-    if device.mode.value != Mode::None && found.streams.is_empty() {
+    if !matches!(device.mode.value, Mode::None | Mode::Bypass) && found.streams.is_empty() {
         return Err(Problem::new(format!("`{}` is behind no SMMU", device.name.value))
             .at(device.mode.span, "nothing can translate its accesses")
             .at(device.at.span, "the device tree connects it to no SMMU"));
@@ -83,7 +83,7 @@ fn node(device: &Device, path: &str, platform: &Platform) -> Result<Found, Probl
             .at(at.span, "not in its device tree")
             .help_if(suggest::nearest(path, paths).map(|near| format!("did you mean `{near}`?")))
     })?;
-    if let Some(binding) = platform.unprotected_master(path) {
+    if let Some(binding) = platform.unprotected_master(path).filter(|_| device.mode.value != Mode::Bypass) {
         return Err(Problem::new(format!("`{}` masters memory behind no SMMU", device.name.value))
             .at(at.span, format!("a {binding}: who holds its registers reaches all memory"))
             .help("that takes mode = \"bypass\" and `why`"));

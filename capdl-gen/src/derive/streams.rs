@@ -70,6 +70,7 @@ pub(super) fn raw<'a>(
             location: Location::Streams,
             expect: None,
             mode: Mode::Stage2,
+            why: None,
             streams: vec![raw.stream.word()],
             context,
             dma: Vec::new(),

@@ -26,6 +26,8 @@ pub struct Device {
     pub expect: Option<At<(u16, u16)>>,
     /// How its memory accesses are translated.
     pub mode: At<Mode>,
+    /// Why they are not, when they are not.
+    pub why: Option<String>,
     /// What it reaches.
     pub dma: Vec<Dma>,
     /// Where its fault records go.
@@ -49,6 +51,10 @@ pub enum Mode {
     Stage2,
     /// By stage 2 and a guest's own stage 1.
     Nested,
+    /// By the stage 1 of an SMMU that has no stage 2.
+    Stage1,
+    /// They are not: it reaches all memory.
+    Bypass,
 }
 
 /// Which interrupt a device has.
@@ -116,7 +122,8 @@ fn read_for(owner: Owner, name: At<String>, mut table: Table<'_>, problems: &mut
         None => Some(At { value: Mode::None, span: name.span }),
         Some((_, mode)) => problems.keep(read_mode(owner, mode, why.as_ref())),
     };
-    if let (Some(why), Some(_)) = (&why, &mode) {
+    let bypass = mode.as_ref().is_some_and(|mode| mode.value == Mode::Bypass);
+    if let (Some(why), Some(_)) = (&why, mode.as_ref().filter(|_| !bypass)) {
         problems
             .push(Problem::new("`why` explains nothing here").at(why.span, "only mode = \"bypass\" must be justified"));
     }
@@ -145,6 +152,7 @@ fn read_for(owner: Owner, name: At<String>, mut table: Table<'_>, problems: &mut
         at: at?,
         expect,
         mode: mode?,
+        why: why.filter(|_| bypass).map(|why| why.value),
         dma,
         faults,
         manage: manage.is_some_and(|flag| flag.value),
@@ -165,6 +173,9 @@ fn check(device: &Device, span: Span, problems: &mut Problems) {
                 .help("say mode = \"s2\" to translate its accesses"),
         );
     }
+    if device.mode.value == Mode::Bypass {
+        check_bypass(device, problems);
+    }
     if let (Place::Node(_) | Place::Alias(_), Some(expect)) = (&device.at.value, &device.expect) {
         problems.push(
             Problem::new("only a PCI function shows vendor and device numbers").at(expect.span, "not for this device"),
@@ -178,19 +189,43 @@ fn check(device: &Device, span: Span, problems: &mut Problems) {
     }
 }
 
+/// Nothing translates for the device, so nothing can be chosen and nothing faults.
+fn check_bypass(device: &Device, problems: &mut Problems) {
+    for iova in device.dma.iter().filter_map(|dma| dma.iova.as_ref()) {
+        problems.push(
+            Problem::new("a device that bypasses translation finds memory at its physical address")
+                .at(iova.span, "cannot be chosen")
+                .help("leave `iova` away: the component is told the address"),
+        );
+    }
+    if let Some(faults) = device.faults.as_ref().filter(|_| !device.manage) {
+        problems.push(
+            Problem::new("a device that bypasses translation leaves no fault records")
+                .at(faults.notify.span, "never signalled")
+                .help("only a component that can end the bypass (manage = true) can have some"),
+        );
+    }
+}
+
 fn read_mode(owner: Owner, value: Value<'_>, why: Option<&At<String>>) -> Result<At<Mode>, Problem> {
     let mode = value::string(value)?;
     match mode.value.as_str() {
         "none" => Ok(mode.with(Mode::None)),
         "s2" => Ok(mode.with(Mode::Stage2)),
+        "s1" | "bypass" if owner == Owner::Guest => {
+            Err(Problem::new(format!("a guest's device cannot have the mode \"{}\"", mode.value))
+                .at(mode.span, "its accesses are translated by the guest's address space, which is stage 2")
+                .help("expected \"none\", \"s2\" or \"nested\""))
+        }
+        "s1" => Ok(mode.with(Mode::Stage1)),
         "nested" if owner == Owner::Guest => Ok(mode.with(Mode::Nested)),
         "nested" => Err(Problem::new("only a guest's device can be nested")
             .at(mode.span, "of a native component")
             .help("a component that holds its SID and CB (manage = true) can have a stage 1 of its own")),
-        "bypass" if why.is_none() => Err(Problem::new("bypass without a reason")
+        "bypass" if why.is_none_or(|why| why.value.trim().is_empty()) => Err(Problem::new("bypass without a reason")
             .at(mode.span, "the device would reach all memory")
             .help("a device that nothing confines must say `why`")),
-        "s1" | "bypass" => Err(super::unsupported(&format!("mode \"{}\" is", mode.value), mode.span)),
+        "bypass" => Ok(mode.with(Mode::Bypass)),
         other => Err(Problem::new(format!("there is no mode `{other}`"))
             .at(mode.span, "unknown mode")
             .help_if(suggest::help(other, ["none", "s2", "nested", "s1", "bypass"]))),

@@ -40,6 +40,12 @@ impl Assembly {
         }
     }
 
+    /// What has come of the line that is not finished, fit to be shown.
+    #[must_use]
+    pub fn unfinished(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
     fn flush(&mut self, print: &mut impl FnMut(&[u8])) {
         print(&self.bytes[..self.length]);
         self.length = 0;

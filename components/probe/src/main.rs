@@ -4,6 +4,8 @@
 #[cfg(target_os = "none")]
 mod alarms;
 #[cfg(target_os = "none")]
+mod typing;
+#[cfg(target_os = "none")]
 mod program {
     use sluice_rt::{Env, RtError, check};
 
@@ -12,6 +14,7 @@ mod program {
     fn main(env: &Env) {
         let outcome: Result<(), RtError> = match env.arg("scene") {
             Some("alarms") => super::alarms::run(env),
+            Some("typing") => super::typing::run(env),
             scene => {
                 check!("scene", false, "there is no scene {scene:?}");
                 return;

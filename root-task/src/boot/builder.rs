@@ -4,12 +4,12 @@ use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 
 use sluice_abi::{CapRights, FrameSize, ObjectType, PAGE_SIZE, RETYPE_FAN_OUT_LIMIT, VirtAddr, VmAttributes, bootinfo};
-use sluice_sys::{CNode, Slot};
+use sluice_sys::{CNode, Failure, Slot};
 
 use crate::Stop;
 use crate::elf::Page;
 use crate::kernel::{Invocation, Kernel, WINDOW};
-use crate::memory::{Arena, DeviceMemory, Place, Ram, Slots, Untyped};
+use crate::memory::{DeviceMemory, Ram, Slots, Untyped};
 use crate::tables::Tables;
 
 /// Where the root task maps the frame it fills.
@@ -34,22 +34,6 @@ pub(super) struct Space {
     tables: Tables,
 }
 
-/// Counts that are the same whenever a component has been built again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Census {
-    bytes_left: u64,
-    slots_left: u64,
-    /// Capabilities in the root CNode, where the kernel tells.
-    capabilities: Option<u64>,
-}
-
-impl core::fmt::Display for Census {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} KiB and {} slots left", self.bytes_left >> 10, self.slots_left)?;
-        self.capabilities.map_or(Ok(()), |held| write!(f, ", {held} capabilities"))
-    }
-}
-
 /// The kernel and what is left of what it handed over.
 pub(super) struct Builder<K> {
     pub(super) kernel: K,
@@ -59,14 +43,12 @@ pub(super) struct Builder<K> {
     own: Space,
     /// A slot that is empty between steps.
     transit: u64,
-    /// Of what the component is made that is being built.
-    arena: Option<Arena>,
-    /// First slots of device registers that were handed out, by address and size.
-    registers: BTreeMap<(u64, u64), u64>,
     /// Buses of configuration space: physical address, and where they are mapped.
     configuration: BTreeMap<u64, u64>,
     /// The page of the console's registers that the root task has mapped itself: physical address, and frame.
     console: Option<(u64, u64)>,
+    /// Whether an SMMU has a stage 2, for those that were asked about.
+    stage_2: BTreeMap<u8, bool>,
 }
 
 impl<K: Kernel> Builder<K> {
@@ -88,10 +70,9 @@ impl<K: Kernel> Builder<K> {
             device: DeviceMemory::new(untypeds().filter(|(_, device)| *device).map(|(untyped, _)| untyped)),
             own: Space { vspace: bootinfo::slot::INIT_VSPACE, tables: Tables::default() },
             transit,
-            arena: None,
-            registers: BTreeMap::new(),
             configuration: BTreeMap::new(),
             console: None,
+            stage_2: BTreeMap::new(),
         })
     }
 
@@ -108,68 +89,48 @@ impl<K: Kernel> Builder<K> {
         })
     }
 
-    /// From here on everything is made of what `arena` has, or takes for good.
-    pub(super) fn enter(&mut self, arena: Arena) {
-        self.arena = Some(arena);
-    }
-
-    /// The arena entered last.
-    pub(super) fn leave(&mut self) -> Arena {
-        self.arena.take().unwrap_or_default()
-    }
-
-    /// What is in use.
-    pub(super) fn census(&self) -> Census {
-        let capabilities = self.kernel.occupied(self.transit..self.slots.next());
-        Census { bytes_left: self.ram.left(), slots_left: self.slots.left(), capabilities }
-    }
-
-    fn take_slots(&mut self, count: u64) -> Result<u64, Stop> {
-        match &mut self.arena {
-            Some(arena) => Ok(arena.take_slots(count, &mut self.slots)??),
-            None => Ok(self.slots.take(count)?),
-        }
-    }
-
     /// An empty slot.
     pub(super) fn slot(&mut self) -> Result<u64, Stop> {
-        self.take_slots(1)
-    }
-
-    /// The Untyped that some of `wanted` objects are made of, and how many of them.
-    fn place(&mut self, who: &str, size_bits: u32, wanted: u64) -> Result<(u64, u64), Stop> {
-        let out_of_memory = Stop::Memory { size_bits, count: wanted };
-        loop {
-            let Some(arena) = &mut self.arena else {
-                let piece = self.ram.take(size_bits, wanted).ok_or(out_of_memory)?;
-                return Ok((piece.untyped, wanted));
-            };
-            match arena.place(size_bits, wanted)? {
-                Place::Here { untyped, count } => return Ok((untyped, count)),
-                Place::Grow { size_bits } => {
-                    let piece = self.ram.take(size_bits, 1).ok_or(Stop::Memory { size_bits, count: 1 })?;
-                    let slot = self.slots.take(1)?;
-                    let (untyped, object) = (piece.untyped, ObjectType::Untyped);
-                    self.invoke(who, Invocation::Retype { untyped, object, size_bits, slot, count: 1 })?;
-                    let added = Untyped { cap: slot, base: piece.base, size_bits: size_bits as u8 };
-                    self.arena.iter_mut().for_each(|arena| arena.add(added));
-                }
-            }
-        }
+        Ok(self.slots.take(1)?)
     }
 
     /// `count` new objects in consecutive slots; the first slot. `user_bits` counts for Untyped and CNode.
     pub(super) fn objects(&mut self, who: &str, object: ObjectType, user_bits: u32, count: u64) -> Result<u64, Stop> {
-        let first = self.take_slots(count)?;
+        let first = self.slots.take(count)?;
         let size_bits = object.size_bits(user_bits);
         let mut done = 0;
         while done < count {
-            let (untyped, batch) = self.place(who, size_bits, (count - done).min(RETYPE_FAN_OUT_LIMIT))?;
+            let batch = (count - done).min(RETYPE_FAN_OUT_LIMIT);
+            let out_of_memory = Stop::Memory { size_bits, count: batch };
+            let untyped = self.ram.take(size_bits, batch).ok_or(out_of_memory)?.untyped;
             let slot = first + done;
             self.invoke(who, Invocation::Retype { untyped, object, size_bits: user_bits, slot, count: batch })?;
             done += batch;
         }
         Ok(first)
+    }
+
+    /// `count` new frames in consecutive slots, without gaps in memory; the first slot, and its physical address.
+    pub(super) fn contiguous(&mut self, who: &str, object: ObjectType, count: u64) -> Result<(u64, u64), Stop> {
+        let first = self.slots.take(count)?;
+        let size_bits = object.size_bits(0);
+        let piece = self.ram.take(size_bits, count).ok_or(Stop::Memory { size_bits, count })?;
+        let untyped = piece.untyped;
+        let mut done = 0;
+        while done < count {
+            let batch = (count - done).min(RETYPE_FAN_OUT_LIMIT);
+            let slot = first + done;
+            self.invoke(who, Invocation::Retype { untyped, object, size_bits: 0, slot, count: batch })?;
+            done += batch;
+        }
+        // A device will use these addresses, and nothing will check them then.
+        for index in 0..count {
+            let failed = |failure| Stop::Refused { action: "tell where a frame is", who: who.to_string(), failure };
+            if self.kernel.address_of(first + index).map_err(failed)?.0 != piece.base + (index << size_bits) {
+                return Err(Stop::System("the frames of a region for a device that bypasses translation have gaps"));
+            }
+        }
+        Ok((first, piece.base))
     }
 
     /// One new object.
@@ -182,6 +143,30 @@ impl<K: Kernel> Builder<K> {
         let vspace = self.object(who, ObjectType::VSpace)?;
         self.invoke(who, Invocation::AssignAsid { vspace })?;
         Ok(Space { vspace, tables: Tables::default() })
+    }
+
+    /// Whether the SMMU of `context`, which translates nothing yet, has a stage 2: only then does it take an address
+    /// space that has tables already.
+    pub(super) fn has_stage_2(&mut self, who: &str, smmu: u8, context: u64) -> Result<bool, Stop> {
+        if let Some(known) = self.stage_2.get(&smmu) {
+            return Ok(*known);
+        }
+        let vspace = self.space(who)?.vspace;
+        let table = self.object(who, ObjectType::PageTable)?;
+        self.invoke(who, Invocation::MapTable { table, vspace, at: VirtAddr(0) })?;
+        let assign = Invocation::AssignSpace { context, space: vspace };
+        let has = match self.kernel.invoke(&assign) {
+            Ok(()) => {
+                self.invoke(who, Invocation::UnassignSpace { context })?;
+                true
+            }
+            Err(Failure::InvalidCapability { number: 1 }) => false,
+            Err(failure) => {
+                return Err(Stop::Refused { action: assign.action(), who: who.to_string(), failure });
+            }
+        };
+        self.stage_2.insert(smmu, has);
+        Ok(has)
     }
 
     /// Maps a frame, and the tables it needs before it.
@@ -205,10 +190,7 @@ impl<K: Kernel> Builder<K> {
     /// Maps a frame into the root task's own space.
     fn map_own(&mut self, who: &str, frame: u64, at: (u64, FrameSize), attributes: VmAttributes) -> Result<(), Stop> {
         let mut own = core::mem::replace(&mut self.own, Space { vspace: 0, tables: Tables::default() });
-        // Its tables outlive the component.
-        let arena = self.arena.take();
         let mapped = self.map(who, &mut own, frame, at, (READ_WRITE, attributes));
-        self.arena = arena;
         self.own = own;
         mapped
     }
@@ -280,25 +262,6 @@ impl<K: Kernel> Builder<K> {
         self.console = Some((base, frame));
         self.kernel.open_console(VirtAddr(CONSOLE + (registers - base)));
         Ok(())
-    }
-
-    /// As [`Builder::device_frames`], made once: the root task keeps the capabilities, and components get copies.
-    pub(super) fn registers(&mut self, who: &str, base: u64, size: u64) -> Result<u64, Stop> {
-        if let Some(first) = self.registers.get(&(base, size)) {
-            return Ok(*first);
-        }
-        let arena = self.arena.take();
-        let made = self.device_frames(who, base, size);
-        self.arena = arena;
-        let first = made?;
-        self.registers.insert((base, size), first);
-        Ok(first)
-    }
-
-    /// Takes back what components have of device registers.
-    pub(super) fn revoke_registers(&mut self, who: &str, base: u64, size: u64) -> Result<(), Stop> {
-        let Some(first) = self.registers.get(&(base, size)).copied() else { return Ok(()) };
-        (first..first + size / PAGE_SIZE).try_for_each(|slot| self.invoke(who, Invocation::Revoke { slot }))
     }
 
     /// Makes 1 MiB of configuration space readable; does nothing the second time.

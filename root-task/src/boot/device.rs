@@ -3,7 +3,7 @@
 use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{CapRights, FrameSize, PAGE_SIZE};
 use sluice_manifest::Manifest;
-use sluice_spec::{Device, Mode};
+use sluice_spec::{Device, Location, Mode};
 
 use super::builder::{Builder, DATA, DEVICE, READ_WRITE};
 use super::component::{Objects, rights};
@@ -13,7 +13,7 @@ use super::regions::RegionFrames;
 use crate::kernel::{Invocation, Kernel};
 use crate::pci::{enable_decode, enable_interrupt, enable_mastering};
 use crate::plan::Page;
-use crate::{Stop, live};
+use crate::{Mismatch, Stop, live};
 
 /// Slots of a device's translation, in the order of its streams.
 #[derive(Default)]
@@ -23,7 +23,8 @@ pub(super) struct Translation {
     pub(super) space: u64,
 }
 
-/// Builds the I/O address space of a device and binds its streams to it; `None` for a device without streams.
+/// Builds the I/O address space of a device and binds its streams to it, or has them bypass translation; `None` for a
+/// device without streams.
 pub(super) fn translate<K: Kernel>(
     builder: &mut Builder<K>,
     who: &str,
@@ -39,11 +40,57 @@ pub(super) fn translate<K: Kernel>(
         return guests(builder, who, device, &streams, (objects, fault_badge)).map(Some);
     }
     let described = manifest.devices.get(position).ok_or(Stop::System("a device without description"))?;
+    let mut translation = match device.mode == Mode::Bypass && described.manage.is_none() {
+        true => Translation::default(),
+        false => space(builder, who, device, objects, (described, first.smmu), regions)?,
+    };
+    for stream in streams {
+        let slot = builder.slot()?;
+        builder.invoke(who, Invocation::GetStream { stream, slot })?;
+        // Before the binding, so that no record of the first access is lost.
+        if let (Some(badge), Some(faults)) = (fault_badge, &device.faults) {
+            let notification = builder.badged(who, objects.notification, CapRights::WRITE, badge)?;
+            let budget = faults.budget;
+            builder.invoke(who, Invocation::SetFaultHandler { stream: slot, notification, budget })?;
+        }
+        let way = match device.mode {
+            Mode::Bypass => Invocation::Bypass { stream: slot },
+            Mode::None | Mode::Stage2 | Mode::Nested | Mode::Stage1 => {
+                Invocation::Bind { stream: slot, context: translation.context }
+            }
+        };
+        builder.invoke(who, way)?;
+        translation.streams.push(slot);
+    }
+    Ok(Some(translation))
+}
+
+/// The context of a device and its I/O address space, with what the device reaches.
+fn space<K: Kernel>(
+    builder: &mut Builder<K>,
+    who: &str,
+    device: &Device,
+    objects: &Objects,
+    (described, smmu): (&sluice_manifest::Device, u8),
+    regions: &[RegionFrames],
+) -> Result<Translation, Stop> {
+    let context = builder.slot()?;
+    builder.invoke(who, Invocation::GetContext { context: ContextId { smmu, cb: device.context }, slot: context })?;
+    // Streams by number come with an empty address space, which is right for either stage.
+    if matches!(device.mode, Mode::Stage1 | Mode::Stage2) && device.location != Location::Streams {
+        let live = builder.has_stage_2(who, smmu, context)?;
+        if live != (device.mode == Mode::Stage2) {
+            let mismatch = Mismatch::Stages { spec: device.mode.name(), live };
+            return Err(Stop::Mismatch { who: alloc::string::String::from(who), mismatch });
+        }
+    }
     let mut space = builder.space(who)?;
+    // While it is empty: that decides about the format of its tables.
+    builder.invoke(who, Invocation::AssignSpace { context, space: space.vspace })?;
     for (map, told) in device.dma.iter().zip(&described.dma) {
         let region = regions.get(map.region as usize).ok_or(Stop::System("a device reaches no such region"))?;
         for (index, frame) in region.frames().enumerate() {
-            let at = map.iova + ((index as u64) << region.size.bits());
+            let at = told.iova + ((index as u64) << region.size.bits());
             let access = (rights(told.perms), DATA);
             if described.manage.is_some() {
                 let copy = builder.copy_frame_in_transit(who, frame)?;
@@ -56,24 +103,7 @@ pub(super) fn translate<K: Kernel>(
             }
         }
     }
-    let mut translation = Translation { space: space.vspace, ..Translation::default() };
-    translation.context = builder.slot()?;
-    let context = ContextId { smmu: first.smmu, cb: device.context };
-    builder.invoke(who, Invocation::GetContext { context, slot: translation.context })?;
-    builder.invoke(who, Invocation::AssignSpace { context: translation.context, space: space.vspace })?;
-    for stream in streams {
-        let slot = builder.slot()?;
-        builder.invoke(who, Invocation::GetStream { stream, slot })?;
-        // Before the binding, so that no record of the first access is lost.
-        if let (Some(badge), Some(faults)) = (fault_badge, &device.faults) {
-            let notification = builder.badged(who, objects.notification, CapRights::WRITE, badge)?;
-            let budget = faults.budget;
-            builder.invoke(who, Invocation::SetFaultHandler { stream: slot, notification, budget })?;
-        }
-        builder.invoke(who, Invocation::Bind { stream: slot, context: translation.context })?;
-        translation.streams.push(slot);
-    }
-    Ok(Some(translation))
+    Ok(Translation { context, space: space.vspace, ..Translation::default() })
 }
 
 /// The streams and the context of a guest's device; its VMM binds them to the guest's address space.
@@ -108,10 +138,9 @@ pub(super) fn map_registers<K: Kernel>(
     objects: &mut Objects,
     page: &Page,
 ) -> Result<(), Stop> {
-    let frames = builder.registers(who, page.base, page.size)?;
+    let frames = builder.device_frames(who, page.base, page.size)?;
     let offsets = (0..page.size).step_by(PAGE_SIZE as usize);
-    for (offset, original) in offsets.zip(frames..) {
-        let frame = builder.copy_frame(who, original)?;
+    for (offset, frame) in offsets.zip(frames..) {
         let at = (page.vaddr + offset, FrameSize::Small);
         builder.map(who, &mut objects.space, frame, at, (READ_WRITE, DEVICE))?;
     }
@@ -120,7 +149,7 @@ pub(super) fn map_registers<K: Kernel>(
 
 /// Lets a PCI function decode, interrupt and, last, master memory.
 ///
-/// `confined` says that its stream is bound, or that the machine was booted without protection on purpose; a device
+/// `confined` says that its stream is bound, or that the spec or whoever booted the machine chose no protection; a device
 /// of mode "none" never masters.
 pub(super) fn enable<K: Kernel>(
     builder: &mut Builder<K>,

@@ -77,6 +77,7 @@ fn describe(device: &Device, checked: &Checked, translating: bool) -> String {
     }
     if !device.streams.is_empty() {
         match translating {
+            true if device.mode == Mode::Bypass && !device.manage => {}
             true => push(&mut text, format_args!(" cb {}", device.context)),
             false => push(&mut text, format_args!(" UNCONFINED")),
         }
@@ -94,6 +95,13 @@ fn describe(device: &Device, checked: &Checked, translating: bool) -> String {
     }
     if device.manage && translating {
         push(&mut text, format_args!(" managed"));
+    }
+    if device.mode == Mode::Stage1 && translating {
+        push(&mut text, format_args!(" stage 1"));
+    }
+    if device.mode == Mode::Bypass {
+        let why = device.why.as_deref().unwrap_or("no reason is given");
+        push(&mut text, format_args!(" BYPASSES TRANSLATION, reaches all memory: {why}"));
     }
     text
 }

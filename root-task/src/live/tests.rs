@@ -30,6 +30,7 @@ fn disk() -> Device {
         location: Location::Pci { host: "/pcie@10000000".into(), bus: 0, device: 2, function: 0 },
         expect: Some((0x1b36, 0x0010)),
         mode: Mode::Stage2,
+        why: None,
         streams: vec![stream(0x10)],
         context: 1,
         dma: vec![],
@@ -161,13 +162,32 @@ fn nodes_are_compared_too() {
 }
 
 #[test]
-fn a_master_behind_no_smmu_is_never_handed_out() {
+fn a_master_behind_no_smmu_is_handed_out_as_a_bypass_only() {
     let fw_cfg = |device: &mut Device| {
         device.location = Location::Node { path: "/fw-cfg@9020000".into() };
         device.registers = vec![(0x902_0000, 0x18)];
         device.interrupt = None;
     };
     assert_eq!(uart(fw_cfg), Err("the device masters memory, but no SMMU translates for it".to_string()));
+    let with_a_reason = |device: &mut Device| {
+        fw_cfg(device);
+        device.mode = Mode::Bypass;
+    };
+    let registers = vec![(0, 0x902_0000, 0x18)];
+    assert_eq!(uart(with_a_reason), Ok(LiveDevice { registers, ..LiveDevice::default() }));
+}
+
+#[test]
+fn a_bypass_is_of_the_stream_that_the_machine_has() {
+    let bypass = |stream: Option<u64>| {
+        move |device: &mut Device| {
+            device.mode = Mode::Bypass;
+            device.streams = stream.into_iter().collect();
+        }
+    };
+    assert!(nvme(bypass(Some(stream(0x10)))).is_ok());
+    assert!(nvme(bypass(Some(stream(0x18)))).unwrap_err().starts_with("spec has stream 0:0x0018"));
+    assert_eq!(nvme(bypass(None)), Err("spec has 0 streams, the machine 1".to_string()));
 }
 
 #[test]

@@ -107,7 +107,12 @@ impl Planner<'_> {
             None => None,
         };
         self.fault_badges.push(badge);
-        let managed = device.manage && self.translating && device.mode == Mode::Stage2;
+        let manageable = match device.mode {
+            Mode::Stage2 | Mode::Stage1 => true,
+            Mode::Bypass => !device.streams.is_empty(),
+            Mode::None | Mode::Nested => false,
+        };
+        let managed = device.manage && self.translating && manageable;
         let manage = managed.then(|| Manage {
             sids: (0..device.streams.len())
                 .map(|stream| self.grants.add(Grant::Stream { device: position, stream }, 1))

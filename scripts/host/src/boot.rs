@@ -1,6 +1,6 @@
 //! Runs a machine, hands out its lines as they come, and ends it when it hangs.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::keys::Step;
 use crate::transcript::Line;
 use crate::verdict::End;
 
@@ -65,14 +66,28 @@ pub struct Transcript {
 ///
 /// # Errors
 /// When the program cannot be started or waited for.
-pub fn run(mut command: Command, limits: Limits, watch: &mut dyn FnMut(&str)) -> Result<Transcript> {
+pub fn run(command: Command, limits: Limits, watch: &mut dyn FnMut(&str)) -> Result<Transcript> {
+    run_typing(command, limits, &[], watch)
+}
+
+/// As [`run`], and types `steps` on the machine's input; without any, the input is closed.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_typing(
+    mut command: Command,
+    limits: Limits,
+    steps: &[Step],
+    watch: &mut dyn FnMut(&str),
+) -> Result<Transcript> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(if steps.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {program}; scripts/setup installs it"))?;
+    let mut input = child.stdin.take();
     let output = child.stdout.take().context("a machine without output")?;
     let mut errors = child.stderr.take().context("a machine without error output")?;
     let (sender, lines) = channel();
@@ -94,7 +109,16 @@ pub fn run(mut command: Command, limits: Limits, watch: &mut dyn FnMut(&str)) ->
         read.map(|_| String::from_utf8_lossy(&text).trim().to_owned()).unwrap_or_default()
     });
     let mut printed = Vec::new();
-    let stopped_by = listen(&lines, limits, &mut printed, watch);
+    let mut steps = steps.iter().peekable();
+    let stopped_by = listen(&lines, limits, &mut printed, &mut |line| {
+        watch(line);
+        while let (Some(step), Some(machine)) = (steps.next_if(|step| line.contains(&step.after)), &mut input) {
+            // A machine that is gone takes no keys; its end says so.
+            if machine.write_all(&step.keys).and_then(|()| machine.flush()).is_err() {
+                break;
+            }
+        }
+    });
     drop(lines);
     let end = finish(&mut child, stopped_by.as_ref())?;
     reader.join().ok().context("the reader of the machine's output panicked")?;
@@ -186,6 +210,19 @@ mod tests {
         assert_eq!(transcript.lines, ["a", "b", "\u{fffd}", "last"]);
         assert_eq!(transcript.lines, watched);
         assert_eq!(transcript.end, End::PoweredOff);
+    }
+
+    #[test]
+    fn keys_are_typed_when_their_line_has_come_and_in_order() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo b; echo a; read one; echo got $one; read two; echo got $two"]);
+        let steps = crate::keys::read("a => 1\\n\ngot 1 => 2\\n\n").unwrap();
+        let transcript = run_typing(command, SHORT, &steps, &mut |_| {}).unwrap();
+        assert_eq!(
+            (transcript.lines, transcript.end),
+            (["b", "a", "got 1", "got 2"].map(String::from).to_vec(), End::PoweredOff)
+        );
+        assert_eq!(shell("cat", SHORT).0.end, End::PoweredOff, "without keys the input is closed");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod expectation;
 pub mod fuzz;
 pub mod guest;
 pub mod host_tests;
+pub mod keys;
 pub mod mutants;
 pub mod platform;
 pub mod qemu;

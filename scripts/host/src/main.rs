@@ -55,6 +55,9 @@ enum Action {
         /// The file that the system reads as a disk.
         #[arg(long, conflicts_with = "root_task")]
         disk: Option<PathBuf>,
+        /// Use this terminal as the machine's, with this component or guest attached to it.
+        #[arg(long, value_name = "NAME", conflicts_with = "root_task")]
+        console: Option<String>,
         /// The kernel's command line.
         #[arg(long)]
         append: Option<String>,
@@ -153,12 +156,15 @@ fn act(action: Action) -> Result<bool> {
             let Some(image) = build::root_task_image(&tree, &kernel, &root_task)? else { return Ok(false) };
             run::root_task(&tree, &image, &machine, append.as_deref())
         }
-        Action::Run { system, disk, append, kernel, .. } => {
+        Action::Run { system, disk, console, append, kernel, .. } => {
             let system = System::at(&system.context("no system is named")?)?;
             let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
-            let tally =
-                run::run(&tree, &system, &image, &Choices { disk, append, kernel, show: true, ..Choices::default() })?;
+            let choices = Choices { disk, append, kernel, show: true, ..Choices::default() };
+            let tally = match console {
+                Some(name) => run::attended(&tree, &system, &image, &choices, &name)?,
+                None => run::run(&tree, &system, &image, &choices)?,
+            };
             Ok(tally.is_good())
         }
         Action::Conformance { kernel } => {

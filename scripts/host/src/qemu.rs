@@ -42,14 +42,39 @@ pub fn arguments(text: &str, files: &Files) -> Result<Vec<String>> {
     lines(text).map(|line| expand(line, files).with_context(|| format!("in `{line}`"))).collect()
 }
 
-/// The whole command line.
+/// Who is at the machine's serial port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Serial {
+    /// A program, through pipes.
+    Program,
+    /// A person, at the terminal this runs in: QEMU sets it to raw mode, and Ctrl-A x ends the machine.
+    Terminal,
+}
+
+/// The whole command line of a machine that a program watches.
 #[must_use]
 pub fn command(qemu: &Qemu, image: &Path, devices: &[String], boot_arguments: Option<&str>) -> Command {
+    command_at(Serial::Program, qemu, image, devices, boot_arguments)
+}
+
+/// The whole command line.
+#[must_use]
+pub fn command_at(
+    serial: Serial,
+    qemu: &Qemu,
+    image: &Path,
+    devices: &[String],
+    boot_arguments: Option<&str>,
+) -> Command {
+    let serial = match serial {
+        Serial::Program => "stdio",
+        Serial::Terminal => "mon:stdio",
+    };
     let mut command = Command::new(&qemu.program);
     command
         .args(["-M", &qemu.machine, "-cpu", &qemu.cpu, "-m", &qemu.memory])
         .args(&qemu.arguments)
-        .args(["-serial", "stdio"])
+        .args(["-serial", serial])
         .args(devices)
         .args([OsString::from("-kernel"), image.into()]);
     if let Some(text) = boot_arguments {
@@ -128,6 +153,25 @@ mod tests {
             ["-drive", "if=none,file=/a,,b.img,format=raw", "-x", "/s.img/s.img"]
         );
         assert_eq!(placeholders(text).unwrap(), ["DISK", "SCRATCH"]);
+    }
+
+    #[test]
+    fn a_person_has_the_monitor_too() {
+        let qemu = Qemu {
+            program: "qemu".into(),
+            at_least: "10.0".into(),
+            machine: "virt".into(),
+            cpu: "x".into(),
+            memory: "1G".into(),
+            arguments: vec![],
+        };
+        let serial = |serial| {
+            let command = command_at(serial, &qemu, Path::new("i.img"), &[], None);
+            let arguments: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+            let at = arguments.iter().position(|word| word == "-serial").unwrap();
+            arguments[at + 1].clone()
+        };
+        assert_eq!((serial(Serial::Program), serial(Serial::Terminal)), ("stdio".to_owned(), "mon:stdio".to_owned()));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::boot::{self, Limits, Transcript};
 use crate::build::Kernel;
 use crate::disk::{self, Disk};
 use crate::expectation;
-use crate::qemu::{self, Files};
+use crate::keys;
+use crate::qemu::{self, Files, Serial};
 use crate::report::{self, Tally};
 use crate::transcript::Digest;
 use crate::tree::{System, Tree};
@@ -126,7 +127,8 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
     };
     let after_result = (choices.kernel != Kernel::Debug).then_some(boot::AFTER_RESULT);
     let limits = Limits { after_result, ..limits };
-    let transcript = boot::run(command, limits, &mut |line| {
+    let keys = keys::read_file(&system.keys())?;
+    let transcript = boot::run_typing(command, limits, &keys, &mut |line| {
         if choices.show {
             println!("{}", printable(line));
         }
@@ -163,6 +165,29 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
     Ok(tally)
 }
 
+/// Boots `image` with the terminal as its console and the component `name` attached to it; good when the machine is powered
+/// off in the end. Nothing is judged: what is on the screen is the machine's, and goes there as it comes.
+///
+/// # Errors
+/// When the system's files do not read, it has no console, or the machine cannot be started.
+pub fn attended(tree: &Tree, system: &System, image: &Path, choices: &Choices, name: &str) -> Result<Tally> {
+    let platform = tree.platform(&system.platform_name()?)?;
+    require_qemu(&platform.qemu)?;
+    let devices = match system.devices() {
+        path if path.exists() => std::fs::read_to_string(&path)?,
+        _ => String::new(),
+    };
+    let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
+    let devices = qemu::arguments(&devices, &disks.files())?;
+    let attach = format!("{}.attach={name}", system.console()?);
+    let append = choices.append.as_ref().map_or_else(|| attach.clone(), |append| format!("{append} {attach}"));
+    let mut command = qemu::command_at(Serial::Terminal, &platform.qemu, image, &devices, Some(&append));
+    println!("      Ctrl-] ? says who can have the terminal, Ctrl-A x ends the machine");
+    let status = command.status().context("cannot start QEMU; scripts/setup installs it")?;
+    println!();
+    Ok(Tally::one(status.success()))
+}
+
 /// Boots the image of a root task and shows what it prints; good when the machine is powered off in the end.
 ///
 /// # Errors
@@ -189,14 +214,13 @@ pub(crate) fn require_qemu(qemu: &crate::platform::Qemu) -> Result<()> {
     qemu::require_version(&String::from_utf8_lossy(&output.stdout), &qemu.at_least)
 }
 
-/// Every time the disk was read, it was read right; at least once.
 fn compare_digest(disk: &Disk, printed: &[Digest]) -> Result<String> {
     let wanted = disk.digest()?;
-    match printed.iter().find(|found| **found != wanted).or(printed.first()) {
-        Some(found) if *found == wanted => {
+    match printed {
+        [found] if *found == wanted => {
             Ok(format!("SHA256 {} {} is that of {}", wanted.hex, wanted.bytes, disk.path.display()))
         }
-        Some(found) => bail!(
+        [found] => bail!(
             "the system read SHA256 {} over {} bytes; {} has {} over {}",
             found.hex,
             found.bytes,
@@ -204,7 +228,8 @@ fn compare_digest(disk: &Disk, printed: &[Digest]) -> Result<String> {
             wanted.hex,
             wanted.bytes
         ),
-        None => bail!("the system printed no SHA256 of its disk"),
+        [] => bail!("the system printed no SHA256 of its disk"),
+        more => bail!("the system printed {} digests of one disk", more.len()),
     }
 }
 

@@ -105,6 +105,24 @@ impl System {
         Ok(name.with_context(|| format!("{} names no platform", self.spec.display()))?.to_owned())
     }
 
+    /// The component that serves its console.
+    ///
+    /// # Errors
+    /// When the spec does not read, or has no channel to a console.
+    pub fn console(&self) -> Result<String> {
+        let text = std::fs::read_to_string(&self.spec)?;
+        let table: toml::Table = text.parse().with_context(|| format!("{} is no TOML", self.spec.display()))?;
+        let server = table.get("channel").and_then(|channels| channels.get("console"));
+        let server = server.and_then(|channel| channel.get("server")).and_then(toml::Value::as_str);
+        Ok(server.with_context(|| format!("{} has no [channel.console]", self.spec.display()))?.to_owned())
+    }
+
+    /// What is typed while it runs.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.spec.with_extension("keys")
+    }
+
     /// The list of checks the system prints.
     #[must_use]
     pub fn checks(&self) -> PathBuf {

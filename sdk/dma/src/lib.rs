@@ -26,6 +26,7 @@ mod object;
 mod pool;
 pub mod ranges;
 mod space;
+pub mod stage1;
 mod streaming;
 #[cfg(test)]
 mod testing;

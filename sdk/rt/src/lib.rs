@@ -37,6 +37,7 @@ mod slots;
 mod start;
 mod supervise;
 mod tables;
+pub mod terminal;
 pub mod time;
 pub mod timer;
 mod window;

@@ -41,6 +41,43 @@ impl Window {
     }
 }
 
+/// Doublewords of a window, one after the other: the range is checked once.
+struct Words {
+    next: *mut u64,
+    end: *mut u64,
+}
+
+impl Window {
+    /// The `count` doublewords from `offset` on.
+    ///
+    /// # Panics
+    /// When they are not inside the range, or not aligned.
+    fn words(self, offset: usize, count: usize) -> Words {
+        let end = count.checked_mul(8).and_then(|bytes| offset.checked_add(bytes));
+        let inside = end.is_some_and(|end| end <= self.bytes);
+        assert!(
+            inside && (count == 0 || offset.is_multiple_of(8)),
+            "{count} words at {offset:#x} of {:#x}",
+            self.bytes
+        );
+        let at = |offset: usize| core::ptr::with_exposed_provenance_mut(self.base + offset);
+        Words { next: at(offset), end: at(offset + 8 * count) }
+    }
+}
+
+impl Iterator for Words {
+    type Item = *mut u64;
+
+    fn next(&mut self) -> Option<*mut u64> {
+        let word = self.next;
+        if word == self.end {
+            return None;
+        }
+        self.next = word.wrapping_add(1);
+        Some(word)
+    }
+}
+
 /// The integers that one instruction loads or stores.
 pub(crate) trait Word: Copy {
     fn load(window: Window, offset: usize) -> Self;
@@ -145,8 +182,9 @@ impl Memory {
 
     /// Stores `value` in each 64-bit word.
     pub fn fill64(&self, value: u64) {
-        for offset in (0..self.len() & !7).step_by(8) {
-            self.write64(offset, value);
+        for word in self.0.words(0, self.len() / 8) {
+            // SAFETY: `words` checked bounds and alignment, and `Window::new` that no Rust object is in the range.
+            unsafe { word.write_volatile(value) };
         }
     }
 
@@ -157,14 +195,16 @@ impl Memory {
         for (index, byte) in bytes.iter_mut().enumerate() {
             *byte = self.read8(offset + index);
         }
-        let mut at = offset + head;
-        let mut words = rest.chunks_exact_mut(8);
-        for word in &mut words {
-            word.copy_from_slice(&self.read64(at).to_le_bytes());
-            at += 8;
+        let at = offset + head;
+        let (words, tail) = rest.as_chunks_mut::<8>();
+        let end = at + 8 * words.len();
+        let from = self.0.words(at, words.len());
+        for (to, from) in words.iter_mut().zip(from) {
+            // SAFETY: as in `fill64`; any bits are a valid integer.
+            *to = unsafe { from.read_volatile() }.to_le_bytes();
         }
-        for (index, byte) in words.into_remainder().iter_mut().enumerate() {
-            *byte = self.read8(at + index);
+        for (index, byte) in tail.iter_mut().enumerate() {
+            *byte = self.read8(end + index);
         }
     }
 
@@ -176,13 +216,13 @@ impl Memory {
             self.write8(offset + index, *byte);
         }
         let (words, tail) = rest.as_chunks::<8>();
-        let mut at = offset + head;
-        for word in words {
-            self.write64(at, u64::from_le_bytes(*word));
-            at += 8;
+        let at = offset + head;
+        for (from, to) in words.iter().zip(self.0.words(at, words.len())) {
+            // SAFETY: as in `fill64`.
+            unsafe { to.write_volatile(u64::from_le_bytes(*from)) };
         }
         for (index, byte) in tail.iter().enumerate() {
-            self.write8(at + index, *byte);
+            self.write8(at + 8 * words.len() + index, *byte);
         }
     }
 

@@ -39,6 +39,7 @@ pub(super) fn show(env: &Env) -> Result<(), Trouble> {
 
     let end = mapping.iova().offset(mapping.bytes());
     lab.driver.must_block("gather-end-blocked", event::F_TRANSLATION, Direction::ToMemory, end)?;
+    lab.driver.must_block("gather-end-read-blocked", event::F_TRANSLATION, Direction::FromMemory, end)?;
     let left_out = memory.to_vec(LEFT_OUT * PAGE, PAGE);
     let intact = Pattern(FIRST + LEFT_OUT as u8).mismatch(&left_out).is_none();
     check!("gather-left-out-intact", intact, "page {LEFT_OUT} is not in the row");

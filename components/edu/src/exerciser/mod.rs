@@ -1,6 +1,7 @@
 //! Everything the device tries, in order; what needs its stream comes before the stream is given up.
 
 mod allowed;
+mod bypass;
 mod driver;
 mod engine;
 mod error;
@@ -24,13 +25,14 @@ use error::Trouble;
 type Scene = fn(&Env) -> Result<(), Trouble>;
 
 /// What the argument `scene` chooses from; without it, everything that is to be stopped is tried.
-const SCENES: [(&str, Scene); 6] = [
+const SCENES: [(&str, Scene); 7] = [
     ("kernel-canary", unprotected::attack),
     ("sharing", sharing::show),
     ("gather", gather::show),
     ("width", width::show),
     ("streaming", streaming::show),
     ("nested", nested::show),
+    ("bypass", bypass::show),
 ];
 
 /// The component's main function.

@@ -2,7 +2,7 @@
 
 use sluice_abi::Iova;
 use sluice_abi::smmu::{CdTable, event};
-use sluice_dma::{Access, Mapping, Object};
+use sluice_dma::{Access, Mapping, Object, stage1};
 use sluice_edu::{Direction, Pattern, Stage};
 use sluice_rt::{Env, RtError, check};
 use sluice_sys::Failure;
@@ -11,15 +11,6 @@ use super::driver::ATTACK_BYTES;
 use super::error::Trouble;
 use super::lab::{self, Lab, PAGE};
 
-/// A context descriptor (IHI 0070, 5.4): V, AA64, A, R, EPD1, 44-bit intermediate addresses, 25 bits of input (T0SZ 39),
-/// walks inner shareable and write-back, ASID 1.
-const CD: u64 = 1 << 48 | 1 << 46 | 1 << 45 | 1 << 41 | 4 << 32 | 1 << 31 | 1 << 30 | 3 << 12 | 1 << 10 | 1 << 8 | 39;
-/// MAIR: Normal write-back memory.
-const MEMORY: u64 = 0xff;
-/// A table descriptor (DDI 0487, D8.3).
-const TABLE: u64 = 0b11;
-/// A page: nG, AF, inner shareable, unprivileged.
-const LEAF: u64 = 1 << 11 | 1 << 10 | 3 << 8 | 1 << 6 | 0b11;
 /// What a page is mapped at in stage 1: entry 1 of the last table.
 const IOVA: Iova = Iova(0x1000);
 /// A page that stage 1 maps to nothing of stage 2: entry 2.
@@ -38,19 +29,19 @@ struct Stage1<'o> {
 }
 
 impl Stage1<'_> {
-    fn table(&self, page: u64) -> u64 {
-        self.mapping.iova().0 + page * PAGE as u64
+    fn table(&self, page: u64) -> Iova {
+        self.mapping.iova().offset(page * PAGE as u64)
     }
 
     /// Maps [`IOVA`] to `ipa`, and [`ASTRAY`] to nothing.
     fn write(&self, ipa: Iova, astray: Iova) {
         let memory = self.object.memory();
-        memory.write64(0, CD);
-        memory.write64(8, self.table(1));
-        memory.write64(24, MEMORY);
-        memory.write64(PAGE, self.table(2) | TABLE);
-        memory.write64(2 * PAGE + 8, ipa.0 | LEAF);
-        memory.write64(2 * PAGE + 16, astray.0 | LEAF);
+        for (index, word) in stage1::context_descriptor(self.table(1)).into_iter().enumerate() {
+            memory.write64(8 * index, word);
+        }
+        memory.write64(PAGE, stage1::table(self.table(2)));
+        memory.write64(2 * PAGE + 8, stage1::page(ipa));
+        memory.write64(2 * PAGE + 16, stage1::page(astray));
     }
 
     fn unmap(&self) {
@@ -65,14 +56,14 @@ pub(super) fn show(env: &Env) -> Result<(), Trouble> {
     let data = lab::object(env, 2, DATA)?;
     let structures = lab::object(env, 3, 0)?;
     let page = lab.space.show(&[data.whole()], Access::ReadWrite)?;
-    let stage1 = Stage1 { mapping: lab.space.show(&[structures.whole()], Access::Read)?, object: &structures };
+    let own = Stage1 { mapping: lab.space.show(&[structures.whole()], Access::Read)?, object: &structures };
     let beyond = page.iova().offset(0x100_0000);
-    stage1.write(page.iova(), beyond);
-    lab.space.sync_for_device(&stage1.mapping)?;
+    own.write(page.iova(), beyond);
+    lab.space.sync_for_device(&own.mapping)?;
 
     let silent = lab.driver.transfer(Direction::FromMemory, page.iova(), ATTACK_BYTES)?;
     check!("nested-control", silent, "stage 2 alone translates {:#x}", page.iova().0);
-    let table = CdTable { ipa: stage1.table(0), inner: 1, outer: 1, shareability: 3, ..CdTable::default() };
+    let table = CdTable { ipa: own.table(0).0, inner: 1, outer: 1, shareability: 3, ..CdTable::default() };
     cb.assign_cd_table(table).map_err(RtError::refused("assign context descriptors"))?;
 
     let silent = lab.driver.transfer(Direction::FromMemory, IOVA, ATTACK_BYTES)?;
@@ -84,21 +75,25 @@ pub(super) fn show(env: &Env) -> Result<(), Trouble> {
 
     lab.driver.stage = Stage::One;
     lab.driver.must_block("nested-unmapped-blocked", event::F_TRANSLATION, Direction::ToMemory, page.iova())?;
+    lab.driver.must_block("nested-unmapped-read-blocked", event::F_TRANSLATION, Direction::FromMemory, page.iova())?;
     lab.driver.stage = Stage::Two;
     lab.driver.must_block("nested-astray-blocked", event::F_TRANSLATION, Direction::ToMemory, ASTRAY)?;
+    lab.driver.must_block("nested-astray-read-blocked", event::F_TRANSLATION, Direction::FromMemory, ASTRAY)?;
+    // What a read that was stopped leaves in the device is not said.
+    lab.driver.transfer(Direction::FromMemory, IOVA, ATTACK_BYTES)?;
 
     let refused = cb.invalidate_stage1(&[[TLBI_NH_ALL, 0], [SYNC, 0]]);
     let named = refused == Err(Failure::InvalidArgument { number: 1 });
     check!("nested-batch-refused", named, "SYNC is none of the holder's commands");
-    stage1.unmap();
-    lab.space.sync_for_device(&stage1.mapping)?;
+    own.unmap();
+    lab.space.sync_for_device(&own.mapping)?;
     cb.invalidate_stage1(&[[TLBI_NH_VAA, IOVA.0]]).map_err(RtError::refused("invalidate stage 1"))?;
     lab.driver.stage = Stage::One;
     lab.driver.must_block("nested-invalidated-blocked", event::F_TRANSLATION, Direction::ToMemory, IOVA)?;
 
     // Mapped again and cached, then taken out of stage 2 under stage 1.
-    stage1.write(page.iova(), beyond);
-    lab.space.sync_for_device(&stage1.mapping)?;
+    own.write(page.iova(), beyond);
+    lab.space.sync_for_device(&own.mapping)?;
     let silent = lab.driver.transfer(Direction::ToMemory, IOVA, ATTACK_BYTES)?;
     check!("nested-again", silent, "{ATTACK_BYTES} bytes at {:#x} of stage 1", IOVA.0);
     lab.space.hide(page)?;
@@ -114,5 +109,5 @@ pub(super) fn show(env: &Env) -> Result<(), Trouble> {
     let arrived = lab::starts_with(&data, 0, Pattern(DATA));
     check!("nested-gone-control", silent && arrived, "stage 2 alone translates {:#x}", page.iova().0);
     lab.space.hide(page)?;
-    Ok(lab.space.hide(stage1.mapping)?)
+    Ok(lab.space.hide(own.mapping)?)
 }

@@ -1,5 +1,6 @@
 //! What the component does with the disk it reads.
 
+use sluice_abi::Iova;
 use sluice_nvme::prp::{PAGE, Pointers};
 use sluice_nvme::{Data, Error, Operation, Status, job, status, stream};
 use sluice_rt::{check, println};
@@ -12,8 +13,9 @@ pub(crate) fn run(disk: &mut Disk) -> Result<(), Error> {
     read_whole(disk)?;
     let before = first_block(disk)?;
     read_beyond_the_end(disk)?;
-    list_out_of_reach(disk)?;
-    data_out_of_reach(disk)?;
+    let astray = disk.faults.out_of_reach();
+    list_at(disk, astray)?;
+    data_to(disk, astray.offset(PAGE))?;
     let after = first_block(disk)?;
     check!("disk-goes-on", after == before, "block 0 reads as before the refused commands");
     Ok(())
@@ -62,8 +64,7 @@ fn read_beyond_the_end(disk: &mut Disk) -> Result<(), Error> {
 }
 
 /// A read whose list of pages lies where the controller reaches nothing: it cannot even find out where the data goes.
-fn list_out_of_reach(disk: &mut Disk) -> Result<(), Error> {
-    let list = disk.faults.out_of_reach();
+pub(super) fn list_at(disk: &mut Disk, list: Iova) -> Result<(), Error> {
     let blocks = ((3 * PAGE) >> disk.controller.namespace().block_bits) as u32;
     let data = Data::Through(Pointers { first: disk.plan.iova, second: list });
     let read = Operation::Read { lba: 0, blocks, data };
@@ -75,8 +76,7 @@ fn list_out_of_reach(disk: &mut Disk) -> Result<(), Error> {
 }
 
 /// A log page that goes where the controller reaches nothing. Controllers differ in whether they notice; the SMMU does.
-fn data_out_of_reach(disk: &mut Disk) -> Result<(), Error> {
-    let at = disk.faults.out_of_reach().offset(PAGE);
+pub(super) fn data_to(disk: &mut Disk, at: Iova) -> Result<(), Error> {
     match disk.controller.log_to(at, 4) {
         Ok(()) | Err(Error::Command { .. }) => {}
         Err(error) => return Err(error),

@@ -25,8 +25,18 @@ pub(crate) enum Access {
     Write,
 }
 
+/// The stage that stops what is mapped nowhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// That of the component, or the only one of an SMMU.
+    One,
+    /// The kernel's.
+    Two,
+}
+
 /// The fault records of one device's stream.
 pub(crate) struct Faults {
+    pub(crate) stage: Stage,
     stream: Sid,
     signal: Signal,
     out_of_reach: Iova,
@@ -41,7 +51,7 @@ impl Faults {
         let [stream] = streams[..] else {
             return Err(Problem::Streams(streams.len()));
         };
-        Ok(Self { stream, signal: device.fault_signal()?, out_of_reach })
+        Ok(Self { stage: Stage::Two, stream, signal: device.fault_signal()?, out_of_reach })
     }
 
     /// A page-aligned address where the device reaches nothing, nor in the pages after it.
@@ -77,24 +87,28 @@ impl Faults {
         while !(signalled && found.is_some()) && Counter.now_ms().saturating_sub(start) < RECORD_MS {
             signalled |= self.signal.poll();
             match self.stream.get_fault()? {
-                Some(record) if matches(&record, at, access) => found = Some(record),
+                Some(record) if matches(&record, at, access, self.stage) => found = Some(record),
                 Some(_) => {}
                 None => Counter.relax(),
             }
         }
-        let end = Counter.now_ms();
-        while Counter.now_ms().saturating_sub(end) < PAUSE_MS {
+        // An emulator on a busy host stands still now and then, and its clock does not: a leap counts as one step.
+        let (mut last, mut waited) = (Counter.now_ms(), 0);
+        while waited < PAUSE_MS {
             Counter.relax();
+            let now = Counter.now_ms();
+            waited += now.saturating_sub(last).min(1);
+            last = now;
         }
         self.stream.clear_fault()?;
         Ok(found.filter(|_| signalled))
     }
 }
 
-/// A translation fault of stage 2 in the page and with the access.
-fn matches(record: &Record, at: Iova, access: Access) -> bool {
+/// A translation fault of the stage in the page and with the access.
+fn matches(record: &Record, at: Iova, access: Access, stage: Stage) -> bool {
     record.event == event::F_TRANSLATION
         && record.iova.align_down(PAGE_BITS) == at.align_down(PAGE_BITS)
-        && record.flags & Record::STAGE2 != 0
+        && (record.flags & Record::STAGE2 != 0) == (stage == Stage::Two)
         && (record.flags & Record::READ != 0) == (access == Access::Read)
 }

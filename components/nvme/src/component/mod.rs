@@ -3,18 +3,44 @@
 mod disk;
 mod faults;
 mod hardware;
+mod modes;
 mod scratch;
 mod vault;
 
 use sluice_nvme::Error;
 use sluice_rt::{Env, check, finish, println};
 
-use hardware::Disk;
+use faults::Stage;
+use hardware::{Disk, Problem};
 use vault::Vault;
 
 sluice_rt::entry!(main);
 
 fn main(env: &Env) {
+    match env.arg("scene") {
+        None => drive(env),
+        Some(scene) => match show(env, scene) {
+            Ok(()) => {}
+            Err(problem) => {
+                check!("driver", false, "{scene}: {problem}");
+            }
+        },
+    }
+}
+
+/// Shows one way of translation.
+fn show(env: &Env, scene: &str) -> Result<(), Problem> {
+    match scene {
+        "stage-1" => modes::confined(env, Stage::One),
+        "stage-2" => modes::confined(env, Stage::Two),
+        "nested" => modes::nested(env),
+        "bypass" => modes::bypass(env),
+        _ => panic!("there is no scene `{scene}`"),
+    }
+}
+
+/// Reads one disk, writes the other, and keeps the vault.
+fn drive(env: &Env) {
     work(env, "disk", disk::run);
     work(env, "scratch", scratch::run);
     let vault = Vault::open(env, "disk", "disk_queue");

@@ -6,10 +6,16 @@ use crate::scope::{
     CAPABILITIES, DEVICES, EXITS, GUESTS, IPC, MEMORY, NO_STAGE1, SINGLE, STAGE1, STREAMS, Scope, THREADS,
 };
 use crate::system::{System, report};
+use crate::watch::dma;
 
 /// From each state less than `depth` acts away from the start, everything the world's alphabet has.
 fn explore(scope: &Scope, depth: usize) {
     let start = scope.start(true);
+    let again = System::after(scope.identity, &start.inputs, &start.state);
+    for sid in crate::watch::STREAMS {
+        let [here, there] = [&start, &again].map(|system| dma(&system.kernel.hal.model, sid));
+        assert_eq!(here, there, "what was done to the world, done again, is another world");
+    }
     let mut effort = start.effort;
     let mut seen = HashSet::from([start.state.clone()]);
     let mut open = VecDeque::from([(start.inputs, start.state, 0)]);

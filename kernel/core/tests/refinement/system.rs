@@ -168,6 +168,8 @@ impl System {
             self.inputs.push(input);
             self.assert_hardware_is_exact(act);
         } else {
+            // What somebody wrote is nowhere in the state, and there all the same.
+            self.inputs.extend(matches!(input, Input::Write { .. }).then_some(input));
             self.effort.refused += 1;
             if outcome.label != 0 {
                 assert_eq!(self.kernel.hal.writes.get(), writes, "{act:?}, refused, wrote");

@@ -42,6 +42,7 @@ pub(super) fn device(name: &str, number: u8, expect: (u16, u16), intid: u32, dma
         location: Location::Pci { host: "/pcie@10000000".into(), bus: 0, device: number, function: 0 },
         expect: Some(expect),
         mode: Mode::Stage2,
+        why: None,
         streams: vec![StreamId { smmu: 0, sid: u32::from(number) << 3 }.word()],
         context: u16::from(number),
         dma,
@@ -64,7 +65,6 @@ pub(super) fn component(name: &str, priority: u8) -> Component {
         heap: 0x20_3000,
         args: vec![],
         must_finish: priority < 200,
-        restart: sluice_spec::Restart::Never,
         maps: vec![],
         devices: vec![],
         untyped: vec![],
@@ -143,10 +143,6 @@ pub(super) fn host() -> Host {
     let mut disk = Function::endpoint(0x1b36, 0x10).bar(0, 0x4000, 0b100);
     let mut edu = Function::endpoint(0x1234, 0x11e8).bar(0, 0x10_0000, 0);
     disk.set(0x3c, 0x100);
-    // PCI Express with function-level reset; the other function has no reset at all.
-    for (at, value) in [(0x04, 1 << 20), (0x34, 0x40), (0x40, 0x10), (0x44, 1 << 28), (0x48, 0)] {
-        disk.set(at, value);
-    }
     edu.set(0x3c, 0x100);
     Host::new([(DISK, disk), (EDU, edu)])
 }

@@ -8,7 +8,7 @@ use std::vec;
 use std::vec::Vec;
 
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CapRights, LookupFailure, ObjectType, VirtAddr, VmAttributes, bootinfo};
+use sluice_abi::{CapRights, LookupFailure, ObjectType, PhysAddr, VirtAddr, VmAttributes, bootinfo};
 use sluice_platform::PciAddress;
 use sluice_sys::{Failure, Slot};
 
@@ -18,7 +18,7 @@ use crate::pci::fake::Host;
 
 /// Configuration space of the machine under test.
 const ECAM: core::ops::Range<u64> = 0x40_1000_0000..0x40_2000_0000;
-pub(super) const ROOT: u64 = 0;
+const ROOT: u64 = 0;
 
 /// A capability. Objects are named by their physical address.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,20 +64,15 @@ pub(super) struct Thread {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Bound(StreamId),
+    Bypassed(StreamId),
     Mastering(PciAddress),
-    /// It was mastering, and is no more.
-    Quiet(PciAddress),
-    Unbound(StreamId),
-    /// A function-level reset.
-    Reset(PciAddress),
-    Revoked,
     Resumed(u64),
 }
 
 pub(super) struct Fake {
     /// Capabilities by CNode (its object's address, 0 for the root's) and slot.
     pub(super) slots: BTreeMap<(u64, u64), Cap>,
-    pub(super) watermarks: BTreeMap<u64, u64>,
+    watermarks: BTreeMap<u64, u64>,
     pub(super) spaces: BTreeMap<u64, Space>,
     pub(super) threads: BTreeMap<u64, Thread>,
     pub(super) memory: BTreeMap<u64, Vec<u8>>,
@@ -92,6 +87,8 @@ pub(super) struct Fake {
     pub(super) own_console: Option<VirtAddr>,
     /// Invocations to come before one is refused.
     pub(super) patience: usize,
+    /// Whether the SMMU has a stage 2.
+    pub(super) stage_2: bool,
 }
 
 impl Fake {
@@ -120,10 +117,11 @@ impl Fake {
             lines: Vec::new(),
             own_console: None,
             patience: usize::MAX,
+            stage_2: true,
         }
     }
 
-    pub(super) fn get(&self, slot: u64) -> Result<Cap, Failure> {
+    fn get(&self, slot: u64) -> Result<Cap, Failure> {
         let failure = LookupFailure::MissingCapability { bits_left: 0 };
         self.slots.get(&(ROOT, slot)).cloned().ok_or(Failure::Lookup { source: true, failure })
     }
@@ -168,7 +166,7 @@ impl Fake {
         Ok((base, slot.index))
     }
 
-    pub(super) fn put(&mut self, at: (u64, u64), cap: Cap) -> Result<(), Failure> {
+    fn put(&mut self, at: (u64, u64), cap: Cap) -> Result<(), Failure> {
         if self.slots.contains_key(&at) {
             return Err(Failure::DeleteFirst);
         }
@@ -199,9 +197,6 @@ impl Fake {
             };
             if object == ObjectType::VSpace {
                 self.spaces.insert(base, Space::default());
-            }
-            if object != ObjectType::Untyped {
-                self.memory.retain(|page, _| !(base..base + (1 << bits)).contains(&(page << 12)));
             }
             self.put((ROOT, slot + index), cap)?;
         }
@@ -287,12 +282,6 @@ impl Kernel for Fake {
                 self.put(at, cap)?;
                 self.slots.remove(&(ROOT, from));
             }
-            Invocation::Delete { slot } => {
-                let at = self.place(slot)?;
-                self.remove(at);
-            }
-            Invocation::Revoke { slot } => self.revoke(slot)?,
-            Invocation::Forget { notification } => drop(self.object(notification, ObjectType::Notification)?),
             Invocation::MakePool { memory, to } => {
                 assert!(matches!(self.get(memory)?, Cap::Untyped { size_bits: sluice_abi::PAGE_BITS, .. }));
                 let at = self.place(to)?;
@@ -324,12 +313,24 @@ impl Kernel for Fake {
             Invocation::UnifyInstruction { frame } => {
                 assert!(matches!(self.get(frame)?, Cap::Frame { mapping: Some(_), .. }));
             }
-            Invocation::GetStream { stream, slot } => self.issue(slot, Cap::Stream(stream))?,
-            Invocation::GetContext { context, slot } => self.issue(slot, Cap::Context(context))?,
+            Invocation::GetStream { stream, slot } => self.put((ROOT, slot), Cap::Stream(stream))?,
+            Invocation::GetContext { context, slot } => self.put((ROOT, slot), Cap::Context(context))?,
             Invocation::AssignSpace { context, space } => {
                 let Cap::Context(context) = self.get(context)? else { return Err(Failure::IllegalOperation) };
                 let space = self.object(space, ObjectType::VSpace)?;
+                if !self.stage_2 && !self.spaces[&space].tables.is_empty() {
+                    return Err(Failure::InvalidCapability { number: 1 });
+                }
                 assert!(self.contexts.insert(context.cb, space).is_none());
+            }
+            Invocation::UnassignSpace { context } => {
+                let Cap::Context(context) = self.get(context)? else { return Err(Failure::IllegalOperation) };
+                self.contexts.remove(&context.cb).ok_or(Failure::IllegalOperation)?;
+            }
+            Invocation::Bypass { stream } => {
+                let Cap::Stream(stream) = self.get(stream)? else { return Err(Failure::IllegalOperation) };
+                assert!(!self.bindings.contains_key(&stream.sid), "bound");
+                self.steps.push(Step::Bypassed(stream));
             }
             Invocation::SetFaultHandler { stream, notification, .. } => {
                 let Cap::Stream(stream) = self.get(stream)? else { return Err(Failure::IllegalOperation) };
@@ -386,6 +387,11 @@ impl Kernel for Fake {
         Ok(())
     }
 
+    fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure> {
+        let Cap::Frame { base, .. } = self.get(frame)? else { return Err(Failure::IllegalOperation) };
+        Ok(PhysAddr(base))
+    }
+
     fn load(&self, at: VirtAddr) -> u32 {
         let (function, register) = self.register(at);
         self.host.read(function, register)
@@ -393,12 +399,6 @@ impl Kernel for Fake {
 
     fn store(&mut self, at: VirtAddr, value: u32) {
         let (function, register) = self.register(at);
-        if register == 4 && self.host.read(function, 4) & 4 != 0 && value & 4 == 0 {
-            self.steps.push(Step::Quiet(function));
-        }
-        if register == 0x48 && value & 1 << 15 != 0 {
-            self.steps.push(Step::Reset(function));
-        }
         self.host.write(function, register, value);
         if register == 4 && value & 4 != 0 {
             self.steps.push(Step::Mastering(function));
@@ -411,10 +411,6 @@ impl Kernel for Fake {
         let start = physical as usize & 0xfff;
         let page = self.memory.entry(physical >> 12).or_insert_with(|| vec![0; 0x1000]);
         page[start..start + bytes.len()].copy_from_slice(bytes);
-    }
-
-    fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {
-        Some(self.slots.keys().filter(|(cnode, slot)| *cnode == ROOT && slots.contains(slot)).count() as u64)
     }
 
     fn wait(_: u32) {}

@@ -2,10 +2,9 @@
 
 mod fixture;
 mod kernel;
-mod restart;
-mod taken;
+mod modes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::string::String;
 use std::vec::Vec;
 
@@ -23,24 +22,14 @@ use kernel::{Cap, Fake, Step};
 fn boot_on(tree: &[u8], system: System, patience: usize) -> (Fake, Result<(), Stop>) {
     let mut fake = Fake::new(&UNTYPEDS, host());
     fake.patience = patience;
-    let outcome = boot_then(&mut fake, tree, system, |_| ());
-    (fake, outcome)
-}
-
-/// Boots, and does something to the system that runs.
-fn boot_then(
-    fake: &mut Fake,
-    tree: &[u8],
-    system: System,
-    then: impl FnOnce(&mut Running<'_, &mut Fake>),
-) -> Result<(), Stop> {
     let mut extra = EXTRA_FDT.to_le_bytes().to_vec();
     extra.extend((16 + tree.len() as u64).to_le_bytes());
     extra.extend(tree);
     let payload = payload(system);
     let info = info();
     let given = Given { info: &info, extra: &extra, payload: &payload };
-    boot(fake, &given).map(|mut running| then(&mut running))
+    let outcome = boot(&mut fake, &given).map(|_| ());
+    (fake, outcome)
 }
 
 fn booted() -> Fake {
@@ -105,9 +94,7 @@ fn threads_start_last_and_the_most_urgent_first() {
 fn resumed(step: &Step) -> Option<u64> {
     match step {
         Step::Resumed(thread) => Some(*thread),
-        Step::Bound(_) | Step::Mastering(_) | Step::Quiet(_) | Step::Unbound(_) | Step::Reset(_) | Step::Revoked => {
-            None
-        }
+        Step::Bound(_) | Step::Bypassed(_) | Step::Mastering(_) => None,
     }
 }
 

@@ -61,7 +61,6 @@ fn env() -> Env {
         asid_pool: Some(60),
         timer: None,
         guest: None,
-        life: 0,
     })
 }
 

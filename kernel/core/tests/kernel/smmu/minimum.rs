@@ -88,3 +88,36 @@ fn pages_that_do_not_lie_side_by_side_are_all_forgotten() {
     assert_eq!(device.system.watched(|system| system.revoke(memory)), ok());
     assert_eq!(device.system.reached(STREAM).len(), 1);
 }
+
+/// What changes a context changes the entry of each of its streams, in one go that no interrupt ends: so many commands, and as
+/// many of them SYNCs, for each stream and once for the context.
+#[test]
+fn a_context_costs_so_many_commands_for_each_of_its_streams() {
+    type Change = (&'static str, Label, u64, u64);
+    const UNASSIGN: Change = ("the VSpace goes", Label::CbUnassignVspace, 2, 2);
+    const ASSIGN: Change = ("the VSpace comes back", Label::CbAssignVspace, 4, 0);
+    const NEST: Change = ("a stage 1 comes", Label::CbAssignCdTable, 6, 2);
+    const FLATTEN: Change = ("a stage 1 goes", Label::CbUnassignCdTable, 6, 2);
+    for streams in [1, 2, 7] {
+        let mut device = Device::bound();
+        let (cb, vspace) = (device.cb, device.vspace);
+        for more in 1..streams {
+            let sid = device.system.next_slot;
+            assert_eq!(device.system.get_sid(STREAM + more), ok());
+            device.system.done(sid, Label::SidBindCb, &[cb], &[]);
+        }
+        for (what, label, each, once) in [NEST, FLATTEN, UNASSIGN, ASSIGN] {
+            let (caps, words): (&[u64], &[u64]) = match label {
+                Label::CbAssignVspace => (&[vspace], &[]),
+                Label::CbAssignCdTable => (&[], &[AT, 0]),
+                _ => (&[], &[]),
+            };
+            device.opcodes();
+            device.system.done(cb, label, caps, words);
+            let opcodes = device.opcodes();
+            assert_eq!(opcodes.len() as u64, each * streams + once, "{what}, {streams} streams: {opcodes:x?}");
+            let syncs = opcodes.iter().filter(|opcode| **opcode == SYNC[0]).count();
+            assert_eq!(syncs * 2, opcodes.len(), "{what}, {streams} streams");
+        }
+    }
+}
