@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest as _, Sha256};
 
 use crate::transcript::Digest;
@@ -12,10 +12,6 @@ use crate::tree::Tree;
 
 /// Bytes of a block: disks are whole blocks, so that QEMU rounds nothing behind our back.
 const GRANULE: u64 = 512;
-/// Size of the disk that is made when the user names none.
-const DEFAULT_SIZE: u64 = 64 << 20;
-/// Size of the disk that a system writes.
-const SCRATCH_SIZE: u64 = 16 << 20;
 /// Every word of a written disk is its byte offset with these bits flipped.
 const PATTERN: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 
@@ -50,25 +46,26 @@ impl Disk {
     }
 
     /// A disk of real content: the beginning of a large file of this machine's Rust, or a made-up pattern when there is
-    /// none that large.
+    /// none that large. `mib` is its size.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn default_for(tree: &Tree) -> Result<Self> {
-        let path = folder(tree)?.join("demo.img");
-        let source = large_library();
+    pub fn default_for(tree: &Tree, mib: u64) -> Result<Self> {
+        let path = folder(tree)?.join(format!("demo-{mib}.img"));
+        let size = mib << 20;
+        let source = large_library(size);
         let origin = match &source {
-            Some(source) => format!("the first {} MiB of {}", DEFAULT_SIZE >> 20, source.display()),
-            None => format!("{} MiB of a generated pattern", DEFAULT_SIZE >> 20),
+            Some(source) => format!("the first {mib} MiB of {}", source.display()),
+            None => format!("{mib} MiB of a generated pattern"),
         };
         let mut file = BufWriter::new(File::create(&path).with_context(|| format!("cannot write {}", path.display()))?);
         match source {
             Some(source) => {
-                std::io::copy(&mut File::open(source)?.take(DEFAULT_SIZE), &mut file)?;
+                std::io::copy(&mut File::open(source)?.take(size), &mut file)?;
             }
-            None => generated()
-                .take(usize::try_from(DEFAULT_SIZE / 8)?)
-                .try_for_each(|word| file.write_all(&word.to_le_bytes()))?,
+            None => {
+                generated().take(usize::try_from(size / 8)?).try_for_each(|word| file.write_all(&word.to_le_bytes()))?
+            }
         }
         file.flush()?;
         Ok(Self { path, origin })
@@ -97,14 +94,14 @@ impl Disk {
     }
 }
 
-/// A new disk of zeros for the system `name` to write.
+/// A new disk of zeros, of `mib`, for the system `name` to write.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn scratch(tree: &Tree, name: &str) -> Result<PathBuf> {
+pub fn scratch(tree: &Tree, name: &str, mib: u64) -> Result<PathBuf> {
     let path = folder(tree)?.join(format!("{name}-scratch.img"));
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    file.set_len(SCRATCH_SIZE)?;
+    file.set_len(mib << 20)?;
     Ok(path)
 }
 
@@ -124,6 +121,25 @@ pub fn verify_scratch(path: &Path) -> Result<u64> {
     Ok(bytes.len() as u64)
 }
 
+/// Compares a written disk with the one it was copied from: `bytes` are copied, everything behind is as it was, zero. The number
+/// of bytes compared.
+///
+/// # Errors
+/// When a file cannot be read, or a byte differs: the first such is named.
+pub fn verify_copy(source: &Path, path: &Path, bytes: u64) -> Result<u64> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let (source, written) = (read(source)?, read(path)?);
+    let bytes = usize::try_from(bytes)?;
+    ensure!(source.len() >= bytes && written.len() >= bytes, "{} has less than {bytes} bytes", path.display());
+    let wanted = source[..bytes].iter().copied().chain(std::iter::repeat(0));
+    if let Some((at, (found, wanted))) =
+        written.iter().zip(wanted).enumerate().find(|(_, (found, wanted))| **found != *wanted)
+    {
+        bail!("the written disk has {found:#04x} at byte {at:#x} instead of {wanted:#04x}");
+    }
+    Ok(written.len() as u64)
+}
+
 fn folder(tree: &Tree) -> Result<PathBuf> {
     let folder = tree.build().join("disks");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -131,10 +147,10 @@ fn folder(tree: &Tree) -> Result<PathBuf> {
 }
 
 /// The compiler's own library is a large file wherever this program could be built.
-fn large_library() -> Option<PathBuf> {
+fn large_library(size: u64) -> Option<PathBuf> {
     let output = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
     let library = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()).join("lib");
-    let is_large = |path: &PathBuf| path.metadata().is_ok_and(|data| data.is_file() && data.len() >= DEFAULT_SIZE);
+    let is_large = |path: &PathBuf| path.metadata().is_ok_and(|data| data.is_file() && data.len() >= size);
     let mut large: Vec<PathBuf> =
         std::fs::read_dir(library).ok()?.flatten().map(|entry| entry.path()).filter(is_large).collect();
     large.sort();
@@ -182,6 +198,22 @@ mod tests {
         content[4096 + 9] ^= 1;
         let error = verify_scratch(&Own::with("bad", &content).0).unwrap_err().to_string();
         assert!(error.contains("at byte 0x1008 "), "{error}");
+    }
+
+    #[test]
+    fn a_copy_is_compared_to_the_last_byte() {
+        let source = Own::with("source", &[7; 1024]);
+        let copy = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+            let mut content = [vec![7; 512], vec![0; 512]].concat();
+            change(&mut content);
+            let copy = Own::with(name, &content);
+            verify_copy(&source.0, &copy.0, 512).map_err(|error| error.to_string())
+        };
+        assert_eq!(copy("same", &|_| {}), Ok(1024));
+        assert!(copy("lost", &|content| content[511] = 0).unwrap_err().contains("0x00 at byte 0x1ff instead of 0x07"));
+        assert!(copy("more", &|content| content[1023] = 1).unwrap_err().contains("0x01 at byte 0x3ff instead of 0x00"));
+        assert!(copy("short", &|content| content.truncate(511)).is_err());
+        assert!(verify_copy(&source.0, &Own::with("large", &[7; 2048]).0, 2048).is_err());
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod host_tests;
 pub mod keys;
 pub mod mutants;
 pub mod platform;
+pub mod provisions;
 pub mod qemu;
 pub mod reference;
 pub mod report;

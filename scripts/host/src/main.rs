@@ -9,9 +9,10 @@ use clap::{Parser, Subcommand};
 use sluice_scripts::build::{self, Kernel, RootTask};
 use sluice_scripts::report::Tally;
 use sluice_scripts::run::{self, Choices, Machine};
+use sluice_scripts::suite::Extent;
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{bench, conformance, demo, fuzz, guest, mutants, reference, stops, suite};
+use sluice_scripts::{bench, conformance, demo, fuzz, guest, mutants, provisions, reference, stops, suite};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -52,6 +53,9 @@ enum Action {
         root_task: Option<RootTask>,
         #[command(flatten)]
         machine: Machine,
+        /// A variant of the system that its .host file names.
+        #[arg(long, conflicts_with = "root_task")]
+        variant: Option<String>,
         /// The file that the system reads as a disk.
         #[arg(long, conflicts_with = "root_task")]
         disk: Option<PathBuf>,
@@ -116,6 +120,9 @@ enum Action {
         /// More cases of every property test, and the tests that are too long for every day.
         #[arg(long)]
         soak: bool,
+        /// Boot no system with a guest: their kernels have to be fetched from Debian's mirror once.
+        #[arg(long)]
+        without_guests: bool,
     },
 }
 
@@ -156,8 +163,12 @@ fn act(action: Action) -> Result<bool> {
             let Some(image) = build::root_task_image(&tree, &kernel, &root_task)? else { return Ok(false) };
             run::root_task(&tree, &image, &machine, append.as_deref())
         }
-        Action::Run { system, disk, console, append, kernel, .. } => {
-            let system = System::at(&system.context("no system is named")?)?;
+        Action::Run { system, variant, disk, console, append, kernel, .. } => {
+            let mut system = System::at(&system.context("no system is named")?)?;
+            if let Some(name) = variant {
+                system = provisions::variant(&tree, &system, &name)?;
+            }
+            guest::prepare_for(&tree, &system)?;
             let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
             let choices = Choices { disk, append, kernel, show: true, ..Choices::default() };
@@ -192,10 +203,10 @@ fn act(action: Action) -> Result<bool> {
         Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain()?, disk)?),
         Action::Mutants { only } => closing_line(mutants::run(&tree, &only)?),
         Action::Reference => reference::write(&tree).map(|()| true),
-        Action::Test { soak } => {
+        Action::Test { soak, without_guests } => {
             let toolchain = toolchain()?;
             suite::introduce(&toolchain);
-            closing_line(suite::suite(&tree, &toolchain, soak)?)
+            closing_line(suite::suite(&tree, &toolchain, Extent { soak, without_guests })?)
         }
     }
 }

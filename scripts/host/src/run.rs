@@ -12,6 +12,7 @@ use crate::build::Kernel;
 use crate::disk::{self, Disk};
 use crate::expectation;
 use crate::keys;
+use crate::provisions::{Holds, Provisions};
 use crate::qemu::{self, Files, Serial};
 use crate::report::{self, Tally};
 use crate::transcript::Digest;
@@ -61,20 +62,22 @@ pub struct Machine {
 struct Disks {
     disk: Option<Disk>,
     scratch: Option<PathBuf>,
+    provisions: Provisions,
 }
 
 impl Disks {
     fn prepare(tree: &Tree, system: &System, placeholders: &[String], choices: &Choices) -> Result<Self> {
-        let mut disks = Self::default();
+        let provisions = Provisions::of(system)?;
+        let mut disks = Self { provisions, ..Self::default() };
         for name in placeholders {
             match name.as_str() {
                 DISK => {
                     disks.disk = Some(match &choices.disk {
                         Some(file) => Disk::from_file(tree, file)?,
-                        None => Disk::default_for(tree)?,
+                        None => Disk::default_for(tree, disks.provisions.disk_mib)?,
                     });
                 }
-                SCRATCH => disks.scratch = Some(disk::scratch(tree, &system.name)?),
+                SCRATCH => disks.scratch = Some(disk::scratch(tree, &system.name, disks.provisions.scratch.mib)?),
                 other => bail!("{} asks for ${{{other}}}, which nothing makes", system.devices().display()),
             }
         }
@@ -88,6 +91,18 @@ impl Disks {
         let disk = self.disk.as_ref().map(|disk| (DISK.to_owned(), disk.path.clone()));
         let scratch = self.scratch.as_ref().map(|path| (SCRATCH.to_owned(), path.clone()));
         disk.into_iter().chain(scratch).collect()
+    }
+
+    fn compare_scratch(&self, path: &Path) -> Result<String> {
+        let scratch = &self.provisions.scratch;
+        let bytes = match scratch.holds {
+            Holds::Pattern => disk::verify_scratch(path)?,
+            Holds::Disk => {
+                let disk = self.disk.as_ref().context("there is no disk that could have been copied")?;
+                disk::verify_copy(&disk.path, path, scratch.first_mib << 20)?
+            }
+        };
+        Ok(format!("{bytes} bytes of {} hold what was written", path.display()))
     }
 }
 
@@ -122,6 +137,7 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
     let started = if choices.show { std::time::Instant::now() } else { report::begin(&name) };
     let limits = match &expected {
         Some(_) if choices.soak => Limits::SOAK,
+        Some(_) if !system.guests()?.is_empty() => Limits::GUEST,
         Some(_) => Limits::CHECKED,
         None => Limits::WATCHED,
     };
@@ -134,7 +150,8 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
         }
     })?;
     write_log(&log, &transcript)?;
-    let findings = Findings::of(transcript.lines.iter().map(String::as_str));
+    let guests = system.guests()?;
+    let findings = Findings::with_guests(transcript.lines.iter().map(String::as_str), &guests);
     let Some(expected) = expected else {
         let good = transcript.end == crate::verdict::End::PoweredOff && findings.stops.is_empty();
         report::end(&name, &transcript.end.to_string(), good, started);
@@ -145,7 +162,7 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
     let mut checks = expected.len() as u64;
     let comparisons = [
         disks.disk.as_ref().map(|disk| compare_digest(disk, &findings.digests)),
-        disks.scratch.as_deref().map(compare_scratch),
+        disks.scratch.as_deref().map(|scratch| disks.compare_scratch(scratch)),
     ];
     for comparison in comparisons.into_iter().flatten() {
         checks += 1;
@@ -231,11 +248,6 @@ fn compare_digest(disk: &Disk, printed: &[Digest]) -> Result<String> {
         [] => bail!("the system printed no SHA256 of its disk"),
         more => bail!("the system printed {} digests of one disk", more.len()),
     }
-}
-
-fn compare_scratch(path: &Path) -> Result<String> {
-    let bytes = disk::verify_scratch(path)?;
-    Ok(format!("{bytes} bytes of {} hold what was written", path.display()))
 }
 
 pub(crate) fn write_log(path: &Path, transcript: &Transcript) -> Result<()> {

@@ -7,20 +7,32 @@ use anyhow::Result;
 use crate::build::{self, Kernel, Workspace};
 use crate::conformance;
 use crate::fuzz;
+use crate::guest::Payloads;
 use crate::host_tests;
 use crate::mutants;
+use crate::provisions;
 use crate::report::{self, Tally, step};
 use crate::run::{self, Choices};
 use crate::stops;
 use crate::toolchain::{TARGET, Toolchain, host_cargo};
 use crate::trace;
-use crate::tree::Tree;
+use crate::tree::{System, Tree};
+
+/// How much is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extent {
+    /// Also what is too long for every day.
+    pub soak: bool,
+    /// No systems with guests: their kernels come from the network.
+    pub without_guests: bool,
+}
 
 /// Runs everything and counts: a step, a test or a check of a booted system is one each.
 ///
 /// # Errors
 /// When a step cannot be started.
-pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
+pub fn suite(tree: &Tree, toolchain: &Toolchain, extent: Extent) -> Result<Tally> {
+    let Extent { soak, .. } = extent;
     let mut tally = Tally::default();
     let mut format = host_cargo(tree, "fmt");
     format.args(["--all", "--check"]);
@@ -36,7 +48,7 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
     let programs = build::programs(tree, toolchain, Kernel::Debug)?;
     tally.add(Tally::one(programs.is_some()));
     let Some(programs) = programs else { return Ok(tally) };
-    for system in tree.checked_systems()? {
+    for system in systems(tree, extent, &mut tally)? {
         let Some(image) = build::image(tree, &programs, &system)? else {
             tally.add(Tally::one(false));
             continue;
@@ -60,6 +72,44 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, soak: bool) -> Result<Tally> {
         None => tally.add(Tally::one(false)),
     }
     Ok(tally)
+}
+
+/// The systems to boot. Without their kernels those with guests fail at once: as one failure, which says what is missing.
+fn systems(tree: &Tree, extent: Extent, tally: &mut Tally) -> Result<Vec<System>> {
+    const NAME: &str = "kernels for guests";
+    let mut systems = provisions::booted(tree, extent.soak)?;
+    let mut can_boot = false;
+    if extent.without_guests {
+        report::left_out(NAME, "--without-guests: no system with a guest is booted");
+    } else {
+        let started = report::begin(NAME);
+        let payloads = Payloads::prepare(tree, false);
+        can_boot = payloads.is_ok();
+        tally.add(Tally::one(can_boot));
+        match payloads {
+            Ok(payloads) => {
+                report::end(NAME, "each as in its package", true, started);
+                for line in payloads.manifest().origins() {
+                    println!("      {line}");
+                }
+            }
+            Err(error) => {
+                report::end(NAME, "no system with a guest can be booted", false, started);
+                println!("      {error:#}");
+                println!("      Debian's mirror has to be reachable once; --without-guests runs the rest");
+            }
+        }
+    }
+    if !can_boot {
+        let mut without = Vec::new();
+        for system in systems {
+            if system.guests()?.is_empty() {
+                without.push(system);
+            }
+        }
+        systems = without;
+    }
+    Ok(systems)
 }
 
 /// The host's clippy checks against the host's own standard library for the target.

@@ -57,6 +57,8 @@ pub enum Line {
     Check(Check),
     /// The final count; only the root task's own line is one.
     Result(Count),
+    /// What a component says it counted itself. A guest does: the root task hears nothing of its checks.
+    OwnResult(String, Count),
     /// A digest.
     Digest(Digest),
     /// The kernel panicked, or the kernel or the root task stopped the boot.
@@ -80,10 +82,12 @@ impl Line {
         if let Some(rest) = text.strip_prefix("SHA256 ") {
             return digest(rest).map_or_else(|| Self::Malformed(line.to_owned()), Self::Digest);
         }
-        if component == ROOT
-            && let Some(rest) = text.strip_prefix("RESULT ")
-        {
-            return count(rest).map_or_else(|| Self::Malformed(line.to_owned()), Self::Result);
+        if let Some(rest) = text.strip_prefix("RESULT ") {
+            return match count(rest) {
+                Some(count) if component == ROOT => Self::Result(count),
+                Some(count) => Self::OwnResult(component.to_owned(), count),
+                None => Self::Malformed(line.to_owned()),
+            };
         }
         let stops = ["STOP", "PANIC", "panicked"].iter().any(|word| text.starts_with(word));
         if stops && (component == KERNEL || component == ROOT) {
@@ -177,7 +181,8 @@ mod tests {
     #[test]
     fn only_the_root_task_counts() {
         assert_eq!(Line::read("root    | RESULT 23 passed, 0 failed"), Line::Result(Count { passed: 23, failed: 0 }));
-        assert_eq!(Line::read("edu     | RESULT 23 passed, 0 failed"), Line::Other);
+        let own = Line::OwnResult("edu".to_owned(), Count { passed: 23, failed: 0 });
+        assert_eq!(Line::read("edu     | RESULT 23 passed, 0 failed"), own);
         assert_eq!(Line::read("edu     | root    | RESULT 23 passed, 0 failed"), Line::Other);
         assert_eq!(Line::read("RESULT 23 passed, 0 failed"), Line::Other);
         let bad = "root    | RESULT all passed";

@@ -99,8 +99,7 @@ impl System {
     /// # Errors
     /// When the spec does not read or names none.
     pub fn platform_name(&self) -> Result<String> {
-        let text = std::fs::read_to_string(&self.spec)?;
-        let table: toml::Table = text.parse().with_context(|| format!("{} is no TOML", self.spec.display()))?;
+        let table = self.table()?;
         let name = table.get("platform").and_then(toml::Value::as_str);
         Ok(name.with_context(|| format!("{} names no platform", self.spec.display()))?.to_owned())
     }
@@ -110,8 +109,7 @@ impl System {
     /// # Errors
     /// When the spec does not read, or has no channel to a console.
     pub fn console(&self) -> Result<String> {
-        let text = std::fs::read_to_string(&self.spec)?;
-        let table: toml::Table = text.parse().with_context(|| format!("{} is no TOML", self.spec.display()))?;
+        let table = self.table()?;
         let server = table.get("channel").and_then(|channels| channels.get("console"));
         let server = server.and_then(|channel| channel.get("server")).and_then(toml::Value::as_str);
         Ok(server.with_context(|| format!("{} has no [channel.console]", self.spec.display()))?.to_owned())
@@ -121,6 +119,11 @@ impl System {
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.spec.with_extension("keys")
+    }
+
+    fn table(&self) -> Result<toml::Table> {
+        let text = std::fs::read_to_string(&self.spec)?;
+        text.parse().with_context(|| format!("{} is no TOML", self.spec.display()))
     }
 
     /// The list of checks the system prints.
@@ -141,6 +144,32 @@ impl System {
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let words = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
         Ok(Some(words.collect::<Vec<_>>().join(" ")))
+    }
+
+    /// What the host gives it and looks at afterwards.
+    #[must_use]
+    pub fn host(&self) -> PathBuf {
+        self.spec.with_extension("host")
+    }
+
+    /// The names of its guests.
+    ///
+    /// # Errors
+    /// When the spec does not read.
+    pub fn guests(&self) -> Result<Vec<String>> {
+        let guests = self.table()?.get("vm").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+        Ok(guests.keys().cloned().collect())
+    }
+
+    /// The files its guests have as kernels.
+    ///
+    /// # Errors
+    /// When the spec does not read.
+    pub fn guest_kernels(&self) -> Result<Vec<String>> {
+        let table = self.table()?;
+        let guests = table.get("vm").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::values);
+        let kernels = guests.filter_map(|guest| guest.get("kernel").and_then(toml::Value::as_str));
+        Ok(kernels.map(str::to_owned).collect())
     }
 
     /// The system's own QEMU arguments.

@@ -43,9 +43,9 @@ pub enum Problem {
     NoResult,
     /// The root task counted twice.
     TwoResults,
-    /// The root task's count differs from the checks that components printed.
+    /// The count of the root task, with those of guests, differs from the checks that components printed.
     Miscounted {
-        /// The root task's.
+        /// The root task's and the guests'.
         said: Count,
         /// Those printed.
         printed: Count,
@@ -67,6 +67,8 @@ pub struct Findings {
     pub digests: Vec<Digest>,
     /// The root task's counts.
     pub counts: Vec<Count>,
+    /// What guests counted themselves, by name.
+    pub own_counts: Vec<(String, Count)>,
     /// Lines that stop a boot.
     pub stops: Vec<String>,
     /// Lines that should have been a result.
@@ -74,20 +76,34 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// What `lines` say.
+    /// What `lines` of a system without guests say.
     pub fn of<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::with_guests(lines, &[])
+    }
+
+    /// What `lines` say. Those of `guests` count for themselves; for other components the root task does.
+    pub fn with_guests<'a>(lines: impl IntoIterator<Item = &'a str>, guests: &[String]) -> Self {
         let mut findings = Self::default();
         for line in lines {
             match Line::read(line) {
                 Line::Check(check) => findings.checks.push(check),
                 Line::Digest(digest) => findings.digests.push(digest),
                 Line::Result(count) => findings.counts.push(count),
+                Line::OwnResult(name, count) if guests.contains(&name) => findings.own_counts.push((name, count)),
                 Line::Stop(line) => findings.stops.push(line),
                 Line::Malformed(line) => findings.malformed.push(line),
-                Line::Other => {}
+                Line::Other | Line::OwnResult(..) => {}
             }
         }
         findings
+    }
+
+    /// What root task and guests counted.
+    fn counted(&self, root: Count) -> Count {
+        self.own_counts.iter().fold(root, |sum, (_, own)| Count {
+            passed: sum.passed.saturating_add(own.passed),
+            failed: sum.failed.saturating_add(own.failed),
+        })
     }
 
     /// Checks that components printed; kernel and root task are not in the root task's count.
@@ -132,8 +148,9 @@ pub fn judge(expected: &[Expected], findings: &Findings, end: &End) -> Vec<Probl
         [] => problems.push(Problem::NoResult),
         [said] => {
             let printed = findings.printed_by_components();
-            if *said != printed {
-                problems.push(Problem::Miscounted { said: *said, printed });
+            let said = findings.counted(*said);
+            if said != printed {
+                problems.push(Problem::Miscounted { said, printed });
             }
         }
         _ => problems.push(Problem::TwoResults),
@@ -168,7 +185,7 @@ impl fmt::Display for Problem {
             Self::TwoResults => write!(f, "the root task printed more than one result"),
             Self::Miscounted { said, printed } => write!(
                 f,
-                "the root task counted {} passed, {} failed; components printed {} and {}",
+                "root task and guests counted {} passed, {} failed; components printed {} and {}",
                 said.passed, said.failed, printed.passed, printed.failed
             ),
             Self::Stopped(line) => write!(f, "stopped: {line}"),
@@ -219,7 +236,7 @@ mod tests {
             problems_with(1, &["edu     | CHECK FAIL dma-to-device: wrong byte 7"], &End::PoweredOff),
             [
                 "failed check: edu dma-to-device: wrong byte 7",
-                "the root task counted 2 passed, 0 failed; components printed 1 and 1",
+                "root task and guests counted 2 passed, 0 failed; components printed 1 and 1",
             ]
         );
     }
@@ -236,6 +253,27 @@ mod tests {
         for forged in ["edu     | RESULT 2 passed, 0 failed", "edu     | root    | RESULT 2 passed, 0 failed"] {
             assert_eq!(problems_with(3, &[forged], &End::PoweredOff), ["the root task printed no result"]);
         }
+    }
+
+    #[test]
+    fn a_guest_counts_its_own_checks_and_no_others() {
+        let expected = expectation::read("guest0 timer\nguest0 power-off").unwrap();
+        let lines = [
+            "guest0  | CHECK pass timer: slept",
+            "guest0  | RESULT 1 passed, 0 failed",
+            "guest0  | CHECK pass power-off: off",
+            "root    | RESULT 1 passed, 0 failed",
+        ];
+        let judged = |lines: &[&str], guests: &[String]| {
+            judge(&expected, &Findings::with_guests(lines.iter().copied(), guests), &End::PoweredOff)
+        };
+        let guests = ["guest0".to_owned()];
+        assert_eq!(judged(&lines, &guests), []);
+        assert!(matches!(judged(&lines, &[])[..], [Problem::Miscounted { .. }]), "nobody is a guest");
+        let without = [lines[0], lines[2], lines[3]];
+        assert!(matches!(judged(&without, &guests)[..], [Problem::Miscounted { .. }]), "the guest did not count");
+        let twice = [lines[0], lines[1], lines[1], lines[2], lines[3]];
+        assert!(matches!(judged(&twice, &guests)[..], [Problem::Miscounted { .. }]), "it counted twice");
     }
 
     #[test]

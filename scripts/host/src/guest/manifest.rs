@@ -106,6 +106,14 @@ impl Manifest {
         super::replace(&folder.join(FILE), text.as_bytes())
     }
 
+    /// One line a kernel: what it is, and the package that has it.
+    pub fn origins(&self) -> impl Iterator<Item = String> {
+        self.kernels.values().map(|kernel| {
+            let Kernel { package: Package { name, version, .. }, image, .. } = kernel;
+            format!("{} of {name} {version}: SHA256 {}", image.path, image.sha256)
+        })
+    }
+
     /// Whether every series is there and every file is what was fetched.
     #[must_use]
     pub fn is_complete(&self, folder: &Path) -> bool {

@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 pub use manifest::{Busybox, Kernel, Manifest, Stored};
 pub use trial::run as try_all;
 
-use crate::tree::Tree;
+use crate::tree::{System, Tree};
 
 /// Names another folder than `build/guest`, which several trees can share.
 pub const FOLDER_VARIABLE: &str = "SLUICE_GUEST";
@@ -74,6 +74,18 @@ impl Payloads {
     pub fn initramfs(&self, series: &str) -> PathBuf {
         self.folder.join(format!("initramfs-{series}.cpio"))
     }
+}
+
+/// Fetches what a system's guests boot, when their files are named like ours. Others are the user's to provide.
+///
+/// # Errors
+/// As [`Payloads::prepare`], or when the spec does not read.
+pub fn prepare_for(tree: &Tree, system: &System) -> Result<()> {
+    let kernels = system.guest_kernels()?;
+    if SERIES.iter().any(|series| kernels.contains(&image_name(series))) {
+        Payloads::prepare(tree, false)?;
+    }
+    Ok(())
 }
 
 fn folder(tree: &Tree) -> PathBuf {

@@ -1,8 +1,6 @@
 //! Boots the guests' files on QEMU alone, with the devices that guests are given: whether they are good does not depend on
 //! anything of ours.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 
 use super::{Payloads, SERIES};
@@ -17,7 +15,11 @@ use crate::tree::Tree;
 use crate::verdict::{Findings, judge};
 
 const PLATFORM: &str = "qemu-virt";
-const COMMAND_LINE: &str = "console=ttyAMA0 quiet panic=-1 sluice.run=boot,disk,scratch sluice.iommu=yes";
+/// Size of each disk.
+const DISK_MIB: u64 = 64;
+/// What the task `scratch` copies.
+const COPIED: u64 = 4 << 20;
+const COMMAND_LINE: &str = "console=ttyAMA0 quiet panic=-1 sluice.run=boot,disk,io,scratch,log sluice.iommu=yes";
 
 /// Boots the kernel of every series once and judges what its initramfs reports.
 ///
@@ -34,8 +36,8 @@ pub fn run(tree: &Tree, payloads: &Payloads) -> Result<Tally> {
 fn one(tree: &Tree, payloads: &Payloads, series: &str) -> Result<Tally> {
     let platform = tree.platform(PLATFORM)?;
     require_qemu(&platform.qemu)?;
-    let disk = Disk::default_for(tree)?;
-    let scratch = disk::scratch(tree, "guest-trial")?;
+    let disk = Disk::default_for(tree, DISK_MIB)?;
+    let scratch = disk::scratch(tree, "guest-trial", DISK_MIB)?;
     let text = "-drive\nif=none,id=disk,format=raw,readonly=on,file=${DISK}\n-device\nnvme,drive=disk,serial=disk\n\
                 -drive\nif=none,id=scratch,format=raw,file=${SCRATCH}\n-device\nnvme,drive=scratch,serial=scratch\n";
     let files = [("DISK".to_owned(), disk.path.clone()), ("SCRATCH".to_owned(), scratch.clone())].into();
@@ -55,8 +57,8 @@ fn one(tree: &Tree, payloads: &Payloads, series: &str) -> Result<Tally> {
     if findings.digests != [disk.digest().context("the disk cannot be read")?] {
         problems.push(format!("the guest did not read what is in {}: {:?}", disk.path.display(), findings.digests));
     }
-    if !begins_alike(&disk.path, &scratch)? {
-        problems.push(format!("{} does not have what the guest wrote", scratch.display()));
+    if let Err(error) = disk::verify_copy(&disk.path, &scratch, COPIED) {
+        problems.push(format!("{error:#}"));
     }
     let checks = expected.len() as u64 + 2;
     let failed = problems.len() as u64;
@@ -67,13 +69,6 @@ fn one(tree: &Tree, payloads: &Payloads, series: &str) -> Result<Tally> {
         problems.iter().for_each(|problem| println!("      {problem}"));
     }
     Ok(tally)
-}
-
-/// Whether the task `scratch` copied what it says it copied.
-fn begins_alike(disk: &Path, scratch: &Path) -> Result<bool> {
-    const COPIED: usize = 4 << 20;
-    let (disk, scratch) = (std::fs::read(disk)?, std::fs::read(scratch)?);
-    Ok(disk.get(..COPIED).is_some_and(|wanted| scratch.get(..COPIED) == Some(wanted)))
 }
 
 /// There is nobody to put names before lines here; the guest counts its checks itself.
