@@ -39,6 +39,8 @@ pub(super) fn show(env: &Env) -> Result<(), Trouble> {
     put(KEPT);
     lab.driver.engine.transfer(Direction::ToMemory, physical, ATTACK_BYTES)?;
     check!("abort-write-blocked", holds(KEPT), "{ATTACK_BYTES} bytes at physical {:#x}", physical.0);
+    // Again: had the write arrived, the read would fetch what the device has anyway.
+    put(KEPT);
     lab.driver.engine.transfer(Direction::FromMemory, physical, ATTACK_BYTES)?;
 
     lab.driver.sid.bind_cb(cb).map_err(RtError::refused("bind a stream"))?;
