@@ -62,9 +62,6 @@ impl Given<'_> {
 /// # Errors
 /// [`Stop`], before any component has run.
 pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K>, Stop> {
-    let header = PayloadHeader::decode(given.payload).map_err(Stop::Payload)?;
-    let system = part(given.payload, header.system_offset, header.system_len);
-    let system = system.and_then(|bytes| System::decode(bytes).ok()).ok_or(Stop::System("it does not decode"))?;
     let tree = extra::chunk(given.extra, sluice_abi::bootinfo::EXTRA_FDT).ok_or(Stop::NoDeviceTree)?;
     let tree = validate(tree).map_err(|error| Stop::DeviceTree(error.to_string()))?;
     // The buses found by it are in use as long as the system runs.
@@ -75,6 +72,9 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     if let Some(console) = machine.console.filter(|_| !given.has_debug_calls()) {
         builder.open_console(console.registers.base().0)?;
     }
+    let header = PayloadHeader::decode(given.payload).map_err(Stop::Payload)?;
+    let system = part(given.payload, header.system_offset, header.system_len);
+    let system = system.and_then(|bytes| System::decode(bytes).ok()).ok_or(Stop::System("it does not decode"))?;
     builder.kernel.line(&format!("{} for {}", count(system.components.len(), "component"), system.platform));
     if !circumstances.translating {
         builder.kernel.line("WARNING: booted with sluice.smmu=off: EVERY DEVICE REACHES ALL MEMORY");
