@@ -95,6 +95,13 @@ impl Model {
         state.tlb.all(kind, vmid, asid).filter_map(|cached| Some(PhysAddr(cached.table()?.address))).collect()
     }
 
+    /// Whether anything of a stage 1 under this VMID is in the cache.
+    #[must_use]
+    pub fn remembers_stage1(&self, vmid: u16) -> bool {
+        let state = self.state.borrow();
+        [Kind::Stage1, Kind::Combined].into_iter().any(|kind| state.tlb.all_tags(kind, vmid).next().is_some())
+    }
+
     fn swept(&self, sid: u32, depth: Depth) -> Reach {
         let state = self.state.borrow();
         if state.registers.bypassed() {

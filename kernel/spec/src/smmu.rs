@@ -45,7 +45,8 @@ impl Abilities {
     }
 
     /// Whether the holder of a context can have a stage 1 of its own.
-    pub(crate) const fn nests(&self) -> bool {
+    #[must_use]
+    pub const fn nests(&self) -> bool {
         self.stage1 && self.stage2 && !self.always_stalls
     }
 }

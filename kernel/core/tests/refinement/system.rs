@@ -252,6 +252,10 @@ impl System {
             let used: BTreeSet<_> = space.into_iter().flat_map(|space| space.tables.values().copied()).collect();
             let remembered = self.kernel.hal.model.remembered_tables(cb);
             assert!(remembered.is_subset(&used), "context {cb} remembers {remembered:x?} after {act:?}");
+            let nested = self.state.stage1.contains_key(&ContextId { smmu: 0, cb });
+            let nests = self.state.smmus[&0].can.nests();
+            let stale = nests && !nested && self.kernel.hal.model.remembers_stage1(cb);
+            assert!(!stale, "context {cb} remembers a stage 1 after {act:?}");
         }
     }
 }
