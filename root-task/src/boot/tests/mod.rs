@@ -18,13 +18,19 @@ use super::*;
 use fixture::{CONSOLE, DISK, DRIVER, EDU, ROGUE, TREE, UNTYPEDS, host, info, payload, system, with_command_line};
 use kernel::{Cap, Fake, Step};
 
+/// Extra boot information with a device tree.
+fn extra(tree: &[u8]) -> Vec<u8> {
+    let mut extra = EXTRA_FDT.to_le_bytes().to_vec();
+    extra.extend((16 + tree.len() as u64).to_le_bytes());
+    extra.extend(tree);
+    extra
+}
+
 /// Boots; what became of the kernel even when the boot stopped.
 fn boot_on(tree: &[u8], system: System, patience: usize) -> (Fake, Result<(), Stop>) {
     let mut fake = Fake::new(&UNTYPEDS, host());
     fake.patience = patience;
-    let mut extra = EXTRA_FDT.to_le_bytes().to_vec();
-    extra.extend((16 + tree.len() as u64).to_le_bytes());
-    extra.extend(tree);
+    let extra = extra(tree);
     let payload = payload(system);
     let info = info();
     let given = Given { info: &info, extra: &extra, payload: &payload };
@@ -296,9 +302,10 @@ fn damaged_input_is_one_line() {
             .unwrap_err()
     };
     let good = payload(system());
-    assert_eq!(stop(&[], &[]), "payload shorter than its header");
     assert_eq!(stop(&good, &[]), "the kernel handed over no device tree");
-    assert_eq!(stop(&good[..0x100], &[]), "payload's system: it does not decode");
+    let machine = extra(TREE);
+    assert_eq!(stop(&[], &machine), "payload shorter than its header");
+    assert_eq!(stop(&good[..0x100], &machine), "payload's system: it does not decode");
     let mut tree = EXTRA_FDT.to_le_bytes().to_vec();
     tree.extend(32u64.to_le_bytes());
     tree.extend([0; 16]);
