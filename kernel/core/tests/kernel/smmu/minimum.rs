@@ -107,11 +107,9 @@ fn a_context_costs_so_many_commands_for_each_of_its_streams() {
             device.system.done(sid, Label::SidBindCb, &[cb], &[]);
         }
         for (what, label, each, once) in [NEST, FLATTEN, UNASSIGN, ASSIGN] {
-            let (caps, words): (&[u64], &[u64]) = match label {
-                Label::CbAssignVspace => (&[vspace], &[]),
-                Label::CbAssignCdTable => (&[], &[AT, 0]),
-                _ => (&[], &[]),
-            };
+            let caps = [vspace];
+            let caps = if label == Label::CbAssignVspace { caps.as_slice() } else { &[] };
+            let words = if label == Label::CbAssignCdTable { [AT, 0].as_slice() } else { &[] };
             device.opcodes();
             device.system.done(cb, label, caps, words);
             let opcodes = device.opcodes();
