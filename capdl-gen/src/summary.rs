@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sluice_abi::smmu::StreamId;
-use sluice_spec::{Component, Device, Location, Mode, Perms, System};
+use sluice_spec::{Component, Device, Location, Mode, Perms, Restart, System};
 
 /// Shows a system, a line for each thing that is handed to somebody.
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +42,14 @@ impl fmt::Display for Summary<'_> {
 fn show_component(f: &mut fmt::Formatter<'_>, component: &Component, system: &System) -> fmt::Result {
     let image = system.blobs.get(component.image as usize).map_or("?", |blob| &blob.name);
     let ending = if component.must_finish { ", must finish" } else { "" };
+    let restart = match component.restart {
+        Restart::Never => String::new(),
+        Restart::Always => ", starts again".to_owned(),
+        Restart::Times(times) => format!(", starts again {times} times"),
+    };
     writeln!(
         f,
-        "pd {}: image {}, priority {}, stack {:#x}, heap {:#x}{ending}",
+        "pd {}: image {}, priority {}, stack {:#x}, heap {:#x}{ending}{restart}",
         component.name, image, component.priority, component.stack, component.heap
     )?;
     for (key, value) in &component.args {

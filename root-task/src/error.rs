@@ -8,7 +8,7 @@ use sluice_spec::PayloadError;
 use sluice_sys::Failure;
 
 use crate::elf::ImageError;
-use crate::memory::{CarveError, OutOfSlots};
+use crate::memory::{CarveError, Different, OutOfSlots};
 use crate::pci::{BarError, Identity};
 use crate::plan::PlanError;
 
@@ -202,6 +202,12 @@ impl fmt::Display for Mismatch {
             }
             Self::Unconfined => f.write_str("the device masters memory, but no SMMU translates for it"),
         }
+    }
+}
+
+impl From<Different> for Stop {
+    fn from(_: Different) -> Self {
+        Self::System("a component is built of other things than in its first life")
     }
 }
 

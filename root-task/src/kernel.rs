@@ -3,12 +3,11 @@
 //! An invocation is data until it is sent, so that the whole boot can run against a kernel made for tests, and so
 //! that a refusal can say what was asked for.
 
+mod send;
+
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CPtr, CapRights, ObjectType, PhysAddr, Register, VirtAddr, VmAttributes, bootinfo};
-use sluice_sys::{
-    AsidControl, AsidPool, CNode, Cb, CbControl, Configuration, Failure, Frame, IrqControl, IrqHandler, Notification,
-    PageTable, Resume, Sid, SidControl, Slot, Tcb, Trigger, Untyped, UserContext, VSpace,
-};
+use sluice_abi::{CapRights, ObjectType, PhysAddr, VirtAddr, VmAttributes};
+use sluice_sys::{Failure, Slot};
 
 /// Addresses at which the root task maps frames to fill and configuration space; its image lies far below.
 pub const WINDOW: core::ops::Range<u64> = 0x80_0000_0000..0x100_0000_0000;
@@ -35,6 +34,8 @@ pub trait Kernel {
     fn line(&mut self, text: &str);
     /// From now on lines go to the PL011 mapped at this place in [`WINDOW`]: the kernel has no calls for them.
     fn open_console(&mut self, registers: VirtAddr);
+    /// How many of these slots of the root CNode hold a capability; `None` where the kernel does not tell.
+    fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64>;
     /// Waits for some milliseconds.
     fn wait(milliseconds: u32);
 }
@@ -66,6 +67,10 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn open_console(&mut self, registers: VirtAddr) {
         (**self).open_console(registers);
+    }
+
+    fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {
+        (**self).occupied(slots)
     }
 
     fn wait(milliseconds: u32) {
@@ -115,6 +120,21 @@ pub enum Invocation {
         from: u64,
         /// Destination.
         to: Slot,
+    },
+    /// `CNode_Delete`.
+    Delete {
+        /// The capability.
+        slot: Slot,
+    },
+    /// `CNode_Revoke` in the root CNode.
+    Revoke {
+        /// The capability whose descendants go.
+        slot: u64,
+    },
+    /// A poll of a notification: what it was signalled is forgotten.
+    Forget {
+        /// The notification.
+        notification: u64,
     },
     /// `ASIDControl_MakePool`.
     MakePool {
@@ -282,114 +302,4 @@ pub enum Invocation {
         /// The thread.
         thread: u64,
     },
-}
-
-impl Invocation {
-    /// What it does, as the end of "the kernel refuses to".
-    #[must_use]
-    pub const fn action(&self) -> &'static str {
-        match self {
-            Self::Retype { .. } => "retype an Untyped",
-            Self::Copy { .. } => "copy a capability",
-            Self::Mint { .. } => "mint a capability",
-            Self::Move { .. } => "move a capability",
-            Self::MakePool { .. } => "make an ASID pool",
-            Self::AssignAsid { .. } => "assign an ASID",
-            Self::MapTable { .. } => "map a page table",
-            Self::MapFrame { .. } => "map a frame",
-            Self::UnmapFrame { .. } => "unmap a frame",
-            Self::UnifyInstruction { .. } => "make code visible to instruction fetches",
-            Self::GetStream { .. } => "hand out a stream",
-            Self::GetContext { .. } => "hand out a translation context",
-            Self::AssignSpace { .. } => "assign an I/O address space to its context",
-            Self::UnassignSpace { .. } => "take an I/O address space from its context",
-            Self::Bypass { .. } => "have a stream bypass translation",
-            Self::SetFaultHandler { .. } => "set the fault handler of a stream",
-            Self::Bind { .. } => "bind a stream to its context",
-            Self::GetInterrupt { .. } => "hand out an interrupt",
-            Self::SetNotification { .. } => "route an interrupt to its notification",
-            Self::Configure { .. } => "configure a thread",
-            Self::SetPriority { .. } | Self::SetOwnPriority { .. } => "set a thread's priority",
-            Self::WriteEntry { .. } => "write a thread's registers",
-            Self::BindNotification { .. } => "bind a thread's notification",
-            Self::Resume { .. } => "resume a thread",
-            Self::Suspend { .. } => "suspend a thread",
-        }
-    }
-
-    /// Sends it.
-    ///
-    /// # Errors
-    /// As the kernel refuses.
-    pub fn send(&self) -> Result<(), Failure> {
-        let root = CNode::from(bootinfo::slot::INIT_CNODE);
-        match *self {
-            Self::Retype { untyped, object, size_bits, slot, count } => {
-                Untyped::from(untyped).retype(object, size_bits, root.from_offset(slot), count)
-            }
-            Self::Copy { from, to, rights } => to.copy_from(root.slot(from), rights),
-            Self::Mint { from, to, rights, badge } => to.mint_from(root.slot(from), rights, badge),
-            Self::Move { from, to } => to.move_from(root.slot(from)),
-            Self::MakePool { memory, to } => {
-                AsidControl::from(bootinfo::slot::ASID_CONTROL).make_pool(Untyped::from(memory), to)
-            }
-            Self::AssignAsid { vspace } => AsidPool::from(bootinfo::slot::INIT_ASID_POOL).assign(VSpace::from(vspace)),
-            Self::MapTable { table, vspace, at } => {
-                PageTable::from(table).map(VSpace::from(vspace), at, VmAttributes::DEFAULT)
-            }
-            Self::MapFrame { frame, vspace, at, rights, attributes } => {
-                Frame::from(frame).map(VSpace::from(vspace), at, rights, attributes)
-            }
-            Self::UnmapFrame { frame } => Frame::from(frame).unmap(),
-            Self::UnifyInstruction { frame } => Frame::from(frame).unify_instruction(0, sluice_abi::PAGE_SIZE),
-            Self::GetStream { stream, slot } => {
-                SidControl::from(bootinfo::slot::SID_CONTROL).get_sid(stream, root.slot(slot))
-            }
-            Self::GetContext { context, slot } => {
-                CbControl::from(bootinfo::slot::CB_CONTROL).get_cb(context, root.slot(slot))
-            }
-            Self::AssignSpace { context, space } => Cb::from(context).assign_vspace(VSpace::from(space)),
-            Self::UnassignSpace { context } => Cb::from(context).unassign_vspace(),
-            Self::Bypass { stream } => SidControl::from(bootinfo::slot::SID_CONTROL).bypass_stream(Sid::from(stream)),
-            Self::SetFaultHandler { stream, notification, budget } => {
-                Sid::from(stream).set_fault_handler(Notification::from(notification), budget)
-            }
-            Self::Bind { stream, context } => Sid::from(stream).bind_cb(Cb::from(context)),
-            Self::GetInterrupt { intid, edge, slot } => {
-                let trigger = if edge { Trigger::Edge } else { Trigger::Level };
-                let control = IrqControl::from(bootinfo::slot::IRQ_CONTROL);
-                control.get_trigger(u64::from(intid), trigger, root.slot(slot))
-            }
-            Self::SetNotification { handler, notification } => {
-                IrqHandler::from(handler).set_notification(Notification::from(notification))
-            }
-            Self::Configure { thread, faults, cnode, guard, vspace, buffer, frame } => {
-                Tcb::from(thread).configure(&Configuration {
-                    fault_endpoint: CPtr(faults),
-                    cspace: CNode::from(cnode),
-                    cspace_data: guard,
-                    vspace: VSpace::from(vspace),
-                    buffer,
-                    buffer_frame: Frame::from(frame),
-                })
-            }
-            Self::SetPriority { thread, priority } => {
-                Tcb::from(thread).set_sched_params(Tcb::from(bootinfo::slot::INIT_TCB), priority, priority)
-            }
-            Self::SetOwnPriority { thread, priority } => {
-                Tcb::from(thread).set_priority(Tcb::from(bootinfo::slot::INIT_TCB), priority)
-            }
-            Self::WriteEntry { thread, entry, stack, arguments: [first, second, third] } => {
-                let context = UserContext::default().with(Register::Pc, entry).with(Register::Sp, stack);
-                let context =
-                    context.with(Register::X(0), first).with(Register::X(1), second).with(Register::X(2), third);
-                Tcb::from(thread).write_registers(&context, Resume::Later)
-            }
-            Self::BindNotification { thread, notification } => {
-                Tcb::from(thread).bind_notification(Notification::from(notification))
-            }
-            Self::Resume { thread } => Tcb::from(thread).resume(),
-            Self::Suspend { thread } => Tcb::from(thread).suspend(),
-        }
-    }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use sluice_abi::fault::{FaultLabel, UNKNOWN_SYSCALL_WORDS};
 use sluice_manifest::supervisor::{self, DeviceAction};
-use sluice_spec::System;
+use sluice_spec::{Restart, System};
 
 /// A message to the supervisor's endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,15 @@ pub struct Message {
     pub words: [u64; UNKNOWN_SYSCALL_WORDS],
 }
 
+/// What follows the end of a component.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// Nothing.
+    Over,
+    /// Another life.
+    Again,
+}
+
 /// What to do about a message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Response {
@@ -26,8 +35,8 @@ pub struct Response {
     pub line: Option<String>,
     /// Whether the sender goes on; it is suspended otherwise.
     pub reply: bool,
-    /// Position of the component that must not run any more.
-    pub suspend: Option<usize>,
+    /// Position of the component whose life is over, and what follows.
+    pub end: Option<(usize, Fate)>,
     /// Component, device of it, and what is to be done to that before the reply.
     pub device: Option<(usize, u64, DeviceAction)>,
 }
@@ -44,6 +53,22 @@ struct Component {
     name: String,
     must_finish: bool,
     state: State,
+    restart: Restart,
+    /// How often it has been started again.
+    restarts: u32,
+}
+
+impl Component {
+    /// Whether another life is due after one that was not to end; it counts as begun then.
+    fn fate(&mut self) -> Fate {
+        let again = match self.restart {
+            Restart::Never => false,
+            Restart::Always => true,
+            Restart::Times(most) => self.restarts < most,
+        };
+        self.restarts = self.restarts.saturating_add(u32::from(again));
+        if again { Fate::Again } else { Fate::Over }
+    }
 }
 
 /// The components and their results so far.
@@ -62,8 +87,18 @@ impl Supervisor {
             name: component.name.clone(),
             must_finish: component.must_finish,
             state: State::Running,
+            restart: component.restart,
+            restarts: 0,
         });
         Self { components: components.collect(), passed: 0, failed: 0 }
+    }
+
+    /// A component that was to have another life has none.
+    pub fn lost(&mut self, index: usize) {
+        if let Some(component) = self.components.get_mut(index) {
+            component.state = State::Dead;
+            self.failed = self.failed.saturating_add(1);
+        }
     }
 
     /// Takes note of a message. Its content is the component's word: a component can spoil its own result only.
@@ -92,10 +127,13 @@ impl Supervisor {
             supervisor::PANICKED => String::from("panicked"),
             label => describe_fault(label, &message.words).unwrap_or_else(|| format!("sent message {label:#x}")),
         };
-        component.state = State::Dead;
-        self.failed = self.failed.saturating_add(1);
+        let fate = component.fate();
+        if fate == Fate::Over {
+            component.state = State::Dead;
+            self.failed = self.failed.saturating_add(1);
+        }
         let line = Some(format!("{} stopped: {what}", component.name));
-        Response { line, suspend: Some(index), ..Response::default() }
+        Response { line, end: Some((index, fate)), ..Response::default() }
     }
 
     /// The final line, once every component that must finish has finished or died; `None` before, and for a system
@@ -140,6 +178,8 @@ mod tests {
             name: format!("c{index}"),
             must_finish: *must_finish,
             state: State::Running,
+            restart: Restart::Never,
+            restarts: 0,
         });
         Supervisor { components: components.collect(), passed: 0, failed: 0 }
     }
@@ -183,7 +223,7 @@ mod tests {
     fn a_fault_names_who_what_and_where_and_counts_as_failure() {
         let mut supervisor = supervisor(&[true]);
         let response = supervisor.receive(&vm_fault(1));
-        assert_eq!((response.reply, response.suspend), (false, Some(0)));
+        assert_eq!((response.reply, response.end), (false, Some((0, Fate::Over))));
         let line = response.line.unwrap();
         for part in ["c0", "0xdead0000", "0x400010", "0x92000046"] {
             assert!(line.contains(part), "{line}");
@@ -201,7 +241,7 @@ mod tests {
             let mut supervisor = supervisor(&[true]);
             let response = supervisor.receive(&Message { badge: 1, label, words: words(&[]) });
             assert!(response.line.unwrap().contains(part));
-            assert_eq!((response.reply, response.suspend), (false, Some(0)));
+            assert_eq!((response.reply, response.end), (false, Some((0, Fate::Over))));
             assert_eq!(supervisor.failed, 1);
         }
     }
@@ -213,6 +253,32 @@ mod tests {
         supervisor.receive(&vm_fault(1));
         supervisor.receive(&finished(2, 1, 0));
         assert_eq!(supervisor.result(), Some("RESULT 5 passed, 1 failed".to_string()));
+    }
+
+    #[test]
+    fn lives_are_counted_and_only_the_last_end_is_a_failure() {
+        let mut supervisor = supervisor(&[true]);
+        supervisor.components[0].restart = Restart::Times(2);
+        for fate in [Fate::Again, Fate::Again, Fate::Over] {
+            assert_eq!(supervisor.result(), None);
+            let response = supervisor.receive(&vm_fault(1));
+            assert_eq!(response.end, Some((0, fate)));
+            assert!(response.line.unwrap().contains("0xdead0000"));
+        }
+        assert_eq!(supervisor.result(), Some("RESULT 0 passed, 1 failed".to_string()));
+    }
+
+    #[test]
+    fn a_component_that_restarts_always_can_finish_or_be_lost() {
+        let mut supervisor = supervisor(&[true, true]);
+        supervisor.components.iter_mut().for_each(|component| component.restart = Restart::Always);
+        for badge in [1, 2, 1, 2, 1] {
+            assert_eq!(supervisor.receive(&vm_fault(badge)).end, Some((badge as usize - 1, Fate::Again)));
+        }
+        supervisor.receive(&finished(1, 4, 0));
+        supervisor.lost(1);
+        assert_eq!(supervisor.result(), Some("RESULT 4 passed, 1 failed".to_string()));
+        assert_eq!(supervisor.receive(&vm_fault(2)), Response::default(), "who is dead is not heard");
     }
 
     #[test]

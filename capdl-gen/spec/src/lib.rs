@@ -83,6 +83,8 @@ pub struct Component {
     pub args: Vec<(String, String)>,
     /// Whether the system's run is over only when this component has finished.
     pub must_finish: bool,
+    /// What follows when it dies.
+    pub restart: Restart,
     /// Regions it sees.
     pub maps: Vec<Map>,
     /// Devices it drives.
@@ -96,6 +98,18 @@ pub struct Component {
     pub timer: Option<(u32, bool)>,
     /// The guest it is the VMM of.
     pub guest: Option<Guest>,
+}
+
+/// What follows when a component dies: faults, panics, or does what no component does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Restart {
+    /// Nothing.
+    #[default]
+    Never,
+    /// It is built and started again, every time.
+    Always,
+    /// As [`Restart::Always`], so many times.
+    Times(u32),
 }
 
 /// A guest, as its VMM starts it. Regions are positions in [`System::regions`], all of which the VMM maps.

@@ -41,6 +41,7 @@ pub fn derive(spec: &Spec, platform: &Platform) -> Result<System, Problems> {
             heap: component.heap,
             args: component.args.clone(),
             must_finish: component.must_finish,
+            restart: component.restart,
             maps: memory::maps(component, spec, &mut problems),
             devices,
             untyped: untyped(component, &mut problems),

@@ -1,7 +1,7 @@
 //! `[pd.NAME]`: a native component (protection domain).
 
 use sluice_abi::{FrameSize, MAX_PRIORITY, MIN_UNTYPED_BITS, smmu};
-use sluice_spec::Perms;
+use sluice_spec::{Perms, Restart};
 
 use super::device::{self, Device};
 use super::table::Table;
@@ -34,6 +34,8 @@ pub struct Component {
     pub args: Vec<(String, String)>,
     /// Whether the run is over only when it has finished.
     pub must_finish: bool,
+    /// What follows when it dies.
+    pub restart: Restart,
     /// Regions it sees.
     pub maps: Vec<Map>,
     /// Devices it drives.
@@ -106,6 +108,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
     let heap = table.optional("heap", problems, pages);
     let args = read_args(&mut table, problems);
     let must_finish = table.optional("must_finish", problems, value::boolean);
+    let restart = table.optional("restart", problems, read_restart);
     let maps = read_list(&mut table, "map", problems, read_map);
     let untyped = read_list(&mut table, "untyped", problems, read_untyped);
     let asid_pool = table.optional("asid_pool", problems, value::boolean);
@@ -121,6 +124,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
         heap: heap.unwrap_or(DEFAULT_HEAP),
         args,
         must_finish: must_finish.is_some_and(|flag| flag.value),
+        restart: restart.unwrap_or_default(),
         maps,
         devices,
         untyped,
@@ -169,6 +173,25 @@ fn pages(value: Value<'_>) -> Result<u64, Problem> {
             .at(size.span, format!("expected a multiple of {page}")));
     }
     Ok(size.value)
+}
+
+/// `"never"`, `"always"`, or how many times.
+pub(super) fn read_restart(value: Value<'_>) -> Result<Restart, Problem> {
+    if let Ok(word) = value::string(value) {
+        return match word.value.as_str() {
+            "never" => Ok(Restart::Never),
+            "always" => Ok(Restart::Always),
+            other => Err(Problem::new(format!("`{other}` is no way to restart"))
+                .at(word.span, "expected \"never\", \"always\" or a number")),
+        };
+    }
+    let number = value::integer(value)?;
+    match u32::try_from(number.value) {
+        Ok(0) => Ok(Restart::Never),
+        Ok(times) => Ok(Restart::Times(times)),
+        Err(_) => Err(Problem::new(format!("{} restarts are too many", number.value))
+            .at(number.span, "expected a number of 32 bits, or \"always\"")),
+    }
 }
 
 pub(super) fn read_args(table: &mut Table<'_>, problems: &mut Problems) -> Vec<(String, String)> {

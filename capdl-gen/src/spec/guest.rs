@@ -1,9 +1,9 @@
 //! `[vm.NAME]`: a guest. Its VMM is a component like any other; [`Guest::expand`] makes it.
 
 use sluice_abi::{FrameSize, MAX_PRIORITY};
-use sluice_spec::Perms;
+use sluice_spec::{Perms, Restart};
 
-use super::component::{Component, GuestParts, Map, Untyped, check_reserved, priority};
+use super::component::{Component, GuestParts, Map, Untyped, check_reserved, priority, read_restart};
 use super::device::{self, Device};
 use super::place::Place;
 use super::region::Region;
@@ -45,6 +45,8 @@ pub struct Guest {
     pub args: Vec<(String, String)>,
     /// Whether the run is over only when it has powered off.
     pub must_finish: bool,
+    /// What follows when its VMM dies.
+    pub restart: Restart,
     /// Its devices.
     pub devices: Vec<Device>,
 }
@@ -59,6 +61,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
     let bootargs = table.optional("bootargs", problems, value::string);
     let args = super::component::read_args(&mut table, problems);
     let must_finish = table.optional("must_finish", problems, value::boolean);
+    let restart = table.optional("restart", problems, read_restart);
     let devices = super::read_all(&mut table, "device", problems, device::read_guests);
     table.finish(problems);
     let devices = place(devices, problems);
@@ -72,6 +75,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
         bootargs: bootargs.map_or_else(String::new, |bootargs| bootargs.value),
         args,
         must_finish: must_finish.is_some_and(|flag| flag.value),
+        restart: restart.unwrap_or_default(),
         devices,
     })
 }
@@ -181,6 +185,7 @@ impl Guest {
             heap: HEAP,
             args: self.args.clone(),
             must_finish: self.must_finish,
+            restart: self.restart,
             maps,
             devices: self.devices.clone(),
             untyped: vec![objects],

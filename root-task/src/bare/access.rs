@@ -3,9 +3,9 @@
 use core::ptr::with_exposed_provenance_mut;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use sluice_abi::{PhysAddr, VirtAddr, bootinfo};
+use sluice_abi::{CPtr, PhysAddr, VirtAddr, bootinfo};
 use sluice_root_task::kernel::{Invocation, Kernel, WINDOW};
-use sluice_sys::{Failure, Frame, debug_halt, debug_put_char};
+use sluice_sys::{Failure, Frame, debug_cap_identify, debug_halt, debug_put_char};
 
 /// The running kernel.
 pub(super) struct System;
@@ -102,6 +102,11 @@ impl Kernel for System {
 
     fn open_console(&mut self, registers: VirtAddr) {
         UART.store(registers.0, Ordering::Relaxed);
+    }
+
+    fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {
+        let held = |slot: &u64| debug_cap_identify(CPtr(*slot)) != 0;
+        DEBUG.load(Ordering::Relaxed).then(|| slots.filter(held).count() as u64)
     }
 
     fn wait(milliseconds: u32) {

@@ -7,7 +7,7 @@ mod panic;
 mod start;
 
 use sluice_root_task::boot::{Running, boot};
-use sluice_root_task::kernel::{Invocation, Kernel};
+use sluice_root_task::kernel::Kernel;
 use sluice_root_task::supervisor::Message;
 use sluice_sys::{Endpoint, Event, reply};
 
@@ -35,13 +35,11 @@ fn supervise(mut running: Running<'_, System>) -> ! {
         let words = core::array::from_fn(|index| received.word(index));
         let message = Message { badge: received.badge(), label: received.label(), words };
         let response = running.supervisor.receive(&message);
-        if let Some(&thread) = response.suspend.and_then(|component| running.threads.get(component))
-            && let Err(failure) = running.kernel().invoke(&Invocation::Suspend { thread })
-        {
-            running.kernel().line(&alloc::format!("cannot suspend a component: {failure}"));
-        }
         if let Some(line) = response.line {
             running.kernel().line(&line);
+        }
+        if let Some((component, fate)) = response.end {
+            running.end(component, fate);
         }
         let done = match response.device {
             Some((component, device, action)) => running.device(component, device, action),
@@ -54,6 +52,9 @@ fn supervise(mut running: Running<'_, System>) -> ! {
             reply(&sluice_sys::Message::new(u64::from(done.is_err()), []));
         }
         if let Some(result) = running.supervisor.result() {
+            if let Some(lives) = running.lives() {
+                running.kernel().line(&lives);
+            }
             running.kernel().line(&result);
             access::halt();
         }

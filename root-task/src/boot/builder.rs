@@ -9,7 +9,7 @@ use sluice_sys::{CNode, Failure, Slot};
 use crate::Stop;
 use crate::elf::Page;
 use crate::kernel::{Invocation, Kernel, WINDOW};
-use crate::memory::{DeviceMemory, Ram, Slots, Untyped};
+use crate::memory::{Arena, DeviceMemory, Place, Ram, Slots, Untyped};
 use crate::tables::Tables;
 
 /// Where the root task maps the frame it fills.
@@ -34,6 +34,22 @@ pub(super) struct Space {
     tables: Tables,
 }
 
+/// Counts that are the same whenever a component has been built again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Census {
+    bytes_left: u64,
+    slots_left: u64,
+    /// Capabilities in the root CNode, where the kernel tells.
+    capabilities: Option<u64>,
+}
+
+impl core::fmt::Display for Census {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} KiB and {} slots left", self.bytes_left >> 10, self.slots_left)?;
+        self.capabilities.map_or(Ok(()), |held| write!(f, ", {held} capabilities"))
+    }
+}
+
 /// The kernel and what is left of what it handed over.
 pub(super) struct Builder<K> {
     pub(super) kernel: K,
@@ -43,6 +59,10 @@ pub(super) struct Builder<K> {
     own: Space,
     /// A slot that is empty between steps.
     transit: u64,
+    /// Of what the component is made that is being built.
+    arena: Option<Arena>,
+    /// First slots of device registers that were handed out, by address and size.
+    registers: BTreeMap<(u64, u64), u64>,
     /// Buses of configuration space: physical address, and where they are mapped.
     configuration: BTreeMap<u64, u64>,
     /// The page of the console's registers that the root task has mapped itself: physical address, and frame.
@@ -70,6 +90,8 @@ impl<K: Kernel> Builder<K> {
             device: DeviceMemory::new(untypeds().filter(|(_, device)| *device).map(|(untyped, _)| untyped)),
             own: Space { vspace: bootinfo::slot::INIT_VSPACE, tables: Tables::default() },
             transit,
+            arena: None,
+            registers: BTreeMap::new(),
             configuration: BTreeMap::new(),
             console: None,
             stage_2: BTreeMap::new(),
@@ -89,20 +111,63 @@ impl<K: Kernel> Builder<K> {
         })
     }
 
+    /// From here on everything is made of what `arena` has, or takes for good.
+    pub(super) fn enter(&mut self, arena: Arena) {
+        self.arena = Some(arena);
+    }
+
+    /// The arena entered last.
+    pub(super) fn leave(&mut self) -> Arena {
+        self.arena.take().unwrap_or_default()
+    }
+
+    /// What is in use.
+    pub(super) fn census(&self) -> Census {
+        let capabilities = self.kernel.occupied(self.transit..self.slots.next());
+        Census { bytes_left: self.ram.left(), slots_left: self.slots.left(), capabilities }
+    }
+
+    fn take_slots(&mut self, count: u64) -> Result<u64, Stop> {
+        match &mut self.arena {
+            Some(arena) => Ok(arena.take_slots(count, &mut self.slots)??),
+            None => Ok(self.slots.take(count)?),
+        }
+    }
+
     /// An empty slot.
     pub(super) fn slot(&mut self) -> Result<u64, Stop> {
-        Ok(self.slots.take(1)?)
+        self.take_slots(1)
+    }
+
+    /// The Untyped that some of `wanted` objects are made of, and how many of them.
+    fn place(&mut self, who: &str, size_bits: u32, wanted: u64) -> Result<(u64, u64), Stop> {
+        let out_of_memory = Stop::Memory { size_bits, count: wanted };
+        loop {
+            let Some(arena) = &mut self.arena else {
+                let piece = self.ram.take(size_bits, wanted).ok_or(out_of_memory)?;
+                return Ok((piece.untyped, wanted));
+            };
+            match arena.place(size_bits, wanted)? {
+                Place::Here { untyped, count } => return Ok((untyped, count)),
+                Place::Grow { size_bits } => {
+                    let piece = self.ram.take(size_bits, 1).ok_or(Stop::Memory { size_bits, count: 1 })?;
+                    let slot = self.slots.take(1)?;
+                    let (untyped, object) = (piece.untyped, ObjectType::Untyped);
+                    self.invoke(who, Invocation::Retype { untyped, object, size_bits, slot, count: 1 })?;
+                    let added = Untyped { cap: slot, base: piece.base, size_bits: size_bits as u8 };
+                    self.arena.iter_mut().for_each(|arena| arena.add(added));
+                }
+            }
+        }
     }
 
     /// `count` new objects in consecutive slots; the first slot. `user_bits` counts for Untyped and CNode.
     pub(super) fn objects(&mut self, who: &str, object: ObjectType, user_bits: u32, count: u64) -> Result<u64, Stop> {
-        let first = self.slots.take(count)?;
+        let first = self.take_slots(count)?;
         let size_bits = object.size_bits(user_bits);
         let mut done = 0;
         while done < count {
-            let batch = (count - done).min(RETYPE_FAN_OUT_LIMIT);
-            let out_of_memory = Stop::Memory { size_bits, count: batch };
-            let untyped = self.ram.take(size_bits, batch).ok_or(out_of_memory)?.untyped;
+            let (untyped, batch) = self.place(who, size_bits, (count - done).min(RETYPE_FAN_OUT_LIMIT))?;
             let slot = first + done;
             self.invoke(who, Invocation::Retype { untyped, object, size_bits: user_bits, slot, count: batch })?;
             done += batch;
@@ -151,8 +216,11 @@ impl<K: Kernel> Builder<K> {
         if let Some(known) = self.stage_2.get(&smmu) {
             return Ok(*known);
         }
-        let vspace = self.space(who)?.vspace;
-        let table = self.object(who, ObjectType::PageTable)?;
+        // Asked once: what it takes is no part of the component.
+        let arena = self.arena.take();
+        let made = self.space(who).and_then(|space| Ok((space.vspace, self.object(who, ObjectType::PageTable)?)));
+        self.arena = arena;
+        let (vspace, table) = made?;
         self.invoke(who, Invocation::MapTable { table, vspace, at: VirtAddr(0) })?;
         let assign = Invocation::AssignSpace { context, space: vspace };
         let has = match self.kernel.invoke(&assign) {
@@ -190,7 +258,10 @@ impl<K: Kernel> Builder<K> {
     /// Maps a frame into the root task's own space.
     fn map_own(&mut self, who: &str, frame: u64, at: (u64, FrameSize), attributes: VmAttributes) -> Result<(), Stop> {
         let mut own = core::mem::replace(&mut self.own, Space { vspace: 0, tables: Tables::default() });
+        // Its tables outlive the component.
+        let arena = self.arena.take();
         let mapped = self.map(who, &mut own, frame, at, (READ_WRITE, attributes));
+        self.arena = arena;
         self.own = own;
         mapped
     }
@@ -262,6 +333,25 @@ impl<K: Kernel> Builder<K> {
         self.console = Some((base, frame));
         self.kernel.open_console(VirtAddr(CONSOLE + (registers - base)));
         Ok(())
+    }
+
+    /// As [`Builder::device_frames`], made once: the root task keeps the capabilities, and components get copies.
+    pub(super) fn registers(&mut self, who: &str, base: u64, size: u64) -> Result<u64, Stop> {
+        if let Some(first) = self.registers.get(&(base, size)) {
+            return Ok(*first);
+        }
+        let arena = self.arena.take();
+        let made = self.device_frames(who, base, size);
+        self.arena = arena;
+        let first = made?;
+        self.registers.insert((base, size), first);
+        Ok(first)
+    }
+
+    /// Takes back what components have of device registers.
+    pub(super) fn revoke_registers(&mut self, who: &str, base: u64, size: u64) -> Result<(), Stop> {
+        let Some(first) = self.registers.get(&(base, size)).copied() else { return Ok(()) };
+        (first..first + size / PAGE_SIZE).try_for_each(|slot| self.invoke(who, Invocation::Revoke { slot }))
     }
 
     /// Makes 1 MiB of configuration space readable; does nothing the second time.

@@ -19,6 +19,8 @@ pub(super) struct Objects {
     pub(super) thread: u64,
     pub(super) notification: u64,
     pub(super) space: Space,
+    /// Capabilities of its devices' streams, before any is handed to it.
+    pub(super) streams: alloc::vec::Vec<u64>,
 }
 
 impl Objects {
@@ -28,19 +30,19 @@ impl Objects {
     }
 }
 
-/// Makes the objects and hands the component the fixed capabilities.
+/// Makes the objects, but for the notification, which others signal whether or not the component lives, and hands the component the fixed capabilities.
 pub(super) fn objects<K: Kernel>(
     builder: &mut Builder<K>,
     plan: &Plan,
     supervisor: (u64, u64),
+    notification: u64,
 ) -> Result<Objects, Stop> {
     let who = plan.manifest.name.as_str();
     let cnode_bits = plan.manifest.cnode_bits;
     let cnode = builder.objects(who, ObjectType::CNode, u32::from(cnode_bits), 1)?;
     let thread = builder.object(who, ObjectType::Tcb)?;
-    let notification = builder.object(who, ObjectType::Notification)?;
     let space = builder.space(who)?;
-    let objects = Objects { cnode, cnode_bits, thread, notification, space };
+    let objects = Objects { cnode, cnode_bits, thread, notification, space, streams: alloc::vec::Vec::new() };
     let all = CapRights::all();
     let guard = guard(cnode_bits);
     let to = |index| objects.slot(index);

@@ -138,9 +138,10 @@ pub(super) fn map_registers<K: Kernel>(
     objects: &mut Objects,
     page: &Page,
 ) -> Result<(), Stop> {
-    let frames = builder.device_frames(who, page.base, page.size)?;
+    let frames = builder.registers(who, page.base, page.size)?;
     let offsets = (0..page.size).step_by(PAGE_SIZE as usize);
-    for (offset, frame) in offsets.zip(frames..) {
+    for (offset, original) in offsets.zip(frames..) {
+        let frame = builder.copy_frame(who, original)?;
         let at = (page.vaddr + offset, FrameSize::Small);
         builder.map(who, &mut objects.space, frame, at, (READ_WRITE, DEVICE))?;
     }

@@ -74,9 +74,10 @@ pub(super) fn put<K: Kernel>(
                 continue;
             }
             Grant::RegisterFrames { base, size } => {
-                let first = builder.device_frames(who, base, size)?;
-                for (page, index) in (0..size / PAGE_SIZE).zip(*index..) {
-                    builder.invoke(who, Invocation::Move { from: first + page, to: objects.slot(index) })?;
+                let first = builder.registers(who, base, size)?;
+                for (from, index) in (first..first + size / PAGE_SIZE).zip(*index..) {
+                    let to = objects.slot(index);
+                    builder.invoke(who, Invocation::Copy { from, to, rights: CapRights::all() })?;
                 }
                 continue;
             }

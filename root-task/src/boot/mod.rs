@@ -13,6 +13,7 @@ mod grants;
 mod machine;
 mod regions;
 mod report;
+mod restart;
 mod running;
 
 use alloc::boxed::Box;
@@ -28,14 +29,16 @@ use sluice_spec::{Component, Map, Mode, PayloadHeader, System};
 
 use crate::elf::Image;
 use crate::kernel::{Invocation, Kernel};
+use crate::memory::Arena;
 use crate::plan::{Circumstances, LiveDevice, Plan};
 use crate::supervisor::Supervisor;
 use crate::{Mismatch, Stop};
-use builder::Builder;
+use builder::{Builder, Census};
 use component::Objects;
 use grants::Ends;
 use machine::{Checked, Devices};
 use regions::RegionFrames;
+use restart::Lives;
 pub use running::Running;
 
 /// What the kernel and the image left in memory.
@@ -83,36 +86,96 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     let mut plans = plans(&system, &devices, &circumstances)?;
     let images = images(&system, given.payload)?;
 
-    let mut regions = regions::make(&mut builder, &system, given.payload)?;
+    let regions = regions::make(&mut builder, &system, given.payload)?;
     regions::tell_physical(&system, &mut plans, &regions)?;
     let endpoint = builder.object("root", ObjectType::Endpoint)?;
-    let channels = builder.objects("root", ObjectType::Endpoint, 0, system.channels.len() as u64)?;
-    let channels: Vec<u64> = (channels..).take(system.channels.len()).collect();
-    let mut own = Vec::new();
-    for (plan, badge) in plans.iter().zip(1..) {
-        own.push(component::objects(&mut builder, plan, (endpoint, badge))?);
-    }
-    let ends = Ends { channels, notifications: own.iter().map(|objects| objects.notification).collect() };
-    let mut threads = Vec::new();
-    for (index, (component, mut objects)) in system.components.iter().zip(own).enumerate() {
-        let (Some(plan), Some(image), Some(checked)) =
-            (plans.get(index), images.get(index), devices.checked.get(index))
-        else {
-            return Err(Stop::System("a component without plan"));
-        };
-        let build = Build { devices: &devices, checked, plan, component, translating: circumstances.translating };
-        build.memory_and_devices(&mut builder, &mut objects, &mut regions, &ends)?;
-        let manifest = plan.manifest.encode().map_err(|_| Stop::System("a manifest does not encode"))?;
-        component::start_state(&mut builder, &mut objects, component, image, &manifest)?;
-        for line in report::lines(&system, component, plan, checked, circumstances.translating) {
-            builder.kernel.line(&line);
-        }
-        threads.push(objects.thread);
-    }
-    start(&mut builder, &system, &threads)?;
+    let channels = objects(&mut builder, ObjectType::Endpoint, system.channels.len())?;
+    let notifications = objects(&mut builder, ObjectType::Notification, system.components.len())?;
+    let arenas = system.components.iter().map(|_| Arena::default()).collect();
     let supervisor = Supervisor::new(&system);
     let translating = circumstances.translating;
-    Ok(Running { builder, endpoint, threads, supervisor, devices, system, translating })
+    let ends = Ends { channels, notifications };
+    let lasting = Lasting {
+        plans,
+        images,
+        payload: given.payload,
+        regions,
+        ends,
+        arenas,
+        built: Vec::new(),
+        census: None,
+        lives: Lives::default(),
+    };
+    let mut running = Running { builder, endpoint, supervisor, devices, system, translating, lasting };
+    for index in 0..running.system.components.len() {
+        let objects = running.build(index)?;
+        running.introduce(index);
+        running.lasting.built.push(objects);
+    }
+    running.lasting.census = Some(running.builder.census());
+    running.start()?;
+    Ok(running)
+}
+
+/// What components are made of anew when they start again.
+struct Lasting<'b> {
+    plans: Vec<Plan>,
+    images: Vec<Image<'b>>,
+    payload: &'b [u8],
+    regions: Vec<RegionFrames>,
+    ends: Ends,
+    arenas: Vec<Arena>,
+    built: Vec<Objects>,
+    /// What was in use when the system had been built.
+    census: Option<Census>,
+    lives: Lives,
+}
+
+impl<K: Kernel> Running<'_, K> {
+    /// Makes a component, up to where its thread can be resumed.
+    fn build(&mut self, index: usize) -> Result<Objects, Stop> {
+        let missing = Stop::System("a component without plan");
+        let lasting = &mut self.lasting;
+        let (Some(component), Some(checked)) = (self.system.components.get(index), self.devices.checked.get(index))
+        else {
+            return Err(missing);
+        };
+        let (Some(plan), Some(image), Some(arena), Some(notification)) = (
+            lasting.plans.get(index),
+            lasting.images.get(index),
+            lasting.arenas.get_mut(index),
+            lasting.ends.notifications.get(index),
+        ) else {
+            return Err(missing);
+        };
+        self.builder.enter(core::mem::take(arena));
+        let build = Build { devices: &self.devices, checked, plan, component, translating: self.translating };
+        let place = (&self.system, lasting.payload, index);
+        let made = build.all(
+            &mut self.builder,
+            place,
+            (self.endpoint, *notification),
+            image,
+            (&mut lasting.regions, &lasting.ends),
+        );
+        *arena = self.builder.leave();
+        made
+    }
+
+    /// Prints what a component has been given.
+    fn introduce(&mut self, index: usize) {
+        let of = (self.system.components.get(index), self.lasting.plans.get(index), self.devices.checked.get(index));
+        let (Some(component), Some(plan), Some(checked)) = of else { return };
+        for line in report::lines(&self.system, component, plan, checked, self.translating) {
+            self.builder.kernel.line(&line);
+        }
+    }
+}
+
+/// `count` new objects, for good.
+fn objects<K: Kernel>(builder: &mut Builder<K>, object: ObjectType, count: usize) -> Result<Vec<u64>, Stop> {
+    let first = builder.objects("root", object, 0, count as u64)?;
+    Ok((first..).take(count).collect())
 }
 
 /// What building one component looks at.
@@ -125,6 +188,23 @@ struct Build<'a, 'b> {
 }
 
 impl Build<'_, '_> {
+    /// Makes everything; the component's thread does not run yet.
+    fn all<K: Kernel>(
+        &self,
+        builder: &mut Builder<K>,
+        (system, payload, index): (&System, &[u8], usize),
+        (endpoint, notification): (u64, u64),
+        image: &Image<'_>,
+        (regions, ends): (&mut [RegionFrames], &Ends),
+    ) -> Result<Objects, Stop> {
+        let mut objects = component::objects(builder, self.plan, (endpoint, index as u64 + 1), notification)?;
+        regions::make_own(builder, system, payload, index, regions)?;
+        self.memory_and_devices(builder, &mut objects, regions, ends)?;
+        let manifest = self.plan.manifest.encode().map_err(|_| Stop::System("a manifest does not encode"))?;
+        component::start_state(builder, &mut objects, self.component, image, &manifest)?;
+        Ok(objects)
+    }
+
     fn memory_and_devices<K: Kernel>(
         &self,
         builder: &mut Builder<K>,
@@ -159,6 +239,7 @@ impl Build<'_, '_> {
             if let Some(checked) = self.checked.get(position) {
                 device::enable(builder, self.devices, checked, device, confined);
             }
+            objects.streams.extend(translation.iter().flat_map(|translation| translation.streams.iter().copied()));
             translations.push(translation);
         }
         grants::put(builder, self.plan, objects, ends, &translations, (&self.component.maps, regions))
@@ -187,18 +268,22 @@ fn images<'a>(system: &System, payload: &'a [u8]) -> Result<Vec<Image<'a>>, Stop
     Ok(images)
 }
 
-/// Resumes every thread, the most urgent first, then steps below the console server: a line of the root task's own
-/// then falls between the server's lines, never inside one.
-fn start<K: Kernel>(builder: &mut Builder<K>, system: &System, threads: &[u64]) -> Result<(), Stop> {
-    let mut order: Vec<(&Component, u64)> = system.components.iter().zip(threads.iter().copied()).collect();
-    order.sort_by_key(|(component, _)| core::cmp::Reverse(component.priority));
-    for (component, thread) in order {
-        builder.invoke(&component.name, Invocation::Resume { thread })?;
+impl<K: Kernel> Running<'_, K> {
+    /// Resumes every thread, the most urgent first, then steps below the console server: a line of the root task's own
+    /// then falls between the server's lines, never inside one.
+    fn start(&mut self) -> Result<(), Stop> {
+        let system = &self.system;
+        let mut order: Vec<(&Component, u64)> =
+            system.components.iter().zip(self.lasting.built.iter().map(|objects| objects.thread)).collect();
+        order.sort_by_key(|(component, _)| core::cmp::Reverse(component.priority));
+        for (component, thread) in order {
+            self.builder.invoke(&component.name, Invocation::Resume { thread })?;
+        }
+        let server = system.channels.iter().find(|channel| channel.name == console::CHANNEL);
+        let server = server.and_then(|channel| system.components.get(channel.server as usize));
+        let priority = server.map_or(MAX_PRIORITY, |server| server.priority.saturating_sub(1));
+        self.builder.invoke("root", Invocation::SetOwnPriority { thread: slot::INIT_TCB, priority })
     }
-    let server = system.channels.iter().find(|channel| channel.name == console::CHANNEL);
-    let server = server.and_then(|channel| system.components.get(channel.server as usize));
-    let priority = server.map_or(MAX_PRIORITY, |server| server.priority.saturating_sub(1));
-    builder.invoke("root", Invocation::SetOwnPriority { thread: slot::INIT_TCB, priority })
 }
 
 fn part(bytes: &[u8], offset: u64, len: u64) -> Option<&[u8]> {

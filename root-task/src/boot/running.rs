@@ -2,11 +2,11 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use sluice_manifest::supervisor::DeviceAction;
 use sluice_spec::{Mode, System};
 
+use super::Lasting;
 use super::builder::Builder;
 use super::ecam::Ecam;
 use super::machine::Devices;
@@ -19,13 +19,12 @@ pub struct Running<'b, K> {
     pub(super) builder: Builder<K>,
     /// Endpoint of the supervisor, in the root CNode.
     pub endpoint: u64,
-    /// Thread of each component, in the root CNode.
-    pub threads: Vec<u64>,
     /// What the components have reported.
     pub supervisor: Supervisor,
     pub(super) devices: Devices<'b>,
     pub(super) system: System,
     pub(super) translating: bool,
+    pub(super) lasting: Lasting<'b>,
 }
 
 impl<K: Kernel> Running<'_, K> {

@@ -3,10 +3,12 @@
 //! The kernel decides where in an Untyped a new object lies: at the watermark, rounded up to the object's size. These
 //! types follow the same rule, so the root task knows the physical address of everything it makes without asking.
 
+mod arena;
 mod device;
 mod ram;
 mod slots;
 
+pub use arena::{Arena, Different, Place};
 pub use device::{CarveError, DeviceMemory, Retype};
 pub use ram::{Piece, Ram};
 pub use slots::{OutOfSlots, Slots};

@@ -26,6 +26,11 @@ impl Ram {
         Self { blocks: untypeds.into_iter().map(Block::new).collect() }
     }
 
+    /// Adds an Untyped, unused.
+    pub fn add(&mut self, untyped: Untyped) {
+        self.blocks.push(Block::new(untyped));
+    }
+
     /// Room for `count` objects of 2^`size_bits` bytes from one Untyped; `None` when no Untyped has it.
     ///
     /// Rounding the watermark up wastes what lies below, so the Untyped that loses least is taken, and of those the

@@ -31,6 +31,18 @@ impl Slots {
         Self { next: start, end }
     }
 
+    /// The first slot that was never taken.
+    #[must_use]
+    pub const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Slots left.
+    #[must_use]
+    pub const fn left(&self) -> u64 {
+        self.end.saturating_sub(self.next)
+    }
+
     /// The first of `count` consecutive empty slots.
     ///
     /// # Errors

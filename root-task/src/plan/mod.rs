@@ -142,6 +142,26 @@ pub struct Circumstances {
 }
 
 impl Plan {
+    /// The ranges of device registers that the component has, with base and size.
+    pub fn register_ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let mapped = self.registers.iter().map(|page| (page.base, page.size));
+        let granted = self.grants.iter().filter_map(|(_, grant)| match *grant {
+            Grant::RegisterFrames { base, size } => Some((base, size)),
+            Grant::Interrupt { .. }
+            | Grant::Client { .. }
+            | Grant::Server { .. }
+            | Grant::Signal { .. }
+            | Grant::Stream { .. }
+            | Grant::Context { .. }
+            | Grant::Space { .. }
+            | Grant::Frames { .. }
+            | Grant::RegionFrames { .. }
+            | Grant::AsidPool
+            | Grant::Untyped { .. } => None,
+        });
+        mapped.chain(granted)
+    }
+
     /// The plan of the component at position `index`, whose devices are `live`.
     ///
     /// # Errors
@@ -213,6 +233,7 @@ impl Plan {
                 Some(guest) => Some(guest::describe(system, component, guest, (guests, &circumstances.smmus))?),
                 None => None,
             },
+            life: 0,
         };
         Ok(Self { manifest, grants: grants.list, registers, fault_badges })
     }

@@ -42,6 +42,7 @@ fn component(name: &str) -> Component {
         heap: 0x10_0000,
         args: vec![("verbose".into(), "yes".into())],
         must_finish: false,
+        restart: sluice_spec::Restart::Never,
         maps: vec![],
         devices: vec![],
         untyped: vec![],

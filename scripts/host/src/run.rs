@@ -231,13 +231,14 @@ pub(crate) fn require_qemu(qemu: &crate::platform::Qemu) -> Result<()> {
     qemu::require_version(&String::from_utf8_lossy(&output.stdout), &qemu.at_least)
 }
 
+/// Every time the disk was read, it was read right; at least once.
 fn compare_digest(disk: &Disk, printed: &[Digest]) -> Result<String> {
     let wanted = disk.digest()?;
-    match printed {
-        [found] if *found == wanted => {
+    match printed.iter().find(|found| **found != wanted).or(printed.first()) {
+        Some(found) if *found == wanted => {
             Ok(format!("SHA256 {} {} is that of {}", wanted.hex, wanted.bytes, disk.path.display()))
         }
-        [found] => bail!(
+        Some(found) => bail!(
             "the system read SHA256 {} over {} bytes; {} has {} over {}",
             found.hex,
             found.bytes,
@@ -245,8 +246,7 @@ fn compare_digest(disk: &Disk, printed: &[Digest]) -> Result<String> {
             wanted.hex,
             wanted.bytes
         ),
-        [] => bail!("the system printed no SHA256 of its disk"),
-        more => bail!("the system printed {} digests of one disk", more.len()),
+        None => bail!("the system printed no SHA256 of its disk"),
     }
 }
 

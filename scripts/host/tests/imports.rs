@@ -41,6 +41,7 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
             let drivers = &["components/edu", "components/nvme"];
             return Some(SDK.iter().chain(drivers).copied().collect());
         }
+        "components/mortal" => return Some(SDK.iter().chain(&["components/nvme"]).copied().collect()),
         _ if folder.starts_with("components/") => {
             return Some(SDK.iter().chain(&["components/canary"]).copied().collect());
         }

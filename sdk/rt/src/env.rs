@@ -130,6 +130,12 @@ impl Env {
             .map(|untyped| UntypedGrant { cap: Untyped::from(untyped.cap), size_bits: untyped.size_bits })
     }
 
+    /// How often it has been started again after it died.
+    #[must_use]
+    pub const fn life(&self) -> u32 {
+        self.manifest.life
+    }
+
     /// Its ASID pool, for address spaces that it makes itself.
     ///
     /// # Errors

@@ -65,6 +65,7 @@ pub(super) fn component(name: &str, priority: u8) -> Component {
         heap: 0x20_3000,
         args: vec![],
         must_finish: priority < 200,
+        restart: sluice_spec::Restart::Never,
         maps: vec![],
         devices: vec![],
         untyped: vec![],
@@ -143,6 +144,10 @@ pub(super) fn host() -> Host {
     let mut disk = Function::endpoint(0x1b36, 0x10).bar(0, 0x4000, 0b100);
     let mut edu = Function::endpoint(0x1234, 0x11e8).bar(0, 0x10_0000, 0);
     disk.set(0x3c, 0x100);
+    // PCI Express with function-level reset; the other function has no reset at all.
+    for (at, value) in [(0x04, 1 << 20), (0x34, 0x40), (0x40, 0x10), (0x44, 1 << 28), (0x48, 0)] {
+        disk.set(at, value);
+    }
     edu.set(0x3c, 0x100);
     Host::new([(DISK, disk), (EDU, edu)])
 }

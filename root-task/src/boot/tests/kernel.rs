@@ -18,7 +18,7 @@ use crate::pci::fake::Host;
 
 /// Configuration space of the machine under test.
 const ECAM: core::ops::Range<u64> = 0x40_1000_0000..0x40_2000_0000;
-const ROOT: u64 = 0;
+pub(super) const ROOT: u64 = 0;
 
 /// A capability. Objects are named by their physical address.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,13 +66,19 @@ pub(super) enum Step {
     Bound(StreamId),
     Bypassed(StreamId),
     Mastering(PciAddress),
+    /// It was mastering, and is no more.
+    Quiet(PciAddress),
+    Unbound(StreamId),
+    /// A function-level reset.
+    Reset(PciAddress),
+    Revoked,
     Resumed(u64),
 }
 
 pub(super) struct Fake {
     /// Capabilities by CNode (its object's address, 0 for the root's) and slot.
     pub(super) slots: BTreeMap<(u64, u64), Cap>,
-    watermarks: BTreeMap<u64, u64>,
+    pub(super) watermarks: BTreeMap<u64, u64>,
     pub(super) spaces: BTreeMap<u64, Space>,
     pub(super) threads: BTreeMap<u64, Thread>,
     pub(super) memory: BTreeMap<u64, Vec<u8>>,
@@ -121,7 +127,7 @@ impl Fake {
         }
     }
 
-    fn get(&self, slot: u64) -> Result<Cap, Failure> {
+    pub(super) fn get(&self, slot: u64) -> Result<Cap, Failure> {
         let failure = LookupFailure::MissingCapability { bits_left: 0 };
         self.slots.get(&(ROOT, slot)).cloned().ok_or(Failure::Lookup { source: true, failure })
     }
@@ -166,7 +172,7 @@ impl Fake {
         Ok((base, slot.index))
     }
 
-    fn put(&mut self, at: (u64, u64), cap: Cap) -> Result<(), Failure> {
+    pub(super) fn put(&mut self, at: (u64, u64), cap: Cap) -> Result<(), Failure> {
         if self.slots.contains_key(&at) {
             return Err(Failure::DeleteFirst);
         }
@@ -197,6 +203,9 @@ impl Fake {
             };
             if object == ObjectType::VSpace {
                 self.spaces.insert(base, Space::default());
+            }
+            if object != ObjectType::Untyped {
+                self.memory.retain(|page, _| !(base..base + (1 << bits)).contains(&(page << 12)));
             }
             self.put((ROOT, slot + index), cap)?;
         }
@@ -282,6 +291,12 @@ impl Kernel for Fake {
                 self.put(at, cap)?;
                 self.slots.remove(&(ROOT, from));
             }
+            Invocation::Delete { slot } => {
+                let at = self.place(slot)?;
+                self.remove(at);
+            }
+            Invocation::Revoke { slot } => self.revoke(slot)?,
+            Invocation::Forget { notification } => drop(self.object(notification, ObjectType::Notification)?),
             Invocation::MakePool { memory, to } => {
                 assert!(matches!(self.get(memory)?, Cap::Untyped { size_bits: sluice_abi::PAGE_BITS, .. }));
                 let at = self.place(to)?;
@@ -313,8 +328,8 @@ impl Kernel for Fake {
             Invocation::UnifyInstruction { frame } => {
                 assert!(matches!(self.get(frame)?, Cap::Frame { mapping: Some(_), .. }));
             }
-            Invocation::GetStream { stream, slot } => self.put((ROOT, slot), Cap::Stream(stream))?,
-            Invocation::GetContext { context, slot } => self.put((ROOT, slot), Cap::Context(context))?,
+            Invocation::GetStream { stream, slot } => self.issue(slot, Cap::Stream(stream))?,
+            Invocation::GetContext { context, slot } => self.issue(slot, Cap::Context(context))?,
             Invocation::AssignSpace { context, space } => {
                 let Cap::Context(context) = self.get(context)? else { return Err(Failure::IllegalOperation) };
                 let space = self.object(space, ObjectType::VSpace)?;
@@ -399,6 +414,12 @@ impl Kernel for Fake {
 
     fn store(&mut self, at: VirtAddr, value: u32) {
         let (function, register) = self.register(at);
+        if register == 4 && self.host.read(function, 4) & 4 != 0 && value & 4 == 0 {
+            self.steps.push(Step::Quiet(function));
+        }
+        if register == 0x48 && value & 1 << 15 != 0 {
+            self.steps.push(Step::Reset(function));
+        }
         self.host.write(function, register, value);
         if register == 4 && value & 4 != 0 {
             self.steps.push(Step::Mastering(function));
@@ -411,6 +432,10 @@ impl Kernel for Fake {
         let start = physical as usize & 0xfff;
         let page = self.memory.entry(physical >> 12).or_insert_with(|| vec![0; 0x1000]);
         page[start..start + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {
+        Some(self.slots.keys().filter(|(cnode, slot)| *cnode == ROOT && slots.contains(slot)).count() as u64)
     }
 
     fn wait(_: u32) {}

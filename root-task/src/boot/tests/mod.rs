@@ -3,8 +3,10 @@
 mod fixture;
 mod kernel;
 mod modes;
+mod restart;
+mod taken;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::vec::Vec;
 
@@ -30,12 +32,22 @@ fn extra(tree: &[u8]) -> Vec<u8> {
 fn boot_on(tree: &[u8], system: System, patience: usize) -> (Fake, Result<(), Stop>) {
     let mut fake = Fake::new(&UNTYPEDS, host());
     fake.patience = patience;
+    let outcome = boot_then(&mut fake, tree, system, |_| ());
+    (fake, outcome)
+}
+
+/// Boots, and does something to the system that runs.
+fn boot_then(
+    fake: &mut Fake,
+    tree: &[u8],
+    system: System,
+    then: impl FnOnce(&mut Running<'_, &mut Fake>),
+) -> Result<(), Stop> {
     let extra = extra(tree);
     let payload = payload(system);
     let info = info();
     let given = Given { info: &info, extra: &extra, payload: &payload };
-    let outcome = boot(&mut fake, &given).map(|_| ());
-    (fake, outcome)
+    boot(fake, &given).map(|mut running| then(&mut running))
 }
 
 fn booted() -> Fake {
@@ -100,7 +112,13 @@ fn threads_start_last_and_the_most_urgent_first() {
 fn resumed(step: &Step) -> Option<u64> {
     match step {
         Step::Resumed(thread) => Some(*thread),
-        Step::Bound(_) | Step::Bypassed(_) | Step::Mastering(_) => None,
+        Step::Bound(_)
+        | Step::Bypassed(_)
+        | Step::Mastering(_)
+        | Step::Quiet(_)
+        | Step::Unbound(_)
+        | Step::Reset(_)
+        | Step::Revoked => None,
     }
 }
 

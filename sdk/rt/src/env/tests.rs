@@ -61,6 +61,7 @@ fn env() -> Env {
         asid_pool: Some(60),
         timer: None,
         guest: None,
+        life: 0,
     })
 }
 

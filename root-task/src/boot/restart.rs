@@ -1,0 +1,151 @@
+//! The end of a component, and its next life.
+//!
+//! The order is the point again. The component runs no more; its functions master nothing; its streams abort, and the
+//! kernel has waited for what they had begun; its functions are reset; only then is its memory taken back. What it was
+//! made of is one set of Untypeds, so revoking these leaves nothing of it: the kernel clears memory when it makes the
+//! next objects of it. What others have of it stays: endpoints, its notification, regions that it shared.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::builder::Builder;
+use super::ecam::Ecam;
+use super::running::Running;
+use crate::kernel::{Invocation, Kernel};
+use crate::pci::{quiesce, reset};
+use crate::plan::Grant;
+use crate::supervisor::Fate;
+
+impl<K: Kernel> Running<'_, K> {
+    /// Ends a component that cannot go on, and starts it again when that is its fate.
+    pub fn end(&mut self, index: usize, fate: Fate) {
+        let name = self.system.components.get(index).map_or_else(String::new, |component| component.name.clone());
+        let outcome = self.take_back(index).and_then(|()| match fate {
+            Fate::Over => Ok(()),
+            Fate::Again => self.build_again(index, &name),
+        });
+        if let Err(reason) = outcome {
+            self.kernel().line(&format!("{name} stays stopped: {reason}"));
+            if fate == Fate::Again {
+                self.supervisor.lost(index);
+            }
+        }
+    }
+
+    /// The outcome of all restarts, when there were any: whether memory, slots and capabilities in use are after each what
+    /// they were when the system had been built.
+    #[must_use]
+    pub fn lives(&self) -> Option<String> {
+        let Lives { begun, leaky } = self.lasting.lives;
+        let outcome = if leaky == 0 { "pass" } else { "FAIL" };
+        let line = || {
+            format!("CHECK {outcome} lives-leave-nothing: {begun} restarts, {leaky} with other counts than at first")
+        };
+        (begun > 0).then(line)
+    }
+
+    fn build_again(&mut self, index: usize, name: &str) -> Result<(), String> {
+        if let Some(plan) = self.lasting.plans.get_mut(index) {
+            plan.manifest.life = plan.manifest.life.saturating_add(1);
+        }
+        let objects = self.build(index).map_err(|stop| {
+            // A part of it may be there, with mastering on perhaps.
+            let undone = self.take_back(index).err().map_or_else(String::new, |reason| format!(", and then {reason}"));
+            format!("{stop}{undone}")
+        })?;
+        let thread = objects.thread;
+        if let Some(built) = self.lasting.built.get_mut(index) {
+            *built = objects;
+        }
+        let (before, now) = (self.lasting.census, self.builder.census());
+        let same = before.is_none_or(|before| before == now);
+        self.lasting.lives.add(same);
+        let kept = if same { "as at first" } else { "NOT AS AT FIRST" };
+        let life = self.lasting.plans.get(index).map_or(0, |plan| plan.manifest.life);
+        self.builder.kernel.line(&format!("{name} starts life {life}: {now}, {kept}"));
+        self.builder.invoke(name, Invocation::Resume { thread }).map_err(|stop| stop.to_string())
+    }
+
+    /// Takes back everything a component has. Whatever is refused on the way, the rest is done; the first refusal is what
+    /// is said.
+    fn take_back(&mut self, index: usize) -> Result<(), String> {
+        let mut trouble = Trouble(None);
+        let (Some(component), Some(plan), Some(built), Some(arena)) = (
+            self.system.components.get(index),
+            self.lasting.plans.get(index),
+            self.lasting.built.get(index),
+            self.lasting.arenas.get_mut(index),
+        ) else {
+            return Err("there is no such component".to_string());
+        };
+        let who = component.name.as_str();
+        let builder = &mut self.builder;
+        trouble.note(builder.invoke(who, Invocation::Suspend { thread: built.thread }));
+        let checked = self.devices.checked.get(index).map_or(&[][..], Vec::as_slice);
+        let functions = || {
+            let functions = component.devices.iter().zip(checked);
+            functions.filter_map(|(device, checked)| Some((device, checked.function?)))
+        };
+        for (_, function) in functions() {
+            if let Some(bus) = self.devices.buses.get(function.bus) {
+                quiesce(&mut Ecam { builder, host: &bus.host }, function.at);
+            }
+        }
+        // A stream without capability is bound to nothing, and one that is not bound aborts.
+        let handed_out = plan.grants.iter().filter(|(_, grant)| matches!(grant, Grant::Stream { .. }));
+        let places = handed_out.map(|(slot, _)| built.slot(*slot));
+        let places = places.chain(built.streams.iter().copied().map(Builder::<K>::root));
+        for slot in places {
+            trouble.note(builder.invoke(who, Invocation::Delete { slot }));
+        }
+        for (device, function) in functions() {
+            if let Some(bus) = self.devices.buses.get(function.bus)
+                && let Err(error) = reset(&mut Ecam { builder, host: &bus.host }, function.at, K::wait)
+            {
+                trouble.add(format!("{} {error}", device.name));
+            }
+        }
+        for (base, size) in plan.register_ranges() {
+            trouble.note(builder.revoke_registers(who, base, size));
+        }
+        for untyped in arena.untypeds() {
+            trouble.note(builder.invoke(who, Invocation::Revoke { slot: *untyped }));
+        }
+        for slot in arena.slots().collect::<Vec<_>>() {
+            trouble.note(builder.invoke(who, Invocation::Delete { slot: Builder::<K>::root(slot) }));
+        }
+        arena.rewind();
+        trouble.note(builder.invoke(who, Invocation::Forget { notification: built.notification }));
+        trouble.0.map_or(Ok(()), Err)
+    }
+}
+
+/// Lives after the first, of all components.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Lives {
+    begun: u64,
+    leaky: u64,
+}
+
+impl Lives {
+    fn add(&mut self, same: bool) {
+        self.begun += 1;
+        self.leaky += u64::from(!same);
+    }
+}
+
+/// The first thing that went wrong.
+struct Trouble(Option<String>);
+
+impl Trouble {
+    fn add(&mut self, what: String) {
+        self.0.get_or_insert(what);
+    }
+
+    fn note<E: ToString>(&mut self, outcome: Result<(), E>) {
+        if let Err(error) = outcome {
+            self.add(error.to_string());
+        }
+    }
+}
