@@ -69,10 +69,15 @@ impl<'a> Guest<'a> {
         Ok(Self { env, space, endpoint: Endpoint::from(endpoint), cnode, memory, processors, slots, priority })
     }
 
+    /// Ends all processors.
+    pub(crate) fn take_processors(&self) -> Result<(), RtError> {
+        let memory = CNode::from(slot::CNODE).slot(self.processors.cptr().0);
+        memory.revoke().map_err(RtError::refused("take processors back"))
+    }
+
     /// New processors, none of which runs; those there were are gone.
     pub(crate) fn make_processors(&self) -> Result<Vec<Cpu>, RtError> {
-        let memory = CNode::from(slot::CNODE).slot(self.processors.cptr().0);
-        memory.revoke().map_err(RtError::refused("take processors back"))?;
+        self.take_processors()?;
         let all = Processor::first(self.slots.len()).zip(&self.slots);
         all.map(|(processor, slots)| self.make_processor(processor, *slots)).collect()
     }

@@ -22,7 +22,7 @@ pub(crate) struct Start {
     pub(crate) device_tree: u64,
 }
 
-/// Loads the guest, whose memory holds nothing else then.
+/// Loads the guest into memory that has been scrubbed.
 ///
 /// # Errors
 /// What does not fit or is not what it should be, in words.
@@ -35,7 +35,6 @@ pub(crate) fn load(env: &Env, described: &Guest, mut ram: Ram) -> Result<Start, 
     let initrd = described.initrd.as_ref();
     let placement = image.place(initrd.map(|(_, bytes)| *bytes), ram.0.len() as u64);
     let placement = placement.map_err(|error| error.to_string())?;
-    ram.0.fill64(0);
     copy(&kernel, *bytes, &mut ram, placement.kernel.base)?;
     if let (Some((name, bytes)), Some(place)) = (initrd, placement.initrd) {
         let file = env.region(name).map_err(|error| error.to_string())?;

@@ -29,7 +29,11 @@ mod ram;
 #[cfg(target_os = "none")]
 mod run;
 #[cfg(target_os = "none")]
+mod scrub;
+#[cfg(target_os = "none")]
 mod serve;
+#[cfg(target_os = "none")]
+mod trial;
 #[cfg(target_os = "none")]
 mod world;
 #[cfg(target_os = "none")]

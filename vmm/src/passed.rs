@@ -94,14 +94,17 @@ pub(crate) fn function(device: &GuestDevice) -> Result<Function, String> {
 
 impl Passed {
     /// Does what the guest's configuration of the function comes to. `reset` is false when nobody has used it yet.
-    pub(crate) fn apply(&mut self, guest: &Guest<'_>, effect: Effect, reset: bool) {
+    ///
+    /// # Errors
+    /// A function that cannot be reset cannot be given to another life of the guest. Whatever else fails is said on the
+    /// console, and the guest finds a device that does not work.
+    pub(crate) fn apply(&mut self, guest: &Guest<'_>, effect: Effect, reset: bool) -> Result<(), String> {
         let outcome = match effect {
             Effect::BarPlaced { bar, at, .. } => self.place(guest, bar, at).map_err(|error| error.to_string()),
-            Effect::Mastering { on, .. } => {
-                self.supervised(if on { DeviceAction::Master } else { DeviceAction::NoMaster })
-            }
+            Effect::Mastering { on, .. } => self.master(on),
             Effect::Reset { .. } if reset => {
-                self.supervised(DeviceAction::Reset).and_then(|()| self.supervised(DeviceAction::Start))
+                let done = self.supervised(DeviceAction::Reset).and_then(|()| self.supervised(DeviceAction::Start));
+                return done.map_err(|error| alloc::format!("{}: {error}", self.name));
             }
             // Whether the guest sees it is decided by the machine.
             Effect::Interrupt { .. } | Effect::Reset { .. } => Ok(()),
@@ -109,6 +112,24 @@ impl Passed {
         if let Err(error) = outcome {
             println!("{}: {error}", self.name);
         }
+        Ok(())
+    }
+
+    /// Lets it master memory, or not. Streams that stage 2 alone translates for are bound for just as long: before the
+    /// function begins, and until after it has been told to end.
+    fn master(&mut self, on: bool) -> Result<(), String> {
+        let refused = |error: RtError| error.to_string();
+        if on {
+            for stream in &mut self.direct {
+                stream.bind().map_err(RtError::refused("bind a stream")).map_err(refused)?;
+            }
+            return self.supervised(DeviceAction::Master);
+        }
+        let told = self.supervised(DeviceAction::NoMaster);
+        for stream in &mut self.direct {
+            stream.unbind().map_err(RtError::refused("unbind a stream")).map_err(refused)?;
+        }
+        told
     }
 
     /// Maps a BAR somewhere else, or nowhere.

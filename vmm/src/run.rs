@@ -8,7 +8,9 @@ use crate::error::Error;
 use crate::guest::Guest;
 use crate::load;
 use crate::ram::Ram;
+use crate::scrub::scrub;
 use crate::serve::{End, Serve};
+use crate::trial::Trial;
 use sluice_vmm::layout::RAM_BASE;
 
 /// The component's main function.
@@ -25,16 +27,23 @@ fn live(env: &Env) -> Result<Infallible, Error> {
     let guest = Guest::new(env, usize::from(described.vcpus), described.priority)?;
     guest.map_memory(&described.ram, RAM_BASE)?;
     let ram = Ram(env.region(&described.ram)?);
+    let mut trial = Trial::new(env)?;
+    trial.begin(env, ram);
     let mut serve = Serve::new(env, &guest, described, ram)?;
     loop {
+        // What a life before has left is gone: not even its successor is to read it.
+        scrub(ram);
         let start = load::load(env, described, ram)?;
-        match serve.run(start)? {
-            End::Off => break,
-            End::Reset => {
-                println!("the guest starts again");
-            }
+        let end = serve.run(start, &mut trial)?;
+        serve.stop()?;
+        trial.between(ram);
+        match end {
+            End::Reset if trial.may_restart() => println!("the guest starts again"),
+            End::Off | End::Reset => break,
         }
     }
+    scrub(ram);
+    trial.conclude();
     record("power-off", true, format_args!("the guest has powered off"));
     finish();
     sluice_rt::exit()

@@ -26,6 +26,7 @@ use crate::guest::{Cpu, Guest};
 use crate::load::Start;
 use crate::passed;
 use crate::ram::Ram;
+use crate::trial::Trial;
 use crate::world::Real;
 
 /// Bytes of an `hvc`: the kernel takes it for a system call and says where it is.
@@ -74,12 +75,8 @@ impl<'a> Serve<'a> {
         let mut passed = Vec::new();
         let mut functions = Vec::new();
         for numbered in described.devices.iter().enumerate() {
-            let mut function = passed::take(env, guest, numbered, &mut behind_smmu)?;
-            for stream in &mut function.direct {
-                stream.bind().map_err(RtError::refused("bind a stream"))?;
-            }
             functions.push(passed::function(numbered.1)?);
-            passed.push(function);
+            passed.push(passed::take(env, guest, numbered, &mut behind_smmu)?);
         }
         let pci = PciHost::new(functions).map_err(|error| error.to_string())?;
         let (sids, streams): (Vec<u32>, Vec<Stream>) = behind_smmu.into_iter().unzip();
@@ -103,7 +100,7 @@ impl<'a> Serve<'a> {
     }
 
     /// Runs the guest from its first instruction on.
-    pub(crate) fn run(&mut self, start: Start) -> Result<End, Error> {
+    pub(crate) fn run(&mut self, start: Start, trial: &mut Trial) -> Result<End, Error> {
         self.waiting = [false; MAX_PROCESSORS];
         self.real.cpus = self.guest.make_processors()?;
         self.machine.reset(&mut self.real);
@@ -113,6 +110,7 @@ impl<'a> Serve<'a> {
         loop {
             match self.guest.endpoint.recv() {
                 Event::Message(received) => {
+                    trial.exit();
                     if let Some(end) = self.message(&received)? {
                         self.real.flush();
                         println!("{}", self.exits);
@@ -131,6 +129,20 @@ impl<'a> Serve<'a> {
                 return Err(Error::Guest(reason));
             }
             self.wake()?;
+        }
+    }
+
+    /// Takes processors, memory and interrupts from a guest whose run is over, so that nobody uses its memory any more.
+    pub(crate) fn stop(&mut self) -> Result<(), Error> {
+        self.real.flush();
+        self.guest.take_processors()?;
+        self.real.cpus.clear();
+        self.machine.stop(&mut self.real);
+        // They have been reset: the next start needs no other.
+        self.real.used = false;
+        match self.real.contexts.broken.take() {
+            Some(reason) => Err(Error::Guest(reason)),
+            None => Ok(()),
         }
     }
 

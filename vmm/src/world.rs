@@ -109,8 +109,10 @@ impl World for Real<'_> {
         | Effect::Mastering { slot, .. }
         | Effect::Interrupt { slot, .. }
         | Effect::Reset { slot }) = effect;
-        if let Some(function) = self.functions.iter_mut().find(|function| function.slot == slot) {
-            function.apply(self.guest, effect, self.used);
+        if let Some(function) = self.functions.iter_mut().find(|function| function.slot == slot)
+            && let Err(reason) = function.apply(self.guest, effect, self.used)
+        {
+            self.contexts.broken = Some(reason);
         }
     }
 }

@@ -104,6 +104,21 @@ impl Devices {
         self.settle(world);
     }
 
+    /// Mastering off, streams abort, functions reset, in this order: a function that is reset while it still reaches memory
+    /// may write there once more.
+    pub(crate) fn stop(&mut self, world: &mut impl World) {
+        for effect in self.pci.silence() {
+            self.follow(world, effect);
+        }
+        if let Some(smmu) = &mut self.smmu {
+            let (memory, contexts) = world.outside();
+            smmu.stop(&mut Wired { memory, contexts, gic: &mut self.gic });
+        }
+        for function in self.pci.functions() {
+            world.apply(Effect::Reset { slot: function.slot() });
+        }
+    }
+
     /// Reads an emulated register; `None` where there is nothing.
     pub(crate) fn read(&mut self, address: u64, width: Width) -> Option<u64> {
         let at = |range: Range| range.offset_of(address).map(|offset| Place { offset, width });

@@ -67,6 +67,12 @@ impl Machine {
         Self { devices: Devices::new(processors, list_registers, pci, smmu), psci: Psci::new(processors, ram) }
     }
 
+    /// Ends what the devices do, so that the guest's memory can be cleared: nothing masters it any more, streams abort, and
+    /// then every function is reset. No processor runs by then; [`Machine::reset`] comes before one does again.
+    pub fn stop(&mut self, world: &mut impl World) {
+        self.devices.stop(world);
+    }
+
     /// As after power-on. List registers are taken to be empty.
     pub fn reset(&mut self, world: &mut impl World) {
         self.psci.reset();

@@ -145,6 +145,23 @@ impl PciHost {
         self.settle(&slots)
     }
 
+    /// Takes from every function what it may do to others: to master memory, then to interrupt. What the guest reads stays
+    /// as it is; [`PciHost::reset`] comes before the guest runs again.
+    #[must_use]
+    pub fn silence(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (function, real) in self.functions.iter().zip(&mut self.real) {
+            let slot = function.slot();
+            if core::mem::take(&mut real.mastering) {
+                effects.push(Effect::Mastering { slot, on: false });
+            }
+            if core::mem::take(&mut real.interrupt) {
+                effects.push(Effect::Interrupt { slot, on: false });
+            }
+        }
+        effects
+    }
+
     /// The guest's interrupt that the function at `slot` raises, when it is there and has a pin.
     #[must_use]
     pub fn line(&self, slot: u8) -> Option<u32> {

@@ -104,6 +104,13 @@ impl Smmu {
         self.settle(world);
     }
 
+    /// Has every stream abort: the guest does not run any more. [`reset`](Self::reset) comes before it does again.
+    pub fn stop(&mut self, world: &mut impl Backend) {
+        for index in 0..self.streams.len() {
+            self.streams.set(index, Stage1::Abort, world);
+        }
+    }
+
     /// What the guest reads at a place.
     #[must_use]
     pub fn read(&self, place: Place) -> u64 {

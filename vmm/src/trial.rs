@@ -1,0 +1,92 @@
+//! What tests ask of a VMM, by arguments of its own; a system that says none of them gets none of it.
+
+use alloc::string::String;
+
+use sluice_rt::{Env, println, record};
+
+use crate::ram::Ram;
+use crate::scrub;
+
+/// The arguments:
+///
+/// - `reboots`: so many restarts are the guest's; the one after is its end.
+/// - `watch`: milliseconds for which the memory of a guest that has ended is watched for late writes.
+/// - `crash`: the VMM panics after at most so many exits, at an exit that differs from life to life.
+/// - `crashes`: in so many of its first lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial {
+    reboots: Option<u64>,
+    watch: Option<u64>,
+    exits_left: Option<u64>,
+    restarts: u64,
+    late: usize,
+}
+
+/// The value of an argument that is a number.
+fn number(env: &Env, name: &str) -> Result<Option<u64>, String> {
+    let Some(text) = env.arg(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| alloc::format!("the argument `{name}` is no number: {text}"))
+}
+
+impl Trial {
+    pub(crate) fn new(env: &Env) -> Result<Self, String> {
+        let crashes = number(env, "crashes")?.unwrap_or(0);
+        let crash = number(env, "crash")?.filter(|most| *most > 0 && u64::from(env.life()) < crashes);
+        // Multiples of the golden ratio visit a range evenly (Knuth, TAOCP 3, 6.4).
+        let spread = (u64::from(env.life()) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let exits_left = crash.map(|most| 1 + spread % most);
+        let trial =
+            Self { reboots: number(env, "reboots")?, watch: number(env, "watch")?, exits_left, restarts: 0, late: 0 };
+        Ok(trial)
+    }
+
+    /// Says what a VMM finds that follows one that died: memory that the root task has scrubbed.
+    pub(crate) fn begin(&mut self, env: &Env, ram: Ram) {
+        if let Some(milliseconds) = self.watch.filter(|_| env.life() > 0) {
+            let left = scrub::count_other(ram, 0);
+            self.late += left + scrub::watch(ram, milliseconds);
+            self.complain();
+        }
+    }
+
+    /// Watches the memory of a guest that has ended.
+    pub(crate) fn between(&mut self, ram: Ram) {
+        if let Some(milliseconds) = self.watch {
+            self.late += scrub::watch(ram, milliseconds);
+            self.complain();
+        }
+    }
+
+    /// Whether the guest may start once more.
+    pub(crate) fn may_restart(&mut self) -> bool {
+        let may = self.reboots.is_none_or(|reboots| self.restarts < reboots);
+        self.restarts += u64::from(may);
+        may
+    }
+
+    /// Another exit: the moment to die may have come.
+    pub(crate) fn exit(&mut self) {
+        if let Some(left) = &mut self.exits_left {
+            *left -= 1;
+            assert!(*left > 0, "this was to happen");
+        }
+    }
+
+    /// Records the outcome, at the end of the last life.
+    pub(crate) fn conclude(&self) {
+        if let Some(reboots) = self.reboots {
+            let restarts = self.restarts;
+            record("restarts", restarts == reboots, format_args!("the guest has started again {restarts} times"));
+        }
+        if self.watch.is_some() {
+            record("memory-left-alone", self.late == 0, format_args!("{} words were written late", self.late));
+        }
+    }
+
+    /// At once: a VMM that dies next says nothing later.
+    fn complain(&self) {
+        if self.late > 0 {
+            println!("{} words of the guest's memory were not scrubbed, or written late", self.late);
+        }
+    }
+}
