@@ -1,6 +1,7 @@
 //! From devices to list registers and back.
 
 use sluice_vmm::layout::{ECAM, RAM_BASE, UART, intid};
+use sluice_vmm::pci::Effect;
 
 use crate::{Board, cpu};
 
@@ -110,4 +111,25 @@ fn after_a_reset_nothing_is_enabled() {
     board.machine.timer(&mut board.world, cpu(0));
     assert_eq!(board.world.pending(0), [0u16; 0]);
     assert!(!board.machine.is_signalled(cpu(0)));
+}
+
+#[test]
+fn a_guest_that_ends_has_its_functions_silent_before_they_are_reset() {
+    let mut board = Board::with_interrupts(1);
+    for slot in [1, 3] {
+        // Memory decode and mastering.
+        board.store(ECAM.base + (slot << 15) + 4, 0b110);
+    }
+    board.world.effects.clear();
+    board.machine.stop(&mut board.world);
+    let effects = &board.world.effects;
+    let first_reset = effects.iter().position(|effect| matches!(effect, Effect::Reset { .. })).expect("a reset");
+    let (silenced, reset) = effects.split_at(first_reset);
+    for slot in [1, 3] {
+        assert!(silenced.contains(&Effect::Mastering { slot, on: false }), "{effects:?}");
+    }
+    assert!(!silenced.contains(&Effect::Mastering { slot: 2, on: false }), "it mastered nothing");
+    assert_eq!(reset, [1, 2, 3, 4].map(|slot| Effect::Reset { slot }));
+    board.machine.reset(&mut board.world);
+    assert!(!board.world.effects.iter().any(|effect| matches!(effect, Effect::Mastering { on: true, .. })));
 }
