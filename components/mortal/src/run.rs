@@ -18,8 +18,10 @@ use sluice_rt::{Env, Memory, RtError, check, println};
 
 /// Commands in flight.
 const DEPTH: u16 = 32;
+/// Commands of a life, at most.
+const MOST: u64 = 128;
 /// Milliseconds in which a controller that was not stopped would have written to memory of the life before.
-const WATCH_MS: u64 = 10;
+const WATCH_MS: u64 = 50;
 /// What memory is filled with while it is watched.
 const CANARY: u64 = 0x5ca1_ab1e_0ddb_a115;
 /// A message that no supervisor knows.
@@ -52,7 +54,7 @@ fn live(env: &Env) -> Result<(), String> {
         Buffer::plan(&controller, buffer.0.iova, memory.len() as u64, DEPTH).map_err(|error| error.to_string())?;
     if u64::from(env.life()) < deaths {
         let commands = controller.namespace().bytes().div_ceil(plan.chunk);
-        let mut left = ends_after(env.life(), commands);
+        let mut left = ends_after(env.life(), commands.min(MOST));
         let read = stream::read_all(&mut controller, &mut interrupt, plan, |_| {
             left -= 1;
             if left == 0 {
