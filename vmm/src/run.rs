@@ -31,18 +31,18 @@ fn live(env: &Env) -> Result<Infallible, Error> {
     trial.begin(env, ram);
     let mut serve = Serve::new(env, &guest, described, ram)?;
     loop {
-        // What a life before has left is gone: not even its successor is to read it.
-        scrub(ram);
         let start = load::load(env, described, ram)?;
         let end = serve.run(start, &mut trial)?;
         serve.stop()?;
         trial.between(ram);
+        // What a life has left is gone: not even its successor is to read it. The first one finds memory that the kernel has
+        // cleared.
+        scrub(ram);
         match end {
             End::Reset if trial.may_restart() => println!("the guest starts again"),
             End::Off | End::Reset => break,
         }
     }
-    scrub(ram);
     trial.conclude();
     record("power-off", true, format_args!("the guest has powered off"));
     finish();

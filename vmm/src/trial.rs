@@ -45,6 +45,7 @@ impl Trial {
         if let Some(milliseconds) = self.watch.filter(|_| env.life() > 0) {
             let left = scrub::count_other(ram, 0);
             self.late += left + scrub::watch(ram, milliseconds);
+            scrub::scrub(ram);
             self.complain();
         }
     }
