@@ -116,6 +116,14 @@ fn read_priority(value: Value<'_>) -> Result<u8, Problem> {
 /// Gives every device a slot: those that chose one theirs, the others the one they have in the machine, or the lowest free
 /// one.
 fn place(mut devices: Vec<Device>, problems: &mut Problems) -> Vec<Device> {
+    for device in &devices {
+        if let Place::Node(_) | Place::Alias(_) = device.at.value {
+            problems.push(
+                Problem::new("only PCI functions can be passed through to a guest")
+                    .at(device.at.span, "a node of the device tree"),
+            );
+        }
+    }
     let mut taken: Vec<(u8, usize)> = Vec::new();
     for (index, device) in devices.iter().enumerate() {
         let Some(slot) = device.guest_slot else { continue };

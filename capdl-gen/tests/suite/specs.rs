@@ -47,7 +47,8 @@ fn every_bad_spec_has_its_diagnostic() {
     let mut differences = Vec::new();
     for spec in &specs {
         let name = spec.to_str().expect("a name");
-        let output = capdl_gen(&["check", name, "--components", folder.to_str().expect("a path")]);
+        let folder = folder.to_str().expect("a path");
+        let output = capdl_gen(&["check", name, "--components", folder, "--files", folder]);
         assert_eq!(output.status.code(), Some(1), "{name}: {}", text(&output.stderr));
         assert_eq!(text(&output.stdout), "", "{name}");
         differences.extend(golden(&golden_file(spec, "stderr"), text(&output.stderr)).err());
@@ -63,7 +64,8 @@ fn every_good_spec_becomes_its_system() {
     let mut differences = Vec::new();
     for spec in &specs {
         let name = spec.to_str().expect("a name");
-        let output = capdl_gen(&["check", name, "--components", folder.to_str().expect("a path")]);
+        let folder = folder.to_str().expect("a path");
+        let output = capdl_gen(&["check", name, "--components", folder, "--files", folder]);
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
         assert_eq!(text(&output.stderr), "", "{name}");
         differences.extend(golden(&golden_file(spec, "stdout"), text(&output.stdout)).err());
@@ -71,30 +73,16 @@ fn every_good_spec_becomes_its_system() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-/// A folder with files of the names that the systems give to their guests' kernels, which come from the network. They are
-/// as small as such a file can be.
-fn stand_ins() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("sluice-stand-ins-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
-    let mut image = [0; 64];
-    image[16..24].copy_from_slice(&0x1000u64.to_le_bytes());
-    image[56..60].copy_from_slice(b"ARM\x64");
-    for series in ["6.12", "6.1"] {
-        fs::write(folder.join(format!("Image-{series}")), image).expect("a file");
-        fs::write(folder.join(format!("initramfs-{series}.cpio")), [0; 512]).expect("a file");
-    }
-    folder
-}
-
 #[test]
 fn the_systems_of_the_project_are_good() {
     let systems = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systems");
+    // What guests boot is fetched from elsewhere; made-up files do here.
+    let files = components("systems");
+    let files = files.to_str().expect("a path");
     let mut count = 0;
-    let guests = stand_ins();
     for entry in fs::read_dir(systems).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let files = guests.to_str().expect("a path");
             let output = capdl_gen(&["check", path.to_str().expect("a name"), "--files", files]);
             assert!(output.status.success(), "{}", text(&output.stderr));
             count += 1;
@@ -111,6 +99,20 @@ fn the_systems_of_the_project_are_good() {
         let line = shown.lines().find(|line| line.trim_start().starts_with(&format!("device {device} at {place} ")));
         let line = line.unwrap_or_else(|| panic!("no {device} at {place} in\n{shown}"));
         assert!(line.contains(&format!("irq {irq} level, sid {sid} ")), "{line}");
+    }
+}
+
+#[test]
+fn a_missing_file_of_a_guest_is_named_with_where_it_was_looked_for() {
+    let folder = components("missing");
+    let spec = folder.join("missing.toml");
+    fs::write(&spec, "platform = 'odd'\n[vm.linux]\nkernel = 'nothing'\nram = '64M'\npriority = 1\n").expect("a file");
+    let (spec, files) = (spec.to_str().expect("a path"), folder.join("elsewhere"));
+    let output = capdl_gen(&["check", spec, "--platforms", "platforms", "--files", files.to_str().expect("a path")]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for words in ["the file `nothing` is not there", "elsewhere", "scripts/guest"] {
+        assert!(said.contains(words), "{words}: {said}");
     }
 }
 

@@ -119,9 +119,33 @@ pub(crate) fn components(test: &str) -> PathBuf {
         ("foreign", foreign.bytes()),
         ("movable", movable.bytes()),
         ("text", b"#!/bin/sh\n".to_vec()),
+        ("vmm", component(0x3f).bytes()),
     ];
     for (name, bytes) in files {
         fs::write(folder.join(name), bytes).expect("a file");
     }
+    guest_files(&folder);
     folder
+}
+
+/// What guests of specs in `tests`, and of the project's systems, boot.
+fn guest_files(folder: &Path) {
+    let image = |size: u64| {
+        let mut header = vec![0; 64];
+        header[16..24].copy_from_slice(&size.to_le_bytes());
+        header[56..60].copy_from_slice(b"ARM\x64");
+        header
+    };
+    for (name, bytes) in [
+        ("Image", image(0x1_0000)),
+        ("Image-6.1", image(0x1_0000)),
+        ("Image-6.12", image(0x1_0000)),
+        ("Image-large", image(256 << 20)),
+        ("Image.gz", b"\x1f\x8b\x08".to_vec()),
+        ("initramfs-6.1.cpio", b"070701".to_vec()),
+        ("initramfs-6.12.cpio", b"070701".to_vec()),
+    ] {
+        fs::write(folder.join(name), bytes).expect("a file");
+    }
+    fs::File::create(folder.join("initrd-large")).and_then(|file| file.set_len(13 << 20)).expect("a file");
 }
