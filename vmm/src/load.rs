@@ -10,8 +10,7 @@ use sluice_vmm::memory::{GuestMemory, GuestPhysAddr};
 
 use crate::ram::Ram;
 
-/// Bytes copied at once.
-const CHUNK: usize = 64 << 10;
+const OUTSIDE: &str = "it does not fit the guest's memory";
 
 /// How the guest's first processor starts.
 #[derive(Clone, Copy, Debug)]
@@ -55,17 +54,9 @@ pub(crate) fn load(env: &Env, described: &Guest, mut ram: Ram) -> Result<Start, 
 /// Copies the first `bytes` bytes of a file.
 fn copy(file: &Memory, bytes: u64, ram: &mut Ram, to: u64) -> Result<(), String> {
     let bytes = (bytes as usize).min(file.len());
-    let mut chunk = alloc::vec![0; CHUNK];
-    let mut done = 0;
-    while done < bytes {
-        let part = &mut chunk[..(bytes - done).min(CHUNK)];
-        file.read(done, part);
-        put(ram, to + done as u64, part)?;
-        done += part.len();
-    }
-    Ok(())
+    ram.copy_from(GuestPhysAddr(to), file, bytes).map_err(|_| OUTSIDE.to_string())
 }
 
 fn put(ram: &mut Ram, to: u64, bytes: &[u8]) -> Result<(), String> {
-    ram.write(GuestPhysAddr(to), bytes).map_err(|_| "it does not fit the guest's memory".to_string())
+    ram.write(GuestPhysAddr(to), bytes).map_err(|_| OUTSIDE.to_string())
 }

@@ -17,6 +17,14 @@ impl Ram {
     }
 }
 
+impl Ram {
+    /// Copies the first bytes of `from`.
+    pub(crate) fn copy_from(&mut self, at: GuestPhysAddr, from: &Memory, bytes: usize) -> Result<(), OutsideRam> {
+        self.0.copy_from(self.offset(at, bytes)?, from, bytes);
+        Ok(())
+    }
+}
+
 impl GuestMemory for Ram {
     fn read(&self, at: GuestPhysAddr, into: &mut [u8]) -> Result<(), OutsideRam> {
         self.0.read(self.offset(at, into.len())?, into);

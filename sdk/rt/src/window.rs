@@ -188,6 +188,23 @@ impl Memory {
         }
     }
 
+    /// Copies `bytes` bytes from the start of `from` to `offset`, whole words at a time where `offset` is a multiple of eight.
+    ///
+    /// # Panics
+    /// When they are not inside both.
+    pub fn copy_from(&self, offset: usize, from: &Self, bytes: usize) {
+        let words = if offset.is_multiple_of(8) { bytes / 8 } else { 0 };
+        for (to, from) in self.0.words(offset, words).zip(from.0.words(0, words)) {
+            // SAFETY: as in `fill64`; any bits are a valid integer.
+            let word = unsafe { from.read_volatile() };
+            // SAFETY: as in `fill64`.
+            unsafe { to.write_volatile(word) };
+        }
+        for index in 8 * words..bytes {
+            self.write8(offset + index, from.read8(index));
+        }
+    }
+
     /// Copies out what is at `offset`, in words where both sides allow.
     pub fn read(&self, offset: usize, into: &mut [u8]) {
         let head = (offset.wrapping_neg() & 7).min(into.len());
@@ -262,6 +279,22 @@ mod tests {
             (sluice_abi::USER_TOP - 7, 0x1000),
         ] {
             assert!(!at(base, bytes), "{base:#x}+{bytes:#x}");
+        }
+    }
+
+    #[test]
+    fn memory_is_copied_to_memory_at_every_offset_and_length() {
+        let mut from = [0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908, 0x1716_1514_1312_1110];
+        for offset in 0..10 {
+            for bytes in 0..=24 {
+                let mut to = [u64::MAX; 5];
+                over(&mut to).copy_from(offset, &over(&mut from), bytes);
+                let mut expected = [0xff; 40];
+                for (index, byte) in expected[offset..offset + bytes].iter_mut().enumerate() {
+                    *byte = index as u8;
+                }
+                assert_eq!(over(&mut to).to_vec(0, 40), expected, "{bytes} bytes at {offset}");
+            }
         }
     }
 
