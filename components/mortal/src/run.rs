@@ -43,7 +43,7 @@ fn live(env: &Env) -> Result<(), String> {
     let region = |part: &str| format!("{prefix}_{part}");
     let (queue, buffer) = (device.dma(&region("queue")).map_err(words)?, device.dma(&region("buffer")).map_err(words)?);
     // What a life before has left, or its controller still writes, would be here.
-    let late: usize = [&queue.memory, &buffer.memory].map(|memory| watch(memory)).iter().sum();
+    let late: usize = [&queue.memory, &buffer.memory].map(watch).iter().sum();
     assert!(late == 0, "CHECK FAIL inherited: {late} words were not scrubbed, or were written late");
     let mut interrupt = Line(device.interrupt().map_err(words)?);
     let registers = Bar(device.registers(0).map_err(words)?);
