@@ -1,9 +1,10 @@
 //! Puts kernel, file system and device tree into the guest's memory.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use sluice_manifest::Guest;
-use sluice_rt::{Env, Memory};
+use sluice_rt::{Env, Memory, time};
 use sluice_vmm::fdt::{self, Machine};
 use sluice_vmm::image::{HEADER_BYTES, Image};
 use sluice_vmm::memory::{GuestMemory, GuestPhysAddr};
@@ -39,16 +40,29 @@ pub(crate) fn load(env: &Env, described: &Guest, mut ram: Ram) -> Result<Start, 
         let file = env.region(name).map_err(|error| error.to_string())?;
         copy(&file, *bytes, &mut ram, place.base)?;
     }
+    let seed = seed(described, env.life());
     let machine = Machine {
         ram: ram.0.len() as u64,
         processors: usize::from(described.vcpus),
         command_line: &described.bootargs,
         initrd: placement.initrd,
+        seed: &seed,
         has_smmu: described.devices.iter().any(|device| device.nested),
     };
     let tree = fdt::tree(&machine).map_err(|error| error.to_string())?;
     put(&mut ram, placement.tree.base, &tree)?;
     Ok(Start { entry: placement.kernel.base, device_tree: placement.tree.base })
+}
+
+/// What seeds the guest's random numbers: its own random bytes, and what tells this life from others. Linux hashes all of it.
+fn seed(described: &Guest, life: u32) -> Vec<u8> {
+    if described.seed.is_empty() {
+        return Vec::new();
+    }
+    let mut seed = described.seed.clone();
+    seed.extend(time::ticks().to_le_bytes());
+    seed.extend(life.to_le_bytes());
+    seed
 }
 
 /// Copies the first `bytes` bytes of a file.

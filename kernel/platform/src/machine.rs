@@ -50,6 +50,8 @@ pub struct Machine<'b> {
     pub cpus: u32,
     /// The command line, empty when there is none.
     pub bootargs: &'b str,
+    /// Random bytes that firmware passes on (`/chosen`, `rng-seed`); empty when there are none. Not printed.
+    pub rng_seed: &'b [u8],
 }
 
 impl<'b> Machine<'b> {
@@ -71,6 +73,7 @@ impl<'b> Machine<'b> {
             pci_hosts: hosts(tree)?,
             cpus: cpus(tree)?,
             bootargs: bootargs(tree)?,
+            rng_seed: tree.root().child("chosen").and_then(|chosen| chosen.property("rng-seed")).unwrap_or_default(),
         };
         machine.check_iommu_maps()?;
         Ok(machine)

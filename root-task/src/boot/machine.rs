@@ -123,5 +123,6 @@ pub(super) fn circumstances(machine: &Machine<'_>, extra: &[u8]) -> Circumstance
     tell("gic_base", machine.gic.distributor.base().0);
     let translating = option(machine.bootargs, "sluice.smmu") != Some("off");
     let smmus = extra::smmus(extra);
-    Circumstances { translating, extra_args, smmus, command_line: machine.bootargs.to_string() }
+    let (command_line, rng_seed) = (machine.bootargs.to_string(), machine.rng_seed.to_vec());
+    Circumstances { translating, extra_args, smmus, rng_seed, command_line }
 }

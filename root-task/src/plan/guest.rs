@@ -3,21 +3,23 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use sha2::{Digest, Sha256};
 use sluice_abi::smmu::StreamId;
 use sluice_manifest::{Guest, GuestDevice};
 use sluice_spec::{Component, System};
 
-use super::PlanError;
+use super::{Circumstances, PlanError};
 
 /// IDR0.S1P and IDR0.S2P (IHI 0070, 6.3.1).
 const BOTH_STAGES: u32 = 0b11;
 
-/// What the VMM `component` of `guest` is told of it: of its `devices`, and of their SMMU among `smmus`.
+/// What the VMM `component` of `guest` is told of it: of its `devices`, of their SMMU, and
+/// what seeds its random numbers.
 pub(super) fn describe(
     system: &System,
     component: &Component,
     guest: &sluice_spec::Guest,
-    (devices, smmus): (Vec<GuestDevice>, &[[u32; 4]]),
+    (devices, circumstances): (Vec<GuestDevice>, &Circumstances),
 ) -> Result<Guest, PlanError> {
     let mut nested = devices.iter().filter(|device| device.nested).flat_map(|device| &device.streams);
     let mut nested = nested.by_ref().filter_map(|word| StreamId::from_word(*word));
@@ -27,7 +29,7 @@ pub(super) fn describe(
             if nested.any(|stream| stream.smmu != first.smmu) {
                 return Err(PlanError::Nested("its nested devices are behind several SMMUs"));
             }
-            let registers = *smmus.get(usize::from(first.smmu)).ok_or(PlanError::Reference("SMMU"))?;
+            let registers = *circumstances.smmus.get(usize::from(first.smmu)).ok_or(PlanError::Reference("SMMU"))?;
             if registers[0] & BOTH_STAGES != BOTH_STAGES {
                 return Err(PlanError::Nested("the SMMU of its nested devices does not have both stages"));
             }
@@ -49,6 +51,30 @@ pub(super) fn describe(
         vcpus: guest.vcpus,
         priority: component.priority.saturating_sub(1),
         smmu,
+        seed: seed(&component.name, &circumstances.rng_seed),
         devices,
     })
+}
+
+/// Random bytes for one guest, which say nothing of the machine's or of another's; none where the machine has none.
+fn seed(name: &str, machine: &[u8]) -> Vec<u8> {
+    if machine.is_empty() {
+        return Vec::new();
+    }
+    let digest = Sha256::new().chain_update("guest seed\0").chain_update(name).chain_update([0]).chain_update(machine);
+    digest.finalize().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_guest_has_a_seed_of_its_own_and_without_a_machines_there_is_none() {
+        assert_eq!(seed("a", &[]), []);
+        let seeds = [seed("a", b"one"), seed("b", b"one"), seed("a", b"two")];
+        assert_eq!(seeds.each_ref().map(Vec::len), [32; 3]);
+        assert!(seeds[0] != seeds[1] && seeds[0] != seeds[2] && seeds[1] != seeds[2]);
+        assert_eq!(seed("a", b"one"), seeds[0]);
+    }
 }

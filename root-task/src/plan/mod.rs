@@ -137,6 +137,8 @@ pub struct Circumstances {
     pub extra_args: Vec<(String, String)>,
     /// Identification registers IDR0, IDR1, IDR3 and IDR5 of each SMMU.
     pub smmus: Vec<[u32; 4]>,
+    /// Random bytes from firmware; what guests are seeded with is derived from them.
+    pub rng_seed: Vec<u8>,
     /// The command line; `NAME.KEY=VALUE` is an argument for one component.
     pub command_line: String,
 }
@@ -230,7 +232,7 @@ impl Plan {
             asid_pool,
             timer,
             guest: match &component.guest {
-                Some(guest) => Some(guest::describe(system, component, guest, (guests, &circumstances.smmus))?),
+                Some(guest) => Some(guest::describe(system, component, guest, (guests, circumstances))?),
                 None => None,
             },
             life: 0,

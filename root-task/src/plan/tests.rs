@@ -250,6 +250,7 @@ fn the_command_line_overrides_the_spec_and_the_machine_overrides_both() {
     let circumstances = Circumstances {
         translating: true,
         smmus: vec![],
+        rng_seed: vec![],
         extra_args: vec![("canary".into(), "0x1000".into())],
         command_line: format!(
             "other.verbose=1 {name}.verbose=no {name}.canary=0x2000 {name}.bare {name}x.verbose=2 sluice.x=1"

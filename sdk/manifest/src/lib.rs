@@ -125,6 +125,8 @@ pub struct Guest {
     pub vcpus: u8,
     /// Priority for its virtual processors, below the VMM's.
     pub priority: u8,
+    /// Random bytes of its own, to seed its random numbers with; empty when the machine has none.
+    pub seed: Vec<u8>,
     /// Identification registers IDR0, IDR1, IDR3 and IDR5 of the SMMU that its nested devices are behind.
     pub smmu: Option<[u32; 4]>,
     /// Its devices.

@@ -182,8 +182,21 @@ impl Memory {
 
     /// Stores `value` in each 64-bit word.
     pub fn fill64(&self, value: u64) {
-        for word in self.0.words(0, self.len() / 8) {
-            // SAFETY: `words` checked bounds and alignment, and `Window::new` that no Rust object is in the range.
+        /// Words written in a row: a guest's memory has millions.
+        const ROW: usize = 8;
+        let count = self.len() / 8;
+        let mut words = self.0.words(0, count);
+        for _ in 0..count / ROW {
+            for index in 0..ROW {
+                let word = words.next.wrapping_add(index);
+                // SAFETY: `words` checked bounds and alignment of all `count` words, and `Window::new` that no Rust object
+                // is in the range.
+                unsafe { word.write_volatile(value) };
+            }
+            words.next = words.next.wrapping_add(ROW);
+        }
+        for word in words {
+            // SAFETY: as above.
             unsafe { word.write_volatile(value) };
         }
     }
@@ -279,6 +292,15 @@ mod tests {
             (sluice_abi::USER_TOP - 7, 0x1000),
         ] {
             assert!(!at(base, bytes), "{base:#x}+{bytes:#x}");
+        }
+    }
+
+    #[test]
+    fn filling_reaches_every_word() {
+        for words in 0..20 {
+            let mut memory = alloc::vec![u64::MAX; words];
+            over(&mut memory).fill64(7);
+            assert_eq!(memory, alloc::vec![7; words]);
         }
     }
 

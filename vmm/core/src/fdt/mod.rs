@@ -28,6 +28,8 @@ pub struct Machine<'a> {
     pub command_line: &'a str,
     /// Where the initial file system is.
     pub initrd: Option<Range>,
+    /// Random bytes for the kernel (`rng-seed`); none are passed on when there are none.
+    pub seed: &'a [u8],
     /// Whether the PCI functions are behind the virtual SMMU.
     pub has_smmu: bool,
 }
@@ -126,6 +128,9 @@ fn write(machine: &Machine<'_>) -> Result<Vec<u8>, vm_fdt::Error> {
 fn chosen(node: &mut Tree, machine: &Machine<'_>) -> Result<(), vm_fdt::Error> {
     node.text("bootargs", machine.command_line)?;
     node.text("stdout-path", &format!("/serial@{:x}", UART.base))?;
+    if !machine.seed.is_empty() {
+        node.bytes("rng-seed", machine.seed)?;
+    }
     if let Some(initrd) = machine.initrd {
         node.address("linux,initrd-start", initrd.base)?;
         node.address("linux,initrd-end", initrd.base.saturating_add(initrd.size))?;

@@ -74,6 +74,10 @@ impl Tree {
         self.0.property_u64(name, address)
     }
 
+    pub(super) fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.0.property(name, bytes)
+    }
+
     pub(super) fn text(&mut self, name: &str, text: &str) -> Result<(), Error> {
         self.0.property_string(name, text)
     }

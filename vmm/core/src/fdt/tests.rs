@@ -16,6 +16,7 @@ fn machine() -> Machine<'static> {
         processors: 2,
         command_line: "console=ttyAMA0 quiet",
         initrd: Some(INITRD),
+        seed: &[],
         has_smmu: true,
     }
 }
@@ -159,6 +160,17 @@ fn the_reference_compiler_reads_it() {
     assert!(output.status.success() && complaints.is_empty(), "{complaints}");
 }
 
+#[test]
+fn a_seed_is_passed_on_and_no_empty_one() {
+    let blob = blob(&Machine { seed: b"random", ..machine() });
+    let fdt = Fdt::new(&blob).expect("a tree");
+    let seed = node(&fdt, "/chosen").property("rng-seed").expect("a seed");
+    assert_eq!(seed.value, b"random");
+    let blob = tree(&machine()).expect("a tree");
+    let fdt = Fdt::new(&blob).expect("a tree");
+    assert!(node(&fdt, "/chosen").property("rng-seed").is_none());
+}
+
 proptest! {
     #[test]
     fn every_machine_has_a_tree_that_reads_back(
@@ -169,7 +181,7 @@ proptest! {
         has_smmu: bool,
     ) {
         let initrd = initrd.map(|(base, size)| Range { base, size });
-        let blob = blob(&Machine { ram, processors, command_line: &command_line, initrd, has_smmu });
+        let blob = blob(&Machine { ram, processors, command_line: &command_line, initrd, seed: &[], has_smmu });
         let fdt = Fdt::new(&blob).unwrap();
         prop_assert_eq!(fdt.cpus().count(), processors);
         prop_assert_eq!(text(node(&fdt, "/chosen"), "bootargs"), command_line);
