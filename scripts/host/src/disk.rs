@@ -140,6 +140,20 @@ pub fn verify_copy(source: &Path, path: &Path, bytes: u64) -> Result<u64> {
     Ok(written.len() as u64)
 }
 
+/// A file that is not there yet, for what the peer of the system `name` is sent.
+///
+/// # Errors
+/// When an earlier one cannot be removed.
+pub fn sent(tree: &Tree, name: &str) -> Result<PathBuf> {
+    let path = folder(tree)?.join(format!("{name}-sent"));
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(path),
+    }
+}
+
 fn folder(tree: &Tree) -> Result<PathBuf> {
     let folder = tree.build().join("disks");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;

@@ -12,7 +12,7 @@ use sluice_scripts::run::{self, Choices, Machine};
 use sluice_scripts::suite::Extent;
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{bench, conformance, demo, fuzz, guest, mutants, provisions, reference, stops, suite};
+use sluice_scripts::{bench, conformance, demo, fuzz, guest, mutants, peer, provisions, reference, stops, suite};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -107,6 +107,12 @@ enum Action {
         #[arg(long = "try")]
         trial: bool,
     },
+    /// Answer a guest that QEMU connects to input and output; what it sent is kept in a file.
+    #[command(hide = true)]
+    Peer {
+        /// The file.
+        kept: PathBuf,
+    },
     /// Break a copy of the kernel in many small ways and show which test notices each.
     Mutants {
         /// Only the mutant of this name; can be given again.
@@ -190,6 +196,9 @@ fn act(action: Action) -> Result<bool> {
         Action::Fuzz { calls, seed } => {
             let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
             closing_line(fuzz::run(&tree, &programs, fuzz::Choices { calls, seed, show: true })?)
+        }
+        Action::Peer { kept } => {
+            peer::serve(&mut std::io::stdin().lock(), &mut std::io::stdout().lock(), &kept).map(|()| true)
         }
         Action::Stops => {
             let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };

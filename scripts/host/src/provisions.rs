@@ -3,6 +3,8 @@
 //! ```toml
 //! when = "soak"                  # leave the system itself to --soak; "always" when nothing is said
 //! disk_mib = 8                   # size of the disk that is made when the user names none
+//! digests = 2                    # how often it is read whole, and its digest printed; at least once when nothing is said
+//! peer_mib = 1                   # how much of its beginning a guest sends over the network
 //!
 //! [scratch]                      # the disk to write
 //! mib = 8
@@ -83,6 +85,10 @@ pub struct Provisions {
     pub when: When,
     /// Size of the disk to read.
     pub disk_mib: u64,
+    /// How often it is read as a whole; at least once when nothing is said.
+    pub digests: Option<usize>,
+    /// How much of its beginning the peer is sent.
+    pub peer_mib: u64,
     /// The disk to write.
     pub scratch: Scratch,
     /// The system in other words.
@@ -91,7 +97,14 @@ pub struct Provisions {
 
 impl Default for Provisions {
     fn default() -> Self {
-        Self { when: When::Always, disk_mib: 64, scratch: Scratch::default(), variant: Vec::new() }
+        Self {
+            when: When::Always,
+            disk_mib: 64,
+            digests: None,
+            peer_mib: 0,
+            scratch: Scratch::default(),
+            variant: Vec::new(),
+        }
     }
 }
 
@@ -114,6 +127,8 @@ impl Provisions {
         let Scratch { mib, holds, first_mib } = read.scratch;
         ensure!(read.disk_mib > 0 && mib > 0, "a disk has a size");
         ensure!(holds == Holds::Pattern || first_mib > 0, "nothing is said to be copied");
+        ensure!(read.digests != Some(0), "a disk is there to be read");
+        ensure!(read.peer_mib <= read.disk_mib, "more is sent than the disk has");
         ensure!(first_mib <= mib.min(read.disk_mib), "more is copied than the disks have");
         Ok(read)
     }

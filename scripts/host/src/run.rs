@@ -23,8 +23,12 @@ use crate::verdict::{Findings, judge};
 const DISK: &str = "DISK";
 /// The disk to write.
 const SCRATCH: &str = "SCRATCH";
+/// The file in which the peer keeps what a guest sends.
+const PEER: &str = "PEER";
+/// This program.
+const SLUICE: &str = "SLUICE";
 /// Every placeholder that a `.qemu` file may have.
-pub const PLACEHOLDERS: [&str; 2] = [DISK, SCRATCH];
+pub const PLACEHOLDERS: [&str; 4] = [DISK, SCRATCH, PEER, SLUICE];
 
 /// What a user may choose about a run.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -62,6 +66,7 @@ pub struct Machine {
 struct Disks {
     disk: Option<Disk>,
     scratch: Option<PathBuf>,
+    peer: Option<PathBuf>,
     provisions: Provisions,
 }
 
@@ -78,6 +83,8 @@ impl Disks {
                     });
                 }
                 SCRATCH => disks.scratch = Some(disk::scratch(tree, &system.name, disks.provisions.scratch.mib)?),
+                PEER => disks.peer = Some(disk::sent(tree, &system.name)?),
+                SLUICE => {}
                 other => bail!("{} asks for ${{{other}}}, which nothing makes", system.devices().display()),
             }
         }
@@ -87,10 +94,20 @@ impl Disks {
         Ok(disks)
     }
 
-    fn files(&self) -> Files {
+    fn files(&self) -> Result<Files> {
         let disk = self.disk.as_ref().map(|disk| (DISK.to_owned(), disk.path.clone()));
         let scratch = self.scratch.as_ref().map(|path| (SCRATCH.to_owned(), path.clone()));
-        disk.into_iter().chain(scratch).collect()
+        let peer = self.peer.as_ref().map(|path| (PEER.to_owned(), path.clone()));
+        let sluice = (SLUICE.to_owned(), std::env::current_exe().context("this program is not known")?);
+        Ok(disk.into_iter().chain(scratch).chain(peer).chain([sluice]).collect())
+    }
+
+    /// What the peer was sent is what the disk begins with.
+    fn compare_sent(&self, path: &Path) -> Result<String> {
+        let disk = self.disk.as_ref().context("there is no disk that could have been sent")?;
+        let wanted = self.provisions.peer_mib << 20;
+        let bytes = disk::verify_copy(&disk.path, path, wanted).context("what the peer was sent")?;
+        Ok(format!("{bytes} bytes of {} are what the disk begins with", path.display()))
     }
 
     fn compare_scratch(&self, path: &Path) -> Result<String> {
@@ -119,7 +136,7 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
         _ => String::new(),
     };
     let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
-    let devices = qemu::arguments(&devices, &disks.files())
+    let devices = qemu::arguments(&devices, &disks.files()?)
         .with_context(|| format!("{} is no list of arguments", system.devices().display()))?;
     let mut command = qemu::command(&platform.qemu, image, &devices, choices.append.as_deref());
     if let Some(log) = &choices.trace {
@@ -161,8 +178,9 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
         judge(&expected, &findings, &transcript.end).iter().map(ToString::to_string).collect();
     let mut checks = expected.len() as u64;
     let comparisons = [
-        disks.disk.as_ref().map(|disk| compare_digest(disk, &findings.digests)),
+        disks.disk.as_ref().map(|disk| compare_digest(disk, disks.provisions.digests, &findings.digests)),
         disks.scratch.as_deref().map(|scratch| disks.compare_scratch(scratch)),
+        disks.peer.as_deref().map(|peer| disks.compare_sent(peer)),
     ];
     for comparison in comparisons.into_iter().flatten() {
         checks += 1;
@@ -195,7 +213,7 @@ pub fn attended(tree: &Tree, system: &System, image: &Path, choices: &Choices, n
         _ => String::new(),
     };
     let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
-    let devices = qemu::arguments(&devices, &disks.files())?;
+    let devices = qemu::arguments(&devices, &disks.files()?)?;
     let attach = format!("{}.attach={name}", system.console()?);
     let append = choices.append.as_ref().map_or_else(|| attach.clone(), |append| format!("{append} {attach}"));
     let mut command = qemu::command_at(Serial::Terminal, &platform.qemu, image, &devices, Some(&append));
@@ -231,13 +249,15 @@ pub(crate) fn require_qemu(qemu: &crate::platform::Qemu) -> Result<()> {
     qemu::require_version(&String::from_utf8_lossy(&output.stdout), &qemu.at_least)
 }
 
-/// Every time the disk was read, it was read right; at least once.
-fn compare_digest(disk: &Disk, printed: &[Digest]) -> Result<String> {
+/// Every time the disk was read, it was read right: `times` when that is said, at least once.
+fn compare_digest(disk: &Disk, times: Option<usize>, printed: &[Digest]) -> Result<String> {
     let wanted = disk.digest()?;
-    match printed.iter().find(|found| **found != wanted).or(printed.first()) {
-        Some(found) if *found == wanted => {
+    match printed.iter().find(|found| **found != wanted) {
+        None if printed.is_empty() => bail!("the system printed no SHA256 of its disk"),
+        None if times.is_none_or(|times| times == printed.len()) => {
             Ok(format!("SHA256 {} {} is that of {}", wanted.hex, wanted.bytes, disk.path.display()))
         }
+        None => bail!("the system printed {} digests of its disk", printed.len()),
         Some(found) => bail!(
             "the system read SHA256 {} over {} bytes; {} has {} over {}",
             found.hex,
@@ -246,7 +266,6 @@ fn compare_digest(disk: &Disk, printed: &[Digest]) -> Result<String> {
             wanted.hex,
             wanted.bytes
         ),
-        None => bail!("the system printed no SHA256 of its disk"),
     }
 }
 
@@ -277,14 +296,15 @@ mod tests {
         let good = disk.digest().unwrap();
         let short = Digest { bytes: 2, ..good.clone() };
         let other = Digest { hex: "0".repeat(64), bytes: 3 };
-        assert!(compare_digest(&disk, std::slice::from_ref(&good)).is_ok());
+        assert!(compare_digest(&disk, Some(1), std::slice::from_ref(&good)).is_ok());
+        assert!(compare_digest(&disk, None, &[good.clone(), good.clone()]).is_ok());
         for (printed, message) in [
             (vec![], "printed no SHA256"),
             (vec![short], "over 2 bytes"),
             (vec![other], "read SHA256 0000"),
             (vec![good.clone(), good], "2 digests"),
         ] {
-            let error = compare_digest(&disk, &printed).unwrap_err().to_string();
+            let error = compare_digest(&disk, Some(1), &printed).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
         std::fs::remove_file(path).unwrap();
