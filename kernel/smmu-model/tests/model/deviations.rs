@@ -4,7 +4,9 @@
 //! list is `docs/qemu-smmu.md`.
 
 use sluice_abi::smmu::event;
-use sluice_smmu::regs::{CD0, CD1, CD2, CMD0_CFGI, CMD0_SYNC, EVT1, STE0, STE1, STE2, config, opcode};
+use sluice_smmu::regs::{
+    CD0, CD1, CD2, CMD0_CFGI, CMD0_SYNC, CMD0_TLBI, CMD1_TLBI, EVT1, STE0, STE1, STE2, config, opcode,
+};
 
 use crate::build::Built;
 use crate::case::{CD_AT, FRAMES_AT, RAM_AT};
@@ -229,9 +231,11 @@ fn table_rights_not_cached(built: &Built, difference: &Difference) -> bool {
 
 /// Whether QEMU takes a command that the architecture makes illegal: for want of stage 1 (CFGI_CD), EL2, EL3, ATS, PRI or
 /// stalls (4.3 to 4.6), for a Secure stream
-/// (4.1.6), or with a reserved signal (4.7.3).
-pub(crate) fn taken_nevertheless([low, _]: [u64; 2]) -> bool {
+/// (4.1.6), with a reserved signal (4.7.3), or for a range of which granule but neither length nor level is given (4.4.1).
+pub(crate) fn taken_nevertheless([low, high]: [u64; 2]) -> bool {
+    let no_range = CMD0_TLBI::NUM.read(low) == 0 && CMD0_TLBI::SCALE.read(low) == 0 && CMD1_TLBI::TTL.read(high) == 0;
     match low & 0xff {
+        opcode::TLBI_NH_VA | opcode::TLBI_NH_VAA | opcode::TLBI_S2_IPA => CMD1_TLBI::TG.read(high) != 0 && no_range,
         opcode::PREFETCH_CONFIG | opcode::PREFETCH_ADDR => CMD0_CFGI::SSEC.is_set(low),
         opcode::CFGI_CD | opcode::CFGI_CD_ALL => !CMD0_CFGI::SSEC.is_set(low),
         opcode::TLBI_EL3_ALL | opcode::TLBI_EL3_VA => true,

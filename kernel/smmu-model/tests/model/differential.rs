@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use proptest::test_runner::{TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{RngSeed, TestCaseError, TestError, TestRunner};
 use sluice_smmu_model::Identity;
 
 use crate::bench::Levels;
@@ -19,10 +19,15 @@ const CONFIGURATIONS: u32 = 1500;
 const SEQUENCES: u32 = 300;
 const COMMANDS: u32 = 2000;
 
+/// Where random numbers start: what another emulator does in a rare case must not decide whether a change here is good. Runs
+/// with a number of cases of their own start anywhere, and find what is not listed yet.
+const SEED: RngSeed = RngSeed::Fixed(0x5100);
+
 /// A failing case is shrunk and printed, and its seed is kept beside this file to start from next time.
-fn config(cases: u32, name: &'static str) -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
-    ProptestConfig { cases, source_file: Some(file!()), test_name: Some(name), ..ProptestConfig::default() }
+fn config(usual: u32, name: &'static str) -> ProptestConfig {
+    let chosen = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let (cases, rng_seed) = chosen.map_or((usual, SEED), |cases| (cases, RngSeed::Random));
+    ProptestConfig { cases, rng_seed, source_file: Some(file!()), test_name: Some(name), ..ProptestConfig::default() }
 }
 
 fn stop(error: TestError<impl std::fmt::Debug>) -> ! {
