@@ -3,17 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sluice_vmm::image::Image;
+
 use crate::derive;
 use crate::diagnostic::{At, Problem, Problems};
 use crate::image::File;
 use crate::spec::{Guest, Spec};
 
-/// Where the arm64 Image header (Linux, arch/arm64 booting protocol) has its magic number, and what it is.
-const MAGIC: (usize, &[u8; 4]) = (56, b"ARM\x64");
-/// Where that header has the bytes the kernel takes in memory, a little-endian doubleword.
-const IMAGE_SIZE: usize = 16;
-/// What the VMM puts beside kernel and initrd: the device tree, and the gaps of placement.
-const MARGIN: u64 = 4 << 20;
+/// How a file compressed with gzip starts (RFC 1952, 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Makes the guests of `spec` components and regions; the files they name, in the order of [`derive::files`].
 ///
@@ -23,17 +21,13 @@ pub(crate) fn expand(spec: &mut Spec, folders: &[PathBuf]) -> Result<Vec<File>, 
     let mut problems = Problems::default();
     let mut files: Vec<File> = Vec::new();
     for guest in std::mem::take(&mut spec.guests) {
-        for (file, kernel) in [(Some(&guest.kernel), true), (guest.initrd.as_ref(), false)] {
-            let Some(file) = file else { continue };
+        for file in [Some(&guest.kernel), guest.initrd.as_ref()].into_iter().flatten() {
             if files.iter().all(|known| known.name != file.value) {
                 files.extend(problems.keep(read(file, folders)));
             }
-            if let Some(found) = files.iter().find(|known| known.name == file.value).filter(|_| kernel) {
-                problems.keep(check_kernel(file, &found.bytes));
-            }
         }
         let size = |name: &str| files.iter().find(|file| file.name == name).map_or(0, |file| file.bytes.len() as u64);
-        check_ram(&guest, &files, &mut problems);
+        problems.keep(check(&guest, &files));
         let (component, regions) = guest.expand(size);
         spec.components.push(component);
         spec.regions.extend(regions);
@@ -63,35 +57,24 @@ fn read(file: &At<String>, folders: &[PathBuf]) -> Result<File, Problem> {
     Ok(File { name: file.value.clone(), bytes })
 }
 
-fn check_kernel(file: &At<String>, bytes: &[u8]) -> Result<(), Problem> {
-    let (at, magic) = MAGIC;
-    if bytes.get(at..at + magic.len()) == Some(magic) {
-        return Ok(());
-    }
-    let problem = Problem::new(format!("`{}` is no arm64 kernel", file.value))
-        .at(file.span, "without the header of an arm64 Image");
-    Err(match bytes.starts_with(&[0x1f, 0x8b]) {
-        true => problem.help("it is compressed: gunzip it"),
-        false => problem,
-    })
-}
-
-/// Whether kernel and initrd fit the guest's memory.
-fn check_ram(guest: &Guest, files: &[File], problems: &mut Problems) {
-    let bytes_of = |name: &str| files.iter().find(|file| file.name == name).map(|file| &file.bytes);
-    let Some(kernel) = bytes_of(&guest.kernel.value) else { return };
-    let header = kernel.get(IMAGE_SIZE..IMAGE_SIZE + 8).and_then(|word| word.try_into().ok());
-    let kernel_size = header.map_or(0, u64::from_le_bytes).max(kernel.len() as u64);
-    let initrd = guest.initrd.as_ref();
-    let initrd_size = initrd.and_then(|file| bytes_of(&file.value)).map_or(0, |bytes| bytes.len() as u64);
-    let needed = kernel_size.saturating_add(initrd_size).saturating_add(MARGIN);
-    if needed > guest.ram.value {
-        let mut problem = Problem::new(format!("the memory of `{}` is too small", guest.name.value))
-            .at(guest.ram.span, format!("{} bytes", guest.ram.value))
-            .at(guest.kernel.span, format!("takes {kernel_size} bytes in memory"));
-        if let Some(initrd) = initrd {
-            problem = problem.at(initrd.span, format!("{initrd_size} bytes"));
+/// Whether the VMM can load the guest: it reads the kernel and places everything as this does.
+fn check(guest: &Guest, files: &[File]) -> Result<(), Problem> {
+    let bytes_of = |name: &str| files.iter().find(|file| file.name == name).map(|file| file.bytes.as_slice());
+    let kernel = &guest.kernel;
+    let Some(bytes) = bytes_of(&kernel.value) else { return Ok(()) };
+    let image = Image::read(bytes, bytes.len() as u64).map_err(|error| {
+        let problem =
+            Problem::new(format!("`{}` is no kernel for a guest", kernel.value)).at(kernel.span, error.to_string());
+        match bytes.starts_with(&GZIP) {
+            true => problem.help("it is compressed: gunzip it"),
+            false => problem,
         }
-        problems.push(problem.help(format!("with the device tree beside them, {needed} bytes")));
-    }
+    })?;
+    let initrd = guest.initrd.as_ref();
+    let initrd_bytes = initrd.and_then(|file| bytes_of(&file.value)).map(|bytes| bytes.len() as u64);
+    image.place(initrd_bytes, guest.ram.value).map(drop).map_err(|error| {
+        let problem = Problem::new(format!("the memory of `{}` cannot hold it", guest.name.value));
+        let problem = problem.at(guest.ram.span, error.to_string()).at(kernel.span, "loaded first");
+        initrd.map_or(problem.clone(), |initrd| problem.at(initrd.span, "loaded last, behind the device tree"))
+    })
 }

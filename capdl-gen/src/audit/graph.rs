@@ -1,6 +1,7 @@
 //! The graph of reach.
 
 use sluice_spec::{Component, Device, Mode, Perms, System};
+use sluice_vmm::layout::RAM_BASE;
 
 use crate::spec::{Object, Policy, Subject};
 
@@ -160,7 +161,7 @@ fn add_component(audit: &mut Audit, component: &Component) {
     if let Some(guest) = &component.guest {
         driver = audit.parties.len();
         audit.parties.push(Party { name: component.name.clone(), kind: Kind::Guest, drives: Vec::new() });
-        let access = Access::Cpu { at: Some(GUEST_RAM) };
+        let access = Access::Cpu { at: Some(RAM_BASE) };
         audit.edges.push(Edge { party: driver, memory: guest.ram as usize, perms: all, access });
     }
     for device in &component.devices {
@@ -177,9 +178,6 @@ fn add_component(audit: &mut Audit, component: &Component) {
     }
 }
 
-/// Where a guest has its memory, and so do its devices: `vmm/core/src/layout.rs`.
-const GUEST_RAM: u64 = 0x4000_0000;
-
 fn by_device(party: usize, device: &Device, component: &Component) -> Vec<Edge> {
     let stages: &[u8] = match device.mode {
         Mode::Nested => &[1, 2],
@@ -188,7 +186,7 @@ fn by_device(party: usize, device: &Device, component: &Component) -> Vec<Edge> 
     };
     if let (Some(guest), true) = (&component.guest, device.guest_slot.is_some() && device.mode != Mode::None) {
         let perms = Perms { read: true, write: true, execute: false };
-        let access = Access::Dma { iova: GUEST_RAM, stages };
+        let access = Access::Dma { iova: RAM_BASE, stages };
         return vec![Edge { party, memory: guest.ram as usize, perms, access }];
     }
     let edges = device.dma.iter().map(|dma| Edge {

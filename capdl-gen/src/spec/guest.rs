@@ -2,6 +2,7 @@
 
 use sluice_abi::{FrameSize, MAX_PRIORITY};
 use sluice_spec::{Perms, Restart};
+use sluice_vmm::layout::MAX_PROCESSORS;
 
 use super::component::{Component, GuestParts, Map, Untyped, check_reserved, priority, read_restart};
 use super::device::{self, Device};
@@ -19,8 +20,6 @@ const STACK: u64 = 128 << 10;
 const HEAP: u64 = 2 << 20;
 /// log2 of the bytes a VMM makes the guest's objects of: address space, tables, threads, virtual processors.
 const OBJECTS_BITS: u8 = 21;
-/// Most virtual processors of a guest.
-const MAX_VCPUS: u64 = 8;
 /// Least memory of a guest: what a kernel, its device tree and a few pages take.
 const MIN_RAM: u64 = 16 << 20;
 
@@ -96,9 +95,9 @@ fn read_ram(value: Value<'_>) -> Result<At<u64>, Problem> {
 fn read_vcpus(value: Value<'_>) -> Result<u8, Problem> {
     let vcpus = value::integer(value)?;
     match u8::try_from(vcpus.value) {
-        Ok(number) if (1..=MAX_VCPUS).contains(&vcpus.value) => Ok(number),
+        Ok(number) if (1..=MAX_PROCESSORS as u64).contains(&vcpus.value) => Ok(number),
         Ok(_) | Err(_) => Err(Problem::new(format!("a guest cannot have {} virtual processors", vcpus.value))
-            .at(vcpus.span, format!("expected 1 to {MAX_VCPUS}"))),
+            .at(vcpus.span, format!("expected 1 to {MAX_PROCESSORS}"))),
     }
 }
 

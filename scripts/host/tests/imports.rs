@@ -30,7 +30,8 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
         "sdk/manifest" | "sdk/sys" => &["kernel/abi"],
         "sdk/rt" => &["kernel/abi", "sdk/manifest", "sdk/sys"],
         "sdk/dma" => &["kernel/abi", "sdk/manifest", "sdk/rt", "sdk/sys"],
-        "capdl-gen" => &["kernel/abi", "kernel/paging", "kernel/platform", "kernel/spec", "capdl-gen/spec"],
+        // Where a guest's parts go, and whether they fit, is the VMM's decision.
+        "capdl-gen" => &["kernel/abi", "kernel/paging", "kernel/platform", "kernel/spec", "capdl-gen/spec", "vmm/core"],
         "root-task" => {
             &["kernel/abi", "kernel/platform", "capdl-gen/spec", "sdk/manifest", "sdk/sys", "sdk/rt", "sdk/dma"]
         }
