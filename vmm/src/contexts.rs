@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use sluice_rt::Memory;
 use sluice_sys::{Cb, Failure, Sid};
 use sluice_vmm::layout::SMMU;
-use sluice_vmm::smmu::Stage1;
+use sluice_vmm::smmu::{Binding, Stage1, Step};
 use sluice_vmm::world::Contexts as Wanted;
 
 /// A stream and the context it has for itself.
@@ -16,8 +16,7 @@ use sluice_vmm::world::Contexts as Wanted;
 pub(crate) struct Stream {
     pub(crate) sid: Sid,
     pub(crate) context: Cb,
-    bound: bool,
-    has_table: bool,
+    state: Binding,
 }
 
 /// The streams behind the virtual SMMU, and the frames in which the guest reads its registers.
@@ -31,43 +30,35 @@ pub(crate) struct Contexts {
 
 impl Stream {
     pub(crate) const fn new(sid: Sid, context: Cb) -> Self {
-        Self { sid, context, bound: false, has_table: false }
+        Self { sid, context, state: Binding { bound: false, has_table: false } }
     }
 
+    /// Has stage 2 alone translate for the stream.
     pub(crate) fn bind(&mut self) -> Result<(), Failure> {
-        if !self.bound {
-            self.sid.bind_cb(self.context)?;
-            self.bound = true;
-        }
-        Ok(())
+        self.set(Stage1::Bypass)
     }
 
+    /// Has the stream abort.
     pub(crate) fn unbind(&mut self) -> Result<(), Failure> {
-        if self.bound {
-            self.sid.unbind_cb()?;
-            self.bound = false;
-        }
-        Ok(())
+        self.set(Stage1::Abort)
     }
 
     fn set(&mut self, stage1: Stage1) -> Result<(), Failure> {
-        // In between, all of the guest's memory must not be reachable to a stream that is to have a stage 1.
-        if matches!(stage1, Stage1::Abort | Stage1::Table(_)) || self.has_table {
-            self.unbind()?;
+        for step in self.state.steps(stage1) {
+            self.take(step)?;
         }
-        if self.has_table {
-            self.context.unassign_cd_table()?;
-            self.has_table = false;
-        }
-        match stage1 {
-            Stage1::Abort => Ok(()),
-            Stage1::Bypass => self.bind(),
-            Stage1::Table(table) => {
-                self.context.assign_cd_table(table)?;
-                self.has_table = true;
-                self.bind()
-            }
-        }
+        Ok(())
+    }
+
+    fn take(&mut self, step: Step) -> Result<(), Failure> {
+        match step {
+            Step::Bind => self.sid.bind_cb(self.context),
+            Step::Unbind => self.sid.unbind_cb(),
+            Step::Assign(table) => self.context.assign_cd_table(table),
+            Step::Unassign => self.context.unassign_cd_table(),
+        }?;
+        self.state.done(step);
+        Ok(())
     }
 }
 
@@ -83,9 +74,6 @@ impl Wanted for Contexts {
     fn set_stage1(&mut self, stream: usize, stage1: Stage1) {
         let Some(context) = self.streams.get_mut(stream) else { return };
         let outcome = context.set(stage1);
-        if outcome.is_err() && context.unbind().is_err() {
-            context.bound = true;
-        }
         self.note("set stage 1", stream, outcome);
     }
 

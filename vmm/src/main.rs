@@ -9,7 +9,7 @@
 extern crate alloc;
 
 #[cfg(target_os = "none")]
-mod alarm;
+mod clock;
 #[cfg(target_os = "none")]
 mod context;
 #[cfg(target_os = "none")]

@@ -17,7 +17,7 @@ use sluice_vmm::smccc::{NOT_SUPPORTED, SUCCESS};
 use sluice_vmm::smmu::{Delivery, Features, Smmu};
 use sluice_vmm::world::Registers;
 
-use crate::alarm::Alarm;
+use crate::clock::Clock;
 use crate::context::{self, Context};
 use crate::contexts::{Contexts, Stream};
 use crate::count::{Exits, Reason};
@@ -29,8 +29,8 @@ use crate::ram::Ram;
 use crate::trial::Trial;
 use crate::world::Real;
 
-/// Bytes of an `hvc`: the kernel takes it for a system call and says where it is.
-const HVC_BYTES: u64 = 4;
+/// Bytes of a call: of an `hvc`, which the kernel takes for a system call and tells the place of, and of an `smc`.
+const CALL_BYTES: u64 = 4;
 /// A list register that no machine has, to be told how many there are.
 const NO_LIST_REGISTER: u8 = u8::MAX;
 
@@ -50,7 +50,7 @@ pub(crate) struct Serve<'a> {
     real: Real<'a>,
     /// Processors that go on as soon as an interrupt is there for them.
     waiting: [bool; MAX_PROCESSORS],
-    alarm: Alarm,
+    clock: Clock,
     /// How often it came back since it was started.
     exits: Exits,
 }
@@ -96,12 +96,13 @@ impl<'a> Serve<'a> {
         let lists = list_registers(*first);
         let machine = Machine::new(usize::from(described.vcpus), lists, ram.0.len() as u64, pci, smmu);
         let (waiting, exits) = ([false; MAX_PROCESSORS], Exits::default());
-        Ok(Self { guest, machine, real, waiting, alarm: Alarm::of(env), exits })
+        Ok(Self { guest, machine, real, waiting, clock: Clock::of(env), exits })
     }
 
     /// Runs the guest from its first instruction on.
     pub(crate) fn run(&mut self, start: Start, trial: &mut Trial) -> Result<End, Error> {
         self.waiting = [false; MAX_PROCESSORS];
+        self.clock.reset();
         self.real.cpus = self.guest.make_processors()?;
         self.machine.reset(&mut self.real);
         self.real.used = true;
@@ -120,8 +121,8 @@ impl<'a> Serve<'a> {
                 Event::Signal(bits) => {
                     self.signals(bits);
                     self.wake()?;
-                    if bits & self.alarm.bits() != 0 {
-                        self.alarm.came()?;
+                    if bits & self.clock.bits() != 0 {
+                        self.clock.came()?;
                     }
                 }
             }
@@ -189,7 +190,7 @@ impl<'a> Serve<'a> {
             Next::Take(Exception::Undefined)
         } else {
             // It made a system call: it has no hypervisor that it could call, and nothing it could name.
-            Next::Step { bytes: HVC_BYTES, load: Some((0, NOT_SUPPORTED)) }
+            Next::Step { bytes: CALL_BYTES, load: Some((0, NOT_SUPPORTED)) }
         };
         self.proceed(processor, next, fetched.0)
     }
@@ -200,7 +201,7 @@ impl<'a> Serve<'a> {
             Next::Step { bytes, load } => context.step(bytes, load, Resume::Now)?,
             Next::Wait { bytes, load } => {
                 let cpu = self.cpu(processor)?;
-                let now = self.machine.is_signalled(processor) || !self.alarm.wait(processor, cpu)?;
+                let now = self.machine.is_signalled(processor) || !self.clock.wait(processor, cpu)?;
                 context.step(bytes, load, if now { Resume::Now } else { Resume::Later })?;
                 self.waiting[processor.index()] = !now;
                 if !now {
@@ -220,7 +221,7 @@ impl<'a> Serve<'a> {
                         self.machine.psci.not_started(other)
                     }
                 };
-                context.step(4, Some((0, value)), Resume::Now)?;
+                context.step(CALL_BYTES, Some((0, value)), Resume::Now)?;
             }
             Next::Off => return Ok(Some(End::Off)),
             Next::Reset => return Ok(Some(End::Reset)),
@@ -231,9 +232,8 @@ impl<'a> Serve<'a> {
     /// Has a processor take an exception to EL1.
     fn take(&self, processor: Processor, exception: Exception, context: Context) -> Result<(), RtError> {
         let vcpu = self.cpu(processor)?.vcpu;
-        let refused = RtError::refused("make a processor take an exception");
+        let refused = |failure| RtError::refused("make a processor take an exception")(failure);
         let vbar = vcpu.read_register(VcpuRegister::Vbar).map_err(refused)?;
-        let refused = RtError::refused("make a processor take an exception");
         let sctlr = vcpu.read_register(VcpuRegister::Sctlr).map_err(refused)?;
         let [pc, _, pstate] = context.state();
         let resumed = Interrupted { pc, pstate, vbar, sctlr }.take(exception);
@@ -242,7 +242,6 @@ impl<'a> Serve<'a> {
             (VcpuRegister::SpsrEl1, resumed.spsr),
             (VcpuRegister::Esr, resumed.esr),
         ] {
-            let refused = RtError::refused("make a processor take an exception");
             vcpu.write_register(register, value).map_err(refused)?;
         }
         context.enter(resumed.pc, resumed.pstate)
@@ -290,10 +289,10 @@ impl<'a> Serve<'a> {
     /// Lets processors go on that have something to wake up for.
     fn wake(&mut self) -> Result<(), RtError> {
         for processor in Processor::first(self.real.cpus.len()) {
-            let goes_on = self.machine.is_signalled(processor) || self.alarm.is_due(processor);
+            let goes_on = self.machine.is_signalled(processor) || self.clock.is_due(processor);
             if self.waiting[processor.index()] && goes_on {
                 self.waiting[processor.index()] = false;
-                self.alarm.wakes(processor);
+                self.clock.wakes(processor);
                 self.cpu(processor)?.thread.resume().map_err(RtError::refused("wake a processor"))?;
             }
         }

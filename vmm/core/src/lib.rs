@@ -17,6 +17,7 @@
 
 extern crate alloc;
 
+pub mod alarm;
 mod devices;
 pub mod exit;
 pub mod fdt;

@@ -26,6 +26,7 @@
 mod agreement;
 mod backend;
 mod batch;
+mod binding;
 mod command;
 mod command_queue;
 mod configure;
@@ -42,6 +43,7 @@ mod stream_table;
 mod streams;
 
 pub use backend::{Backend, Interrupt, Stage1};
+pub use binding::{Binding, Step};
 pub use features::{COMMAND_QUEUE_BITS, EVENT_QUEUE_BITS, Features, MAX_OUTPUT_BITS};
 pub use streams::{BadStreams, MAX_STREAMS};
 
