@@ -8,6 +8,7 @@ use sluice_rt::{Env, Memory, time};
 use sluice_vmm::fdt::{self, Machine};
 use sluice_vmm::image::{HEADER_BYTES, Image};
 use sluice_vmm::memory::{GuestMemory, GuestPhysAddr};
+use sluice_vmm::smmu::Features;
 
 use crate::ram::Ram;
 
@@ -47,11 +48,18 @@ pub(crate) fn load(env: &Env, described: &Guest, mut ram: Ram) -> Result<Start, 
         command_line: &described.bootargs,
         initrd: placement.initrd,
         seed: &seed,
-        has_smmu: described.devices.iter().any(|device| device.nested),
+        has_smmu: described.smmu.is_some(),
+        coherent: is_coherent(described),
     };
     let tree = fdt::tree(&machine).map_err(|error| error.to_string())?;
     put(&mut ram, placement.tree.base, &tree)?;
     Ok(Start { entry: placement.kernel.base, device_tree: placement.tree.base })
+}
+
+/// Whether the guest's devices, and their SMMU, access memory coherently.
+pub(crate) fn is_coherent(described: &Guest) -> bool {
+    let devices = described.devices.iter().all(|device| device.coherent);
+    described.smmu.map_or(devices, |smmu| Features::of_physical(smmu, devices).coherent)
 }
 
 /// What seeds the guest's random numbers: its own random bytes, and what tells this life from others. Linux hashes all of it.

@@ -23,7 +23,7 @@ use crate::contexts::{Contexts, Stream};
 use crate::count::{Exits, Reason};
 use crate::error::Error;
 use crate::guest::{Cpu, Guest};
-use crate::load::Start;
+use crate::load::{Start, is_coherent};
 use crate::passed;
 use crate::ram::Ram;
 use crate::trial::Trial;
@@ -82,10 +82,9 @@ impl<'a> Serve<'a> {
         let (sids, streams): (Vec<u32>, Vec<Stream>) = behind_smmu.into_iter().unzip();
         let mut smmu = None;
         let mut pages = None;
-        if !sids.is_empty() {
-            let coherent = described.devices.iter().all(|device| device.coherent);
-            let physical = described.smmu.ok_or_else(|| String::from("nothing is known of the SMMU"))?;
-            let features = Features::of_physical(physical, coherent);
+        // The root task tells of the SMMU exactly when a device is nested.
+        if let Some(physical) = described.smmu {
+            let features = Features::of_physical(physical, is_coherent(described));
             smmu = Some(Smmu::new(features, &sids).map_err(|error| alloc::format!("streams: {error:?}"))?);
             pages = Some(guest.register_pages(SMMU)?);
         }

@@ -32,6 +32,8 @@ pub struct Machine<'a> {
     pub seed: &'a [u8],
     /// Whether the PCI functions are behind the virtual SMMU.
     pub has_smmu: bool,
+    /// Whether accesses of the PCI functions, and of the SMMU to its tables, are coherent with the processors' caches.
+    pub coherent: bool,
 }
 
 /// Why there is no tree for a machine.
@@ -118,9 +120,9 @@ fn write(machine: &Machine<'_>) -> Result<Vec<u8>, vm_fdt::Error> {
             node.texts("clock-names", &["uartclk", "apb_pclk"])
         })?;
         if machine.has_smmu {
-            root.device("iommu", SMMU, smmu)?;
+            root.device("iommu", SMMU, |node| smmu(node, machine))?;
         }
-        root.device("pcie", ECAM, |node| pci_host(node, machine.has_smmu))
+        root.device("pcie", ECAM, |node| pci_host(node, machine))
     })?;
     tree.finish()
 }
@@ -178,19 +180,21 @@ fn interrupt_controller(node: &mut Tree, processors: usize) -> Result<(), vm_fdt
 }
 
 /// `iommu/arm,smmu-v3.yaml`. Its tables are read from memory as the guest's processors see it.
-fn smmu(node: &mut Tree) -> Result<(), vm_fdt::Error> {
+fn smmu(node: &mut Tree, machine: &Machine<'_>) -> Result<(), vm_fdt::Error> {
     let interrupts = [intid::SMMU_EVENTS, intid::SMMU_SYNC, intid::SMMU_ERRORS];
     let interrupts: Vec<u32> = interrupts.iter().flat_map(|intid| spi(*intid, Level::Rising)).collect();
     node.text("compatible", "arm,smmu-v3")?;
     node.cells("interrupts", &interrupts)?;
     node.texts("interrupt-names", &["eventq", "cmdq-sync", "gerror"])?;
     node.cells("#iommu-cells", &[1])?;
-    node.empty("dma-coherent")?;
+    if machine.coherent {
+        node.empty("dma-coherent")?;
+    }
     node.handle(handle::SMMU)
 }
 
 /// `pci/host-generic-pci.yaml`: one bus, one window, four interrupt lines.
-fn pci_host(node: &mut Tree, has_smmu: bool) -> Result<(), vm_fdt::Error> {
+fn pci_host(node: &mut Tree, machine: &Machine<'_>) -> Result<(), vm_fdt::Error> {
     node.text("compatible", "pci-host-ecam-generic")?;
     node.text("device_type", "pci")?;
     node.cells("#address-cells", &[3])?;
@@ -198,7 +202,9 @@ fn pci_host(node: &mut Tree, has_smmu: bool) -> Result<(), vm_fdt::Error> {
     node.cells("#interrupt-cells", &[1])?;
     node.cells("bus-range", &[0, 0])?;
     node.cells("linux,pci-domain", &[0])?;
-    node.empty("dma-coherent")?;
+    if machine.coherent {
+        node.empty("dma-coherent")?;
+    }
     let [high, low] = node::halves(PCI_WINDOW.base);
     let [size_high, size_low] = node::halves(PCI_WINDOW.size);
     node.cells("ranges", &[MEMORY_SPACE, high, low, high, low, size_high, size_low])?;
@@ -212,7 +218,7 @@ fn pci_host(node: &mut Tree, has_smmu: bool) -> Result<(), vm_fdt::Error> {
     }
     node.cells("interrupt-map-mask", &[SLOT_MASK, 0, 0, 7])?;
     node.cells("interrupt-map", &map)?;
-    if has_smmu {
+    if machine.has_smmu {
         node.cells("iommu-map", &[0, handle::SMMU, 0, BUS_FUNCTIONS])?;
     }
     Ok(())

@@ -18,6 +18,7 @@ fn machine() -> Machine<'static> {
         initrd: Some(INITRD),
         seed: &[],
         has_smmu: true,
+        coherent: true,
     }
 }
 
@@ -161,6 +162,15 @@ fn the_reference_compiler_reads_it() {
 }
 
 #[test]
+fn what_is_not_coherent_is_not_said_to_be() {
+    let blob = blob(&Machine { coherent: false, ..machine() });
+    let fdt = Fdt::new(&blob).expect("a tree");
+    for path in ["/pcie@3f000000", "/iommu@9050000"] {
+        assert!(node(&fdt, path).property("dma-coherent").is_none(), "{path}");
+    }
+}
+
+#[test]
 fn a_seed_is_passed_on_and_no_empty_one() {
     let blob = blob(&Machine { seed: b"random", ..machine() });
     let fdt = Fdt::new(&blob).expect("a tree");
@@ -181,7 +191,7 @@ proptest! {
         has_smmu: bool,
     ) {
         let initrd = initrd.map(|(base, size)| Range { base, size });
-        let blob = blob(&Machine { ram, processors, command_line: &command_line, initrd, seed: &[], has_smmu });
+        let blob = blob(&Machine { ram, processors, command_line: &command_line, initrd, seed: &[], has_smmu, coherent: has_smmu });
         let fdt = Fdt::new(&blob).unwrap();
         prop_assert_eq!(fdt.cpus().count(), processors);
         prop_assert_eq!(text(node(&fdt, "/chosen"), "bootargs"), command_line);
