@@ -64,6 +64,14 @@ mod tests {
     }
 
     #[test]
+    fn every_smmu_has_four_registers() {
+        let words: Vec<u8> = (1..=9u64).flat_map(u64::to_le_bytes).collect();
+        // What is left over is none.
+        assert_eq!(smmus(&chunks(&[(EXTRA_SMMUS, 16 + 72, &words)])), [[1, 2, 3, 4], [5, 6, 7, 8]]);
+        assert_eq!(smmus(&[]), [[0; 4]; 0]);
+    }
+
+    #[test]
     fn damaged_chunks_are_none() {
         assert_eq!(chunk(&chunks(&[(EXTRA_FDT, 100, b"short")]), EXTRA_FDT), None);
         assert_eq!(chunk(&chunks(&[(EXTRA_FDT, 3, b"short")]), EXTRA_FDT), None);
