@@ -137,8 +137,8 @@ pub fn run(arguments: &Arguments) -> Result<String, String> {
             Ok(Summary(&checked.system).to_string())
         }
         Command::Audit { spec, files, json, svg } => {
-            let Checked { spec, system, .. } = check(spec, &platforms(spec)?, None, files.as_deref())?;
-            let audit = Audit::of(&spec, &system);
+            let Checked { spec, system, groups, .. } = check(spec, &platforms(spec)?, None, files.as_deref())?;
+            let audit = Audit::of(&spec, &system, &groups);
             for (file, contents) in [(json, audit.json()), (svg, audit.svg())] {
                 if let Some(file) = file {
                     fs::write(file, contents).map_err(|error| format!("{}: {error}", file.display()))?;

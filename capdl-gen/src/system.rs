@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sluice_spec::System;
 
-use crate::derive;
+use crate::derive::{self, Together};
 use crate::diagnostic::{At, Problem, Problems};
 use crate::guest;
 use crate::image::{Elf, File};
@@ -21,6 +21,8 @@ pub struct Checked {
     pub spec: Spec,
     /// The system; its blobs have names, and no positions yet.
     pub system: System,
+    /// Devices of it that reach each other without an SMMU in between.
+    pub groups: Vec<Together>,
     /// The component ELFs, stripped, and behind them the other files, in the order the system refers to them; empty when
     /// there was no folder to look for components in.
     pub files: Vec<File>,
@@ -45,12 +47,13 @@ pub fn check(text: &str, platforms: &Path, sources: Sources<'_>) -> Result<Check
     let platform = platform(&spec.platform, platforms)?;
     let payloads = guest::expand(&mut spec, sources.files)?;
     let system = derive::derive(&spec, &platform)?;
-    let mut problems = reach::check(&spec, &system);
+    let groups = derive::groups(&spec, &platform, &system);
+    let mut problems = reach::check(&spec, &system, &groups);
     let files = match sources.components {
         Some(folder) => read_images(&spec, folder, &mut problems).into_iter().chain(payloads).collect(),
         None => Vec::new(),
     };
-    if problems.is_empty() { Ok(Checked { spec, system, files }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Checked { spec, system, groups, files }) } else { Err(problems) }
 }
 
 fn platform(name: &At<String>, platforms: &Path) -> Result<Platform, Problems> {

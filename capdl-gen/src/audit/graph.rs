@@ -3,7 +3,9 @@
 use sluice_spec::{Component, Device, Mode, Perms, System};
 use sluice_vmm::layout::RAM_BASE;
 
-use crate::spec::{Object, Policy, Subject};
+use crate::derive::Together;
+use crate::reach;
+use crate::spec::Policy;
 
 /// Everything in a system that reaches memory, and the memory.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -18,6 +20,9 @@ pub struct Audit {
     pub edges: Vec<Edge>,
     /// Positions in [`Audit::parties`] of the devices that reach all memory, the kernel's included.
     pub unconfined: Vec<usize>,
+    /// Groups of devices that reach each other without an SMMU in between: what makes them one, and positions in
+    /// [`Audit::parties`].
+    pub groups: Vec<(String, Vec<usize>)>,
     /// Rules of the policy: who must not reach what, by name. They hold, or there would be no audit.
     pub denied: Vec<(String, String)>,
 }
@@ -29,7 +34,7 @@ pub struct Party {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Positions in [`Audit::parties`] of those whose registers it writes.
+    /// Positions in [`Audit::parties`] of those whose registers it writes, or, a device, could write.
     pub drives: Vec<usize>,
 }
 
@@ -120,7 +125,7 @@ impl Audit {
     }
 }
 
-pub(super) fn build(policy: &Policy, system: &System) -> Audit {
+pub(super) fn build(policy: &Policy, system: &System, groups: &[Together]) -> Audit {
     let mut audit = Audit { platform: system.platform.clone(), ..Audit::default() };
     for region in &system.regions {
         audit.memories.push(Memory { name: region.name.clone(), bytes: region.size, private: false });
@@ -133,9 +138,30 @@ pub(super) fn build(policy: &Policy, system: &System) -> Audit {
         let everything = 0..audit.memories.len();
         audit.edges.extend(everything.map(|memory| Edge { party, memory, perms: rw, access: Access::Bypass }));
     }
-    audit.denied =
-        policy.deny_reach.iter().flat_map(|denial| denials(&denial.subject, &denial.object, system)).collect();
+    audit.denied = policy.deny_reach.iter().flat_map(|denial| reach::pairs(denial, system, groups)).collect();
+    add_groups(&mut audit, system, groups);
     audit
+}
+
+fn add_groups(audit: &mut Audit, system: &System, groups: &[Together]) {
+    for group in groups {
+        let names = group.members.iter().map(|(component, device)| {
+            let component = &system.components[*component];
+            format!("{}.{}", component.name, component.devices[*device].name)
+        });
+        let find =
+            |name: String| audit.parties.iter().position(|party| party.kind == Kind::Device && party.name == name);
+        let members: Vec<usize> = names.filter_map(find).collect();
+        for member in &members {
+            let others = members.iter().copied().filter(|other| other != member);
+            audit.parties[*member].drives.extend(others);
+        }
+        audit.groups.push((group.what.clone(), members));
+    }
+    for party in &mut audit.parties {
+        party.drives.sort_unstable();
+        party.drives.dedup();
+    }
 }
 
 fn add_component(audit: &mut Audit, component: &Component) {
@@ -196,23 +222,4 @@ fn by_device(party: usize, device: &Device, component: &Component) -> Vec<Edge> 
         access: Access::Dma { iova: dma.iova, stages },
     });
     edges.collect()
-}
-
-/// The pairs of names that a rule is about.
-fn denials(subject: &Subject, object: &Object, system: &System) -> Vec<(String, String)> {
-    let object = match object {
-        Object::Kernel => "kernel".to_owned(),
-        Object::Component(name) => name.clone(),
-        Object::Device(name, device) => format!("{name}.{device}"),
-        Object::Region(name) => name.clone(),
-    };
-    let subjects: Vec<String> = match subject {
-        Subject::Any => {
-            let others = system.components.iter().map(|component| component.name.clone());
-            others.filter(|name| object.split('.').next() != Some(name)).collect()
-        }
-        Subject::Component(name) => vec![name.clone()],
-        Subject::Device(name, device) => vec![format!("{name}.{device}")],
-    };
-    subjects.into_iter().map(|subject| (subject, object.clone())).collect()
 }

@@ -55,12 +55,16 @@ pub(super) fn show(audit: &Audit) -> String {
             entry
         })
     });
+    let groups = audit.groups.iter().map(|(what, members)| {
+        json!({ "what": what, "members": members.iter().map(|party| name(*party)).collect::<Vec<&str>>() })
+    });
     let denied = audit.denied.iter().map(|(who, what)| json!({ "party": who, "object": what }));
     let all = json!({
         "platform": audit.platform,
         "parties": parties.collect::<Vec<Value>>(),
         "memories": memories.collect::<Vec<Value>>(),
         "reach": reach.collect::<Vec<Value>>(),
+        "groups": groups.collect::<Vec<Value>>(),
         "unconfined": audit.unconfined.iter().map(|party| name(*party)).collect::<Vec<&str>>(),
         "denied": denied.collect::<Vec<Value>>(),
     });

@@ -12,16 +12,18 @@ mod svg;
 mod text;
 
 pub use graph::{Access, Audit, Edge, Kind, Memory, Party, Reach, Via};
+pub(crate) use text::rights;
 
 use sluice_spec::System;
 
+use crate::derive::Together;
 use crate::spec::Spec;
 
 impl Audit {
-    /// The reach in `system`, and what the policy of `spec`, from which it was derived, denies.
+    /// The reach in `system`, whose devices form `groups`, and what the policy of `spec`, from which it was derived, denies.
     #[must_use]
-    pub fn of(spec: &Spec, system: &System) -> Self {
-        graph::build(&spec.policy, system)
+    pub fn of(spec: &Spec, system: &System, groups: &[Together]) -> Self {
+        graph::build(&spec.policy, system, groups)
     }
 
     /// For people.

@@ -34,6 +34,13 @@ pub(super) fn show(audit: &Audit) -> String {
             );
         }
     }
+    if !audit.groups.is_empty() {
+        line(&mut out, format_args!("\nno SMMU is between"));
+    }
+    for (what, members) in &audit.groups {
+        let names: Vec<&str> = members.iter().map(|party| audit.parties[*party].name.as_str()).collect();
+        line(&mut out, format_args!("    {}: {what}", names.join(", ")));
+    }
     let denied = &audit.denied;
     if !denied.is_empty() {
         line(&mut out, format_args!("\ndenied, and so it is"));
@@ -65,7 +72,7 @@ fn way(audit: &Audit, reach: &Reach<'_>) -> String {
 }
 
 /// Rights as a spec writes them.
-pub(super) fn rights(perms: Perms) -> String {
+pub(crate) fn rights(perms: Perms) -> String {
     let letters = [(perms.read, 'r'), (perms.write, 'w'), (perms.execute, 'x')];
     letters.into_iter().filter(|(has, _)| *has).map(|(_, letter)| letter).collect()
 }

@@ -12,10 +12,10 @@ use crate::spec::{Component, Device, RawStream, Spec};
 /// What one device takes of the machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Claim<'a> {
-    owner: &'a str,
-    name: String,
-    span: Span,
-    location: Location,
+    pub(super) owner: &'a str,
+    pub(super) name: String,
+    pub(super) span: Span,
+    pub(super) location: Location,
     streams: Vec<StreamId>,
     interrupt: Option<Interrupt>,
     registers: Vec<Range>,

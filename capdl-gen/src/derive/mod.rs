@@ -6,10 +6,13 @@
 mod channel;
 mod conflict;
 mod device;
+mod group;
 mod iova;
 mod memory;
 mod place;
 mod streams;
+
+pub use group::{Together, groups};
 
 use sluice_spec::{Blob, Component, System, UntypedGrant};
 
@@ -51,6 +54,7 @@ pub fn derive(spec: &Spec, platform: &Platform) -> Result<System, Problems> {
         });
     }
     conflict::check(&claims, platform, &mut problems);
+    group::check(&claims, spec, platform, &mut problems);
     conflict::check_timer(spec, &mut problems);
     memory::check_total(spec, platform, &mut problems);
     let mut order: Vec<usize> = (0..components.len()).collect();

@@ -3,7 +3,9 @@
 mod channel;
 mod component;
 mod device;
+mod group;
 mod guest;
+mod pattern;
 mod place;
 mod policy;
 mod region;
@@ -15,7 +17,9 @@ use toml::de::DeTable;
 pub use channel::{Channel, Clients};
 pub use component::{Component, GuestParts, Map, RawStream, Untyped};
 pub use device::{Device, Dma, Faults, Irq, Mode};
+pub use group::{Group, Kind as GroupKind};
 pub use guest::Guest;
+pub use pattern::Pattern;
 pub use place::{PciAddress, Place};
 pub use policy::{Denial, Object, Policy, Subject};
 pub use region::Region;
@@ -30,6 +34,8 @@ pub struct Spec {
     pub platform: At<String>,
     /// What must not be.
     pub policy: Policy,
+    /// Devices that reach each other without an SMMU in between.
+    pub groups: Vec<Group>,
     /// Memory regions.
     pub regions: Vec<Region>,
     /// Components.
@@ -61,6 +67,7 @@ pub fn parse(text: &str) -> Result<Spec, Problems> {
     let mut table = Table::new("the spec", Span { start: 0, end: 0 }, root.get_ref());
     let platform = table.required("platform", &mut problems, value::string);
     let policy = policy::read(&mut table, &mut problems);
+    let groups = read_all(&mut table, "group", &mut problems, group::read);
     let regions = read_all(&mut table, "mr", &mut problems, region::read);
     let components = read_all(&mut table, "pd", &mut problems, component::read);
     let channels = read_all(&mut table, "channel", &mut problems, channel::read);
@@ -79,7 +86,9 @@ pub fn parse(text: &str) -> Result<Spec, Problems> {
         problems.push(Problem::new("the spec has no component").help("a component is a table such as `[pd.console]`"));
     }
     match platform {
-        Some(platform) if problems.is_empty() => Ok(Spec { platform, policy, regions, components, guests, channels }),
+        Some(platform) if problems.is_empty() => {
+            Ok(Spec { platform, policy, groups, regions, components, guests, channels })
+        }
         Some(_) | None => Err(problems),
     }
 }

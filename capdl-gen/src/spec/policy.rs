@@ -1,5 +1,6 @@
 //! `[policy]`: what must hold of the whole system.
 
+use super::pattern::Pattern;
 use super::table::Table;
 use super::value;
 use crate::diagnostic::{At, Problem, Problems, Span};
@@ -24,15 +25,13 @@ pub struct Denial {
     pub span: Span,
 }
 
-/// Who may reach memory.
+/// Who may reach memory. What a rule protects is always its owner's own to reach.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Subject {
-    /// Every component but the object's.
-    Any,
-    /// A component with all its devices.
-    Component(String),
-    /// One device of a component.
-    Device(String, String),
+    /// Components with all their devices.
+    Component(Pattern),
+    /// Devices, by the names of component and device.
+    Device(Pattern, Pattern),
 }
 
 /// What may be reached.
@@ -40,12 +39,12 @@ pub enum Subject {
 pub enum Object {
     /// The kernel's memory.
     Kernel,
-    /// Whatever a component and its devices have.
-    Component(String),
-    /// What one device has.
-    Device(String, String),
-    /// One memory region (`mr.NAME`).
-    Region(String),
+    /// Whatever components and their devices have.
+    Component(Pattern),
+    /// What devices have, by the names of component and device.
+    Device(Pattern, Pattern),
+    /// Memory regions (`mr.NAME`).
+    Region(Pattern),
 }
 
 pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems) -> Policy {
@@ -74,20 +73,18 @@ fn denial(rule: &At<String>) -> Result<Denial, Problem> {
     let malformed = || {
         Problem::new(format!("`{}` is no rule about reach", rule.value))
             .at(rule.span, "expected \"WHO -> WHAT\"")
-            .help("WHO is `*`, a component or `COMPONENT.DEVICE`; WHAT is one of these, `mr.REGION` or `kernel`")
+            .help("WHO is a component or `COMPONENT.DEVICE`; WHAT is one of these, `mr.REGION` or `kernel`; `*` stands for any characters")
     };
     let (subject, object) = rule.value.split_once("->").ok_or_else(malformed)?;
     let subject = match words(subject).ok_or_else(malformed)? {
-        ("*", None) => Subject::Any,
-        (component, None | Some("*")) => Subject::Component(component.to_owned()),
-        (component, Some(device)) => Subject::Device(component.to_owned(), device.to_owned()),
+        (component, None | Some("*")) => Subject::Component(Pattern::new(component)),
+        (component, Some(device)) => Subject::Device(Pattern::new(component), Pattern::new(device)),
     };
     let object = match words(object).ok_or_else(malformed)? {
-        ("*", _) => return Err(malformed()),
         ("kernel", None) => Object::Kernel,
-        ("mr", Some(region)) => Object::Region(region.to_owned()),
-        (component, None | Some("*")) => Object::Component(component.to_owned()),
-        (component, Some(device)) => Object::Device(component.to_owned(), device.to_owned()),
+        ("mr", Some(region)) => Object::Region(Pattern::new(region)),
+        (component, None | Some("*")) => Object::Component(Pattern::new(component)),
+        (component, Some(device)) => Object::Device(Pattern::new(component), Pattern::new(device)),
     };
     Ok(Denial { subject, object, text: rule.value.clone(), span: rule.span })
 }
