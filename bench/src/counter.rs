@@ -67,3 +67,14 @@ timed! {
     /// An undefined instruction: a fault.
     fault, "udf #0"
 }
+
+/// Commands that the kernel has given to SMMU 0 since boot, and how many of them were CMD_SYNCs.
+pub(crate) fn commands() -> [u64; 2] {
+    let (commands, syncs): (u64, u64);
+    // SAFETY: the call answers in x0 and x1 and changes nothing else.
+    unsafe {
+        asm!("svc #0", inout("x0") 0u64 => commands, out("x1") syncs, in("x7") Syscall::BenchmarkSmmuCommands.word(),
+             options(nostack));
+    }
+    [commands, syncs]
+}

@@ -77,22 +77,30 @@ impl Machine {
 
     /// The frame of device registers at a physical address, cut out of the device memory it is in.
     pub(crate) fn registers(&mut self, address: PhysAddr) -> Frame {
+        Frame::from(self.register_pages(address, 0))
+    }
+
+    /// The first slot of 2^`bits` frames of device registers, at an address that is a multiple of their size.
+    pub(crate) fn register_pages(&mut self, address: PhysAddr, bits: u32) -> u64 {
         let list = (self.info.untyped.start..).zip(&self.info.untyped_list);
         let around = list.take_while(|(slot, _)| *slot < self.info.untyped.end).find(|(_, untyped)| {
             untyped.is_device != 0 && (untyped.paddr..untyped.paddr + (1 << untyped.size_bits)).contains(&address.0)
         });
         let Some((slot, found)) = around else { panic!("no device memory at {address:?}") };
-        let (mut memory, mut bits, mut base) = (Untyped::from(slot), u32::from(found.size_bits), found.paddr);
+        let (mut memory, mut left, mut base) = (Untyped::from(slot), u32::from(found.size_bits), found.paddr);
         const { assert!(PAGE_BITS >= MIN_UNTYPED_BITS) };
-        while bits > PAGE_BITS {
-            bits -= 1;
-            let low = self.make_from(memory, ObjectType::Untyped, bits);
-            let high = self.make_from(memory, ObjectType::Untyped, bits);
-            let upper = address.0 >= base + (1 << bits);
-            base += if upper { 1 << bits } else { 0 };
+        while left > PAGE_BITS + bits {
+            left -= 1;
+            let low = self.make_from(memory, ObjectType::Untyped, left);
+            let high = self.make_from(memory, ObjectType::Untyped, left);
+            let upper = address.0 >= base + (1 << left);
+            base += if upper { 1 << left } else { 0 };
             memory = Untyped::from(if upper { high } else { low });
         }
-        Frame::from(self.make_from(memory, ObjectType::SmallPage, 0))
+        assert!(base == address.0, "{address:?} is not where such frames begin");
+        let first = self.slots(1 << bits);
+        done(memory.retype(ObjectType::SmallPage, 0, into(first), 1 << bits));
+        first
     }
 }
 

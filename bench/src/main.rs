@@ -12,6 +12,7 @@
 #![no_main]
 
 mod counter;
+mod device;
 mod helper;
 mod machine;
 mod outside;

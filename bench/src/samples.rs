@@ -1,5 +1,7 @@
 //! Samples of one row.
 
+use core::fmt;
+
 use crate::outside;
 
 /// Samples of each row.
@@ -12,6 +14,7 @@ pub(crate) struct Samples {
     name: &'static str,
     values: [u32; RUNS],
     seen: usize,
+    wanted: usize,
     /// Instructions of the measurement itself, taken off each sample.
     overhead: u64,
 }
@@ -19,8 +22,13 @@ pub(crate) struct Samples {
 impl Samples {
     /// None yet, each of which has `overhead` instructions too many.
     pub(crate) fn new(name: &'static str, overhead: u64) -> Self {
+        Self::fewer(name, RUNS, overhead)
+    }
+
+    /// As [`new`](Self::new) for at most [`RUNS`] samples, of what takes long.
+    pub(crate) fn fewer(name: &'static str, wanted: usize, overhead: u64) -> Self {
         outside::begin();
-        Self { name, values: [0; RUNS], seen: 0, overhead }
+        Self { name, values: [0; RUNS], seen: 0, wanted, overhead }
     }
 
     /// One more; the first [`WARM_UP`] do not count.
@@ -37,13 +45,23 @@ impl Samples {
     ///
     /// # Panics
     /// When samples are missing.
-    pub(crate) fn print(mut self) {
+    pub(crate) fn print(self) {
+        self.print_with(format_args!(""));
+    }
+
+    /// As [`print`](Self::print), with what else is known of the row behind it.
+    ///
+    /// # Panics
+    /// When samples are missing.
+    pub(crate) fn print_with(mut self, more: fmt::Arguments<'_>) {
         outside::end();
-        assert!(self.seen >= WARM_UP + RUNS, "{}: {} samples", self.name, self.seen);
-        self.values.sort_unstable();
-        let at = |percent: usize| self.values[(RUNS - 1) * percent / 100];
+        let (wanted, seen) = (self.wanted, self.seen);
+        assert!(seen >= WARM_UP + wanted, "{}: {seen} samples", self.name);
+        let values = &mut self.values[..wanted];
+        values.sort_unstable();
+        let at = |percent: usize| values[(wanted - 1) * percent / 100];
         outside::say(format_args!(
-            "row {} runs={RUNS} min={} p5={} median={} p95={} max={}",
+            "row {} runs={wanted} min={} p5={} median={} p95={} max={}{more}",
             self.name,
             at(0),
             at(5),

@@ -1,11 +1,13 @@
 //! The rows, in the order of the table.
 
 mod calls;
+mod events;
 mod faults;
 mod guests;
 mod interrupts;
 mod memory;
 mod signals;
+mod smmu;
 
 use sluice_abi::{PAGE_SIZE, Syscall};
 
@@ -37,6 +39,11 @@ pub(crate) fn all(machine: &mut Machine) {
     memory::slots(machine);
     interrupts::to_higher(machine, window.offset(PAGE_SIZE), overhead);
     guests::exits(machine);
+    let bound = smmu::Bound::new(machine, window.offset(2 * PAGE_SIZE));
+    smmu::bindings(&bound);
+    smmu::mappings(machine, &bound);
+    events::delivery(machine, &bound);
+    events::storm(machine, &bound);
 }
 
 /// Instructions counted around no system call.
@@ -69,4 +76,26 @@ fn around(name: &'static str, mut operate: impl FnMut(usize), mut undo: impl FnM
         undo(index);
     }
     samples.print();
+}
+
+/// As [`around`], with how many commands the kernel gives to the SMMU for it: counted apart from instructions, and where an
+/// interrupt broke the operation off, not.
+fn around_commands(name: &'static str, wanted: usize, mut operate: impl FnMut(), mut undo: impl FnMut()) {
+    let mut samples = Samples::fewer(name, wanted, read_overhead());
+    for _ in 0..WARM_UP + wanted {
+        let before = counter::now();
+        operate();
+        let after = counter::now();
+        samples.add(after - before);
+        undo();
+    }
+    let mut fewest = [u64::MAX; 2];
+    for _ in 0..WARM_UP {
+        let before = counter::commands();
+        operate();
+        let after = counter::commands();
+        fewest = fewest.min([after[0] - before[0], after[1] - before[1]]);
+        undo();
+    }
+    samples.print_with(format_args!(" commands={} syncs={}", fewest[0], fewest[1]));
 }

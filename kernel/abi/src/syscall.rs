@@ -35,6 +35,8 @@ numbered! {
         DebugNameThread = -14,
         /// Do nothing, to measure entry and exit (bench builds).
         BenchmarkNull = -22,
+        /// Report how many commands the kernel has given to an SMMU since boot (bench builds).
+        BenchmarkSmmuCommands = -40,
     }
 }
 
@@ -45,6 +47,7 @@ impl Syscall {
         match word.wrapping_neg() {
             number @ 1..=14 => Some(Self::ALL[number as usize - 1]),
             22 => Some(Self::BenchmarkNull),
+            40 => Some(Self::BenchmarkSmmuCommands),
             _ => None,
         }
     }
@@ -66,6 +69,7 @@ impl Syscall {
             Self::DebugPutChar => ["the character", "", ""],
             Self::DebugCapIdentify => ["capability pointer", "", ""],
             Self::DebugNameThread => ["capability pointer of the thread; its name is in the IPC buffer", "", ""],
+            Self::BenchmarkSmmuCommands => ["number of the SMMU", "", ""],
             Self::Yield | Self::DebugDumpScheduler | Self::DebugHalt | Self::DebugSnapshot | Self::BenchmarkNull => {
                 [""; 3]
             }
@@ -80,6 +84,7 @@ impl Syscall {
             Self::ReplyRecv | Self::Recv => ["badge", "message word", "message words 0..3"],
             Self::NbRecv => ["badge, 0 when there was nothing", "message word", "message words 0..3"],
             Self::DebugCapIdentify => ["type tag, 0 for none", "", ""],
+            Self::BenchmarkSmmuCommands => ["commands, CMD_SYNC included", "CMD_SYNCs among them", ""],
             Self::Send
             | Self::NbSend
             | Self::Reply
@@ -110,7 +115,7 @@ impl Syscall {
     /// Whether only bench builds have the call.
     #[must_use]
     pub const fn is_benchmark(self) -> bool {
-        matches!(self, Self::BenchmarkNull)
+        matches!(self, Self::BenchmarkNull | Self::BenchmarkSmmuCommands)
     }
 }
 

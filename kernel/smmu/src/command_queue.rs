@@ -41,6 +41,15 @@ pub(crate) enum Stop {
     Rejected(Rejected),
 }
 
+/// What a queue has been given since it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Issued {
+    /// Commands, CMD_SYNC included.
+    pub commands: u64,
+    /// CMD_SYNCs.
+    pub syncs: u64,
+}
+
 /// The producer's side.
 #[derive(Debug)]
 pub(crate) struct CommandQueue {
@@ -49,11 +58,12 @@ pub(crate) struct CommandQueue {
     ring: Ring,
     coherent: bool,
     producer: Cell<u32>,
+    issued: Cell<Issued>,
 }
 
 impl CommandQueue {
     pub(crate) fn new(registers: PhysAddr, entries: PhysAddr, bits: u32, coherent: bool) -> Self {
-        Self { registers, entries, ring: Ring::new(bits), coherent, producer: Cell::new(0) }
+        Self { registers, entries, ring: Ring::new(bits), coherent, producer: Cell::new(0), issued: Cell::default() }
     }
 
     /// Empties the queue; only while CR0.CMDQEN is 0.
@@ -77,6 +87,13 @@ impl CommandQueue {
         let producer = self.producer.get();
         self.store(bus, producer, command.words());
         self.producer.set(self.ring.next(producer));
+        let Issued { commands, syncs } = self.issued.get();
+        self.issued.set(Issued { commands: commands + 1, syncs: syncs + u64::from(command == Command::Sync) });
+    }
+
+    /// What has been pushed so far.
+    pub(crate) fn issued(&self) -> Issued {
+        self.issued.get()
     }
 
     /// Hands everything pushed to the SMMU and waits until it is consumed.

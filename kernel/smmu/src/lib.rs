@@ -39,7 +39,7 @@ pub use bus::Bus;
 pub use cd::{CD_BYTES, Cd};
 pub use cd_table::{CdTableRefusal, check_cd_table};
 pub use command::Command;
-pub use command_queue::Rejected;
+pub use command_queue::{Issued, Rejected};
 pub use driver::{Mode, Smmu};
 pub use error::{CommandError, Failure, GlobalErrors, Unsupported};
 pub use event::{Class, Event};

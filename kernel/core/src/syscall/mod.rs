@@ -13,6 +13,7 @@ mod registers;
 mod reply;
 
 use sluice_abi::{CPtr, CapRights, LookupFailure, MessageInfo, Syscall};
+use sluice_smmu::Issued;
 
 use self::decode::Request;
 use self::reply::Outcome;
@@ -107,6 +108,13 @@ impl<H: Hal> Kernel<H> {
             }
             Syscall::DebugNameThread => self.name_thread(thread),
             Syscall::BenchmarkNull => {}
+            Syscall::BenchmarkSmmuCommands => {
+                let context = &self.tcb(thread).context;
+                let unit = u8::try_from(context.x[0].get()).ok().and_then(|smmu| self.smmus.unit(smmu));
+                let Issued { commands, syncs } = unit.map_or(Issued::default(), |unit| unit.driver.issued());
+                context.x[0].set(commands);
+                context.x[1].set(syncs);
+            }
         }
     }
 

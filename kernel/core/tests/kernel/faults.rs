@@ -123,7 +123,15 @@ fn an_unknown_system_call_can_be_emulated() {
 
 #[test]
 fn numbers_without_a_call_are_unknown() {
-    for number in [0, 1, (-15i64) as u64, Syscall::BenchmarkNull.word(), (-30i64) as u64, i64::MIN as u64] {
+    for number in [
+        0,
+        1,
+        (-15i64) as u64,
+        Syscall::BenchmarkNull.word(),
+        Syscall::BenchmarkSmmuCommands.word(),
+        (-30i64) as u64,
+        i64::MIN as u64,
+    ] {
         let mut this = Supervised::new(15);
         this.system.raw_syscall(number);
         assert_eq!(this.told().words[12], number);

@@ -108,3 +108,31 @@ fn tables_are_walked_as_the_kernel_writes_them() {
     rig.write(&rig.stage2(VMID, tables.root)).expect("bind");
     assert_eq!(rig.model.reach(SID), pages([(511, 0xfff_ffff_f000, false)]));
 }
+
+#[test]
+fn commands_given_are_counted() {
+    let (rig, _tables) = bound(PLAIN);
+    let before = rig.smmu.issued();
+    for _ in 0..300 {
+        rig.smmu.invalidate_range(&*rig.model, VMID, 0x5000, 0x4000, 12).expect("invalidate");
+    }
+    let after = rig.smmu.issued();
+    assert_eq!((after.commands - before.commands, after.syncs - before.syncs), (300 * 5, 300));
+}
+
+#[test]
+fn up_to_512_pages_anywhere_take_two_commands_and_one_sync() {
+    let (rig, _tables) = bound(Identity::QEMU);
+    let mut most = 0;
+    for first in [0, 1, 7, 31, 32, 511, 0x7_ffff] {
+        for count in 1..=512u64 {
+            rig.model.take_executed();
+            rig.smmu.invalidate_range(&*rig.model, VMID, first << 12, count << 12, 12).expect("invalidate");
+            let opcodes: Vec<u64> = rig.model.take_executed().iter().map(|[low, _]| low & 0xff).collect();
+            let (sync, ranges) = opcodes.split_last().expect("commands");
+            assert!(*sync == 0x46 && ranges.iter().all(|opcode| *opcode == 0x2a), "{opcodes:x?}");
+            most = most.max(ranges.len());
+        }
+    }
+    assert_eq!(most, 2);
+}

@@ -13,7 +13,7 @@ use sluice_abi::PhysAddr;
 
 use crate::command_queue::CommandQueue;
 use crate::event_queue::EventQueue;
-use crate::{Bus, Event, Features, Memory, Needs, Rejected, StreamTableFormat};
+use crate::{Bus, Event, Features, Issued, Memory, Needs, Rejected, StreamTableFormat};
 
 /// What an SMMU does with streams.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +89,12 @@ impl Smmu {
     #[must_use]
     pub const fn streams(&self) -> u64 {
         1 << self.needs.stream_bits
+    }
+
+    /// How many commands the SMMU has been given.
+    #[must_use]
+    pub fn issued(&self) -> Issued {
+        self.commands.issued()
     }
 
     /// Takes the oldest record of the event queue.

@@ -31,12 +31,14 @@ pub(super) struct Line {
     pub(super) name: &'static str,
     pub(super) title: &'static str,
     pub(super) part: Part,
-    pub(super) sel4: u64,
+    pub(super) sel4: Option<u64>,
     pub(super) measured: Option<Statistics>,
     /// Ours by seL4's.
     pub(super) ratio: Option<f64>,
     /// Why there is no figure.
     pub(super) missing: Option<&'static str>,
+    /// Most SMMU commands, and most syncs among them.
+    pub(super) most: Option<[u64; 2]>,
 }
 
 /// A stretch by the functions it starts and ends in.
@@ -63,8 +65,9 @@ impl Report {
                 part: row.part,
                 sel4: row.sel4,
                 measured: statistics,
-                ratio: statistics.map(|statistics| statistics.median as f64 / row.sel4 as f64),
+                ratio: statistics.zip(row.sel4).map(|(statistics, sel4)| statistics.median as f64 / sel4 as f64),
                 missing: missing.filter(|_| statistics.is_none()),
+                most: row.most,
             }
         });
         let stretches = counts.stretches.iter().take(5).map(|stretch| Place {
@@ -87,5 +90,10 @@ impl Report {
     /// Whether every row has a figure, or a reason for having none.
     pub(super) fn is_complete(&self) -> bool {
         self.rows.iter().all(|row| row.measured.is_some() != row.missing.is_some())
+    }
+
+    /// The rows that took more SMMU commands than they may.
+    pub(super) fn excesses(&self) -> impl Iterator<Item = &Line> {
+        self.rows.iter().filter(|row| row.measured.is_some_and(|found| !found.is_within(row.most)))
     }
 }

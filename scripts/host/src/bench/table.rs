@@ -18,6 +18,12 @@ pub(super) fn render(report: &Report) -> String {
         report.rows.iter().filter(|row| row.part == part).for_each(|each| line(&mut out, &row(each)));
         out.push('\n');
     }
+    line(
+        &mut out,
+        &format!("{:<38}{:>10}{:>18}{:>9}{:>6}{:>8}", "devices", "Sluice", "p5..p95", "commands", "syncs", "records"),
+    );
+    report.rows.iter().filter(|row| row.part == Part::Devices).for_each(|each| line(&mut out, &device(each)));
+    out.push('\n');
     let (ours, theirs) = (report.boot_instructions, report.sel4_boot_instructions);
     line(&mut out, &format!("{:<38}{theirs:>8} {ours:>8}", "boot, instructions to the first thread"));
     line(&mut out, &format!("{:<38}{:>8}{:>8}", ".text, bytes", report.sel4_text_bytes, report.text_bytes));
@@ -31,8 +37,19 @@ pub(super) fn render(report: &Report) -> String {
     out
 }
 
+/// A row that no other kernel has.
+fn device(row: &Line) -> String {
+    let Some(found) = &row.measured else {
+        return format!("{:<38}{:>10}  {}", row.title, "-", row.missing.unwrap_or("not measured"));
+    };
+    let range = format!("{}..{}", found.p5, found.p95);
+    let count = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
+    let (commands, syncs, records) = (count(found.commands), count(found.syncs), count(found.records));
+    format!("{:<38}{:>10}{range:>18}{commands:>9}{syncs:>6}{records:>8}", row.title, found.median)
+}
+
 fn row(row: &Line) -> String {
-    let before = format!("{:<38}{:>8}", row.title, row.sel4);
+    let before = format!("{:<38}{:>8}", row.title, row.sel4.map_or_else(String::new, |sel4| sel4.to_string()));
     match (&row.measured, row.ratio) {
         (Some(found), Some(ratio)) => {
             format!("{before}{:>8}{ratio:>8.2}{:>16}", found.median, format!("{}..{}", found.p5, found.p95))
@@ -72,19 +89,24 @@ mod tests {
 
     #[test]
     fn a_row_shows_figures_or_a_reason() {
-        let statistics = Statistics { runs: 9, min: 1, p5: 2, median: 50, p95: 60, max: 99 };
+        let statistics = Statistics { runs: 9, min: 1, p5: 2, median: 50, p95: 60, max: 99, ..Statistics::default() };
         let mut shown = Line {
             name: "null",
             title: "Null",
             part: Part::OneWay,
-            sel4: 100,
+            sel4: Some(100),
             measured: Some(statistics),
             ratio: Some(0.5),
             missing: None,
+            most: None,
         };
         let words: Vec<String> = row(&shown).split_whitespace().map(str::to_owned).collect();
         assert_eq!(words, ["Null", "100", "50", "0.50", "2..60"]);
-        shown = Line { measured: None, ratio: None, missing: Some("not there"), ..shown };
+        let counted = Statistics { commands: Some(2), syncs: Some(1), ..statistics };
+        shown = Line { measured: Some(counted), part: Part::Devices, sel4: None, ratio: None, ..shown };
+        assert_eq!(device(&shown).split_whitespace().collect::<Vec<_>>(), ["Null", "50", "2..60", "2", "1"]);
+        shown = Line { measured: None, missing: Some("not there"), ..shown };
         assert!(row(&shown).ends_with("-  not there"));
+        assert!(device(&shown).ends_with("-  not there"));
     }
 }
