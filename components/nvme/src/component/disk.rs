@@ -14,8 +14,8 @@ pub(crate) fn run(disk: &mut Disk) -> Result<(), Error> {
     let before = first_block(disk)?;
     read_beyond_the_end(disk)?;
     let astray = disk.faults.out_of_reach();
-    list_at(disk, astray)?;
-    data_to(disk, astray.offset(PAGE))?;
+    list_at(disk, ["disk-list-out-of-reach", "disk-list-fault"], astray)?;
+    data_to(disk, "disk-data-fault", astray.offset(PAGE))?;
     let after = first_block(disk)?;
     check!("disk-goes-on", after == before, "block 0 reads as before the refused commands");
     Ok(())
@@ -64,24 +64,24 @@ fn read_beyond_the_end(disk: &mut Disk) -> Result<(), Error> {
 }
 
 /// A read whose list of pages lies where the controller reaches nothing: it cannot even find out where the data goes.
-pub(super) fn list_at(disk: &mut Disk, list: Iova) -> Result<(), Error> {
+pub(super) fn list_at(disk: &mut Disk, [ending, fault]: [&str; 2], list: Iova) -> Result<(), Error> {
     let blocks = ((3 * PAGE) >> disk.controller.namespace().block_bits) as u32;
     let data = Data::Through(Pointers { first: disk.plan.iova, second: list });
     let read = Operation::Read { lba: 0, blocks, data };
     let ended = stream::single(&mut disk.controller, &mut disk.interrupt, read)?;
     let refused = ended.is_err_and(|status| status.kind == status::DATA_TRANSFER);
-    check!("disk-list-out-of-reach", refused, "page list at {list}: {}", Ended(ended));
-    disk.faults.check_recorded("disk-list-fault", list, Access::Read);
+    check!(ending, refused, "page list at {list}: {}", Ended(ended));
+    disk.faults.check_recorded(fault, list, Access::Read);
     Ok(())
 }
 
 /// A log page that goes where the controller reaches nothing. Controllers differ in whether they notice; the SMMU does.
-pub(super) fn data_to(disk: &mut Disk, at: Iova) -> Result<(), Error> {
+pub(super) fn data_to(disk: &mut Disk, fault: &str, at: Iova) -> Result<(), Error> {
     match disk.controller.log_to(at, 4) {
         Ok(()) | Err(Error::Command { .. }) => {}
         Err(error) => return Err(error),
     }
-    disk.faults.check_recorded("disk-data-fault", at, Access::Write);
+    disk.faults.check_recorded(fault, at, Access::Write);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The program: which devices it drives, and in what order.
 
+mod cut_off;
 mod disk;
 mod faults;
 mod hardware;
