@@ -13,6 +13,7 @@ use sluice_abi::bootinfo::ROOT_CNODE_BITS;
 use sluice_abi::image::{MAX_CNODE_BITS, MIN_CNODE_BITS};
 
 use crate::audit::Audit;
+use crate::cdl;
 use crate::diagnostic::{Style, render};
 use crate::image;
 use crate::platform::{self, Platform};
@@ -80,6 +81,14 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         svg: Option<PathBuf>,
     },
+    /// Show objects and capabilities: who holds what in which slot
+    Cdl {
+        /// The system spec
+        spec: PathBuf,
+        /// Folder with files of guests, looked in after the spec's own; by default the nearest `build/guest` folder
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
+    },
     /// Show what a platform offers: memory, SMMUs, PCI functions with their streams and interrupts, devices
     Devices {
         /// Name of a platform, or a device-tree blob
@@ -146,6 +155,10 @@ pub fn run(arguments: &Arguments) -> Result<String, String> {
             }
             Ok(audit.text())
         }
+        Command::Cdl { spec, files } => {
+            let Checked { system, .. } = check(spec, &platforms(spec)?, None, files.as_deref())?;
+            cdl::show(&system).map_err(|error| format!("{}: {error}", spec.display()))
+        }
         Command::Devices { platform } => {
             let platform = load(platform, || platforms(Path::new(".")))?;
             Ok(devices::show(&platform))
@@ -191,8 +204,10 @@ fn inspect(path: &Path) -> Result<String, String> {
     let header = opened.header;
     let mut out = String::new();
     let lines = [
-        ("kernel", format!("{:#x} bytes", opened.kernel_len)),
-        ("root task", format!("{:#x} bytes at {}", opened.root_task_len, header.user_vstart)),
+        ("kernel", format!("{:#x} bytes", opened.kernel.len)),
+        ("", format!("SHA-256 {}", opened.kernel.sha256)),
+        ("root task", format!("{:#x} bytes at {}", opened.root_task.len, header.user_vstart)),
+        ("", format!("SHA-256 {}", opened.root_task.sha256)),
         ("entry", header.user_entry.to_string()),
         ("user pages", header.user_pages.to_string()),
         ("root CNode", format!("2^{} slots", header.cnode_bits)),
@@ -201,11 +216,15 @@ fn inspect(path: &Path) -> Result<String, String> {
     for (name, value) in lines {
         out.push_str(&format!("{name:<12}{value}\n"));
     }
-    match opened.system {
-        Some(system) => {
-            out.push_str(&format!("\n{}", Summary(&system)));
-        }
-        None => out.push_str("\nno payload: a root task without a spec\n"),
+    let Some(system) = opened.system else {
+        out.push_str("\nno payload: a root task without a spec\n");
+        return Ok(out);
+    };
+    let objects = cdl::census(&system).map_err(|error| format!("{}: {error}", path.display()))?;
+    let objects: Vec<String> = objects.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    out.push_str(&format!("objects     {}\n\n{}", objects.join(", "), Summary(&system)));
+    for (blob, file) in system.blobs.iter().zip(&opened.files) {
+        out.push_str(&format!("    SHA-256 {} of {}\n", file.sha256, blob.name));
     }
     Ok(out)
 }

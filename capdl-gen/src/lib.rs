@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod cdl;
 pub mod cli;
 pub mod derive;
 pub mod diagnostic;

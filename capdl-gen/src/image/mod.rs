@@ -12,7 +12,7 @@ use sluice_abi::image::{BootHeader, BootHeaderError, Checksum, arm64};
 use sluice_abi::{PAGE_SIZE, USER_TOP, VirtAddr};
 
 pub use elf::{Elf, ElfError, Flat, Placement};
-pub use open::{OpenError, Opened, open};
+pub use open::{OpenError, Opened, Part, open};
 pub use payload::{File, pack as pack_payload};
 
 /// Why no image can be made.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
 use sluice_abi::PAGE_SIZE;
 use sluice_abi::image::{BootHeader, Checksum};
 use sluice_spec::{PayloadHeader, System};
@@ -9,14 +10,32 @@ use sluice_spec::{PayloadHeader, System};
 /// What a boot image holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Opened {
-    /// Bytes of the kernel.
-    pub kernel_len: u64,
+    /// The kernel.
+    pub kernel: Part,
     /// The header.
     pub header: BootHeader,
-    /// Bytes of the root task's memory image.
-    pub root_task_len: u64,
+    /// The root task's memory image.
+    pub root_task: Part,
     /// The system, when there is a payload.
     pub system: Option<System>,
+    /// The files of the payload, in the order of [`System::blobs`].
+    pub files: Vec<Part>,
+}
+
+/// Some bytes of an image.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// How many.
+    pub len: u64,
+    /// Their SHA-256, in hexadecimal.
+    pub sha256: String,
+}
+
+impl Part {
+    fn of(bytes: &[u8]) -> Self {
+        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { len: bytes.len() as u64, sha256 }
+    }
 }
 
 /// Why a file is no boot image.
@@ -60,14 +79,20 @@ pub fn open(bytes: &[u8]) -> Result<Opened, OpenError> {
             return Err(OpenError::Checksum);
         }
         let (root_task_len, system) = payload(user)?;
-        return Ok(Opened { kernel_len: (index * page) as u64, header, root_task_len, system });
+        let (root_task, rest) = user.split_at(root_task_len);
+        let blobs = system.iter().flat_map(|system| &system.blobs);
+        let file = |offset: u64, len: u64| rest.get(offset as usize..)?.get(..len as usize).map(Part::of);
+        let files = blobs.map(|blob| file(blob.offset, blob.len).ok_or(OpenError::Payload));
+        let files = files.collect::<Result<_, _>>()?;
+        let (kernel, root_task) = (Part::of(&bytes[..index * page]), Part::of(root_task));
+        return Ok(Opened { kernel, header, root_task, system, files });
     }
     Err(OpenError::NoHeader)
 }
 
 /// Bytes before the payload, and its system. The payload starts with the one page that is a payload header and says
 /// that it ends where the image ends.
-fn payload(user: &[u8]) -> Result<(u64, Option<System>), OpenError> {
+fn payload(user: &[u8]) -> Result<(usize, Option<System>), OpenError> {
     for (index, page) in user.chunks_exact(PAGE_SIZE as usize).enumerate() {
         let at = index * PAGE_SIZE as usize;
         let Ok(header) = PayloadHeader::decode(page) else { continue };
@@ -77,7 +102,7 @@ fn payload(user: &[u8]) -> Result<(u64, Option<System>), OpenError> {
         let start = at + header.system_offset as usize;
         let encoded = user.get(start..start + header.system_len as usize).ok_or(OpenError::Payload)?;
         let system = System::decode(encoded).map_err(|_| OpenError::Payload)?;
-        return Ok((at as u64, Some(system)));
+        return Ok((at, Some(system)));
     }
-    Ok((user.len() as u64, None))
+    Ok((user.len(), None))
 }

@@ -63,10 +63,10 @@ fn the_same_inputs_make_the_same_bytes() {
 #[test]
 fn an_image_can_be_taken_apart() {
     let opened = open(&image(&payload())).expect("an image");
-    assert_eq!((opened.kernel_len, opened.root_task_len), (0x2000, 0x5000));
+    assert_eq!((opened.kernel.len, opened.root_task.len), (0x2000, 0x5000));
     assert_eq!(opened.system.expect("a system").platform, "odd");
     let bare = open(&image(&[])).expect("an image");
-    assert_eq!((bare.root_task_len, bare.system), (0x5000, None));
+    assert_eq!((bare.root_task.len, bare.system), (0x5000, None));
 }
 
 #[test]

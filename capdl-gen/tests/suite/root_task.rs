@@ -46,7 +46,7 @@ fn the_built_kernel_is_found_and_the_image_left_here() {
     assert_eq!(text(&run.stdout), format!("root.img: {} bytes\n", bytes.len()));
     let opened = open(&bytes).expect("an image");
     assert_eq!(opened.header.cnode_bits, 13, "the size that seL4 gives by default");
-    assert_eq!((opened.root_task_len, opened.system), (0x5000, None));
+    assert_eq!((opened.root_task.len, opened.system), (0x5000, None));
     fs::remove_dir_all(tree).expect("the folder gone");
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::{components, golden, kernel, root_task};
+use crate::support::{component, components, golden, kernel, root_task};
 
 /// Fewest malformed specs: a wrong folder must not pass for a clean run.
 const BAD: usize = 50;
@@ -136,22 +136,16 @@ fn a_built_image_is_reproducible_and_can_be_inspected() {
     fs::write(file("kernel.elf"), kernel().bytes()).expect("a file");
     fs::write(file("root.elf"), root_task().bytes()).expect("a file");
     let (kernel, root) = (file("kernel.elf"), file("root.elf"));
-    for output in [file("a.img"), file("b.img")] {
-        let run = capdl_gen(&[
-            "build",
-            "good/everything.toml",
-            "--kernel",
-            &kernel,
-            "--root-task",
-            &root,
-            "--components",
-            folder.to_str().expect("a path"),
-            "-o",
-            &output,
-        ]);
-        assert!(run.status.success(), "{}", text(&run.stderr));
+    build("good/everything.toml", &folder, &kernel, &root, &file("a.img"));
+    // Copies elsewhere, by other names of folders, with other times.
+    let other = components("build-elsewhere/in/a/deeper/folder");
+    let copy = |name: &str| other.join(name).to_str().expect("a path").to_owned();
+    fs::copy(golden_file(Path::new("good/everything.toml"), "toml"), copy("system.toml")).expect("a copy");
+    for name in ["root.elf", "kernel.elf"] {
+        fs::copy(file(name), copy(name)).expect("a copy");
     }
-    assert_eq!(fs::read(file("a.img")).expect("an image"), fs::read(file("b.img")).expect("an image"));
+    build(&copy("system.toml"), &other, &copy("kernel.elf"), &copy("root.elf"), &copy("b.img"));
+    assert_eq!(fs::read(file("a.img")).expect("an image"), fs::read(copy("b.img")).expect("an image"));
 
     let inspected = capdl_gen(&["inspect", &file("a.img")]);
     golden(&golden_file(Path::new("good/everything.toml"), "inspect"), text(&inspected.stdout)).expect("same");
@@ -162,6 +156,46 @@ fn a_built_image_is_reproducible_and_can_be_inspected() {
     let inspected = capdl_gen(&["inspect", &file("c.img")]);
     assert!(text(&inspected.stdout).contains("2^15 slots"), "{}", text(&inspected.stdout));
     assert!(text(&inspected.stdout).ends_with("no payload: a root task without a spec\n"));
+}
+
+fn build(spec: &str, components: &Path, kernel: &str, root_task: &str, output: &str) {
+    let components = components.to_str().expect("a path");
+    let inputs = ["--kernel", kernel, "--root-task", root_task, "--components", components, "--files", components];
+    let run = capdl_gen(&[&["build", spec, "--platforms", "platforms"][..], &inputs, &["-o", output]].concat());
+    assert!(run.status.success(), "{}", text(&run.stderr));
+}
+
+#[test]
+fn one_byte_of_one_file_is_seen_in_an_image() {
+    let folder = components("changed");
+    let file = |name: &str| folder.join(name).to_str().expect("a path").to_owned();
+    fs::write(file("kernel.elf"), kernel().bytes()).expect("a file");
+    fs::write(file("root.elf"), root_task().bytes()).expect("a file");
+    let inspect = |image: &str| {
+        build("good/everything.toml", &folder, &file("kernel.elf"), &file("root.elf"), image);
+        text(&capdl_gen(&["inspect", image]).stdout).to_owned()
+    };
+    let before = inspect(&file("a.img"));
+    fs::write(file("driver"), component(0xd2).bytes()).expect("a file");
+    let after = inspect(&file("b.img"));
+    let differences: Vec<&str> =
+        after.lines().zip(before.lines()).filter(|(after, before)| after != before).map(|(after, _)| after).collect();
+    assert_eq!(differences.len(), 2, "{differences:?}");
+    assert!(differences[0].starts_with("checksum"), "{differences:?}");
+    assert!(differences[1].ends_with(" of driver"), "{differences:?}");
+}
+
+#[test]
+fn the_capabilities_of_every_good_spec_are_as_recorded() {
+    let files = components("cdl");
+    let mut differences = Vec::new();
+    for spec in specs("good") {
+        let name = spec.to_str().expect("a name");
+        let output = capdl_gen(&["cdl", name, "--files", files.to_str().expect("a path")]);
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output.stderr));
+        differences.extend(golden(&golden_file(&spec, "cdl"), text(&output.stdout)).err());
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]
@@ -234,7 +268,9 @@ fn the_reach_of_every_good_spec_is_as_recorded() {
     for spec in specs("good") {
         let json = std::env::temp_dir().join(format!("sluice-audit-{}.json", std::process::id()));
         let name = spec.to_str().expect("a name");
-        let output = capdl_gen(&["audit", name, "--json", json.to_str().expect("a path")]);
+        let files = components("audit");
+        let files = files.to_str().expect("a path");
+        let output = capdl_gen(&["audit", name, "--files", files, "--json", json.to_str().expect("a path")]);
         assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output.stderr));
         golden(&golden_file(&spec, "audit"), text(&output.stdout)).expect("same reach");
         golden(&golden_file(&spec, "audit.json"), &fs::read_to_string(&json).expect("a file")).expect("same reach");

@@ -30,8 +30,18 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
         "sdk/manifest" | "sdk/sys" => &["kernel/abi"],
         "sdk/rt" => &["kernel/abi", "sdk/manifest", "sdk/sys"],
         "sdk/dma" => &["kernel/abi", "sdk/manifest", "sdk/rt", "sdk/sys"],
-        // Where a guest's parts go, and whether they fit, is the VMM's decision.
-        "capdl-gen" => &["kernel/abi", "kernel/paging", "kernel/platform", "kernel/spec", "capdl-gen/spec", "vmm/core"],
+        // Where a guest's parts go, and whether they fit, is the VMM's decision; which slots capabilities get, the root
+        // task's.
+        "capdl-gen" => &[
+            "kernel/abi",
+            "kernel/paging",
+            "kernel/platform",
+            "kernel/spec",
+            "capdl-gen/spec",
+            "sdk/manifest",
+            "root-task",
+            "vmm/core",
+        ],
         "root-task" => {
             &["kernel/abi", "kernel/platform", "capdl-gen/spec", "sdk/manifest", "sdk/sys", "sdk/rt", "sdk/dma"]
         }
