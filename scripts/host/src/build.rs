@@ -78,6 +78,11 @@ pub struct RootTask {
 }
 
 impl Programs {
+    /// The same with another kernel.
+    pub(crate) fn with_kernel(&self, kernel: PathBuf) -> Self {
+        Self { kernel, ..self.clone() }
+    }
+
     /// The kernel's ELF file.
     #[must_use]
     pub fn kernel(&self) -> &Path {
@@ -210,17 +215,25 @@ pub fn programs(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Opti
 /// # Errors
 /// When a step cannot be started or the kernel not be copied.
 pub fn kernel(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Option<PathBuf>> {
+    let (command, elf) = kernel_command(tree, toolchain, kind)?;
+    if !step(tree, "build kernel", command)?.good {
+        return Ok(None);
+    }
+    let kept = tree.build().join(format!("kernel-{}.elf", kind.word()));
+    std::fs::copy(&elf, &kept).with_context(|| format!("cannot copy {} to {}", elf.display(), kept.display()))?;
+    Ok(Some(kept))
+}
+
+/// The command that builds the kernel, and where its ELF file is then.
+///
+/// # Errors
+/// When the workspace does not read.
+pub(crate) fn kernel_command(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<(Command, PathBuf)> {
     let workspace = Workspace::of(tree)?;
     let (package, program) = workspace.program_in(KERNEL_FOLDER)?;
     let mut command = toolchain.cargo(tree, "build");
     command.args(["-p", &package.name, "--profile", kind.profile()]).args(kind.features());
-    if !step(tree, "build kernel", command)?.good {
-        return Ok(None);
-    }
-    let elf = toolchain.programs(tree, kind.profile()).join(program);
-    let kept = tree.build().join(format!("kernel-{}.elf", kind.word()));
-    std::fs::copy(&elf, &kept).with_context(|| format!("cannot copy {} to {}", elf.display(), kept.display()))?;
-    Ok(Some(kept))
+    Ok((command, toolchain.programs(tree, kind.profile()).join(program)))
 }
 
 /// Makes the boot image of `system`; nothing when a step failed, which has been shown.
@@ -263,7 +276,8 @@ fn build_generator(tree: &Tree) -> Result<bool> {
     Ok(step(tree, "build capdl-gen", command)?.good)
 }
 
-fn generator(tree: &Tree, programs: &Programs, system: &System, image: &Path) -> Command {
+/// The command that makes a boot image; the generator is built.
+pub(crate) fn generator(tree: &Tree, programs: &Programs, system: &System, image: &Path) -> Command {
     let mut command = host_cargo(tree, "run");
     command.args(["--quiet", "-p", "capdl-gen", "--", "build"]).arg(&system.spec);
     command.arg("--kernel").arg(&programs.kernel).arg("--root-task").arg(&programs.root_task);

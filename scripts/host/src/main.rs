@@ -118,6 +118,12 @@ enum Action {
         /// Only the mutant of this name; can be given again.
         #[arg(long)]
         only: Vec<String>,
+        /// Also boot the systems that show the effect of some of them.
+        #[arg(long)]
+        soak: bool,
+        /// Only boot these systems.
+        #[arg(long, conflicts_with = "soak")]
+        systems: bool,
     },
     /// Write docs/reference from kernel/abi.
     Reference,
@@ -210,7 +216,14 @@ fn act(action: Action) -> Result<bool> {
         }
         Action::Bench { profile } => Ok(bench::run(&tree, &toolchain()?, profile.as_deref())?.is_good()),
         Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain()?, disk)?),
-        Action::Mutants { only } => closing_line(mutants::run(&tree, &only)?),
+        Action::Mutants { only, soak, systems } => {
+            let extent = match (soak, systems) {
+                (false, false) => mutants::Extent::Tests,
+                (true, _) => mutants::Extent::TestsAndSystems,
+                (false, true) => mutants::Extent::Systems,
+            };
+            closing_line(mutants::run(&tree, &toolchain()?, &only, extent)?)
+        }
         Action::Reference => reference::write(&tree).map(|()| true),
         Action::Test { soak, without_guests } => {
             let toolchain = toolchain()?;

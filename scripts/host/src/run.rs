@@ -129,6 +129,52 @@ impl Disks {
 /// # Errors
 /// When the system's files do not read, or the machine cannot be started.
 pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Result<Tally> {
+    let name = format!("{} {}", if choices.soak { "soak" } else { "boot" }, system.name);
+    let log = tree.log(&name)?;
+    let started = if choices.show { std::time::Instant::now() } else { report::begin(&name) };
+    let outcome = outcome(tree, system, image, choices, &log)?;
+    let Some(Judged { checks, problems }) = outcome.judged else {
+        let good = outcome.end == crate::verdict::End::PoweredOff && !outcome.stopped;
+        report::end(&name, &outcome.end.to_string(), good, started);
+        return Ok(Tally::one(good));
+    };
+    let failed = problems.len() as u64;
+    let tally = Tally { passed: checks.saturating_sub(failed), failed };
+    report::end(&name, &format!("{} of {checks} checks", tally.passed), failed == 0, started);
+    if failed > 0 {
+        report::show_log(&log);
+        problems.iter().for_each(|problem| println!("      {problem}"));
+    }
+    Ok(tally)
+}
+
+/// How a boot went.
+struct Outcome {
+    end: crate::verdict::End,
+    /// A stop was printed.
+    stopped: bool,
+    /// Nothing without a list of checks.
+    judged: Option<Judged>,
+}
+
+/// What a list of checks makes of it.
+struct Judged {
+    /// How many there are, those of the disks included.
+    checks: u64,
+    problems: Vec<String>,
+}
+
+/// Boots `image` quietly; what is wrong by the system's list of checks, which it must have.
+///
+/// # Errors
+/// As [`run`], and when there is no list.
+pub fn problems(tree: &Tree, system: &System, image: &Path, log: &Path) -> Result<Vec<String>> {
+    let outcome = outcome(tree, system, image, &Choices::default(), log)?;
+    let judged = outcome.judged.with_context(|| format!("{} has no list of checks", system.name))?;
+    Ok(judged.problems)
+}
+
+fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &Path) -> Result<Outcome> {
     let platform = tree.platform(&system.platform_name()?)?;
     require_qemu(&platform.qemu)?;
     let devices = match system.devices() {
@@ -149,9 +195,6 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
     if let Some(disk) = disks.disk.as_ref().filter(|_| choices.show) {
         println!("      disk {}: {}", disk.path.display(), disk.origin);
     }
-    let name = format!("{} {}", if choices.soak { "soak" } else { "boot" }, system.name);
-    let log = tree.log(&name)?;
-    let started = if choices.show { std::time::Instant::now() } else { report::begin(&name) };
     let limits = match &expected {
         Some(_) if choices.soak => Limits::SOAK,
         Some(_) if !system.guests()?.is_empty() => Limits::GUEST,
@@ -166,14 +209,11 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
             println!("{}", printable(line));
         }
     })?;
-    write_log(&log, &transcript)?;
+    write_log(log, &transcript)?;
     let guests = system.guests()?;
     let findings = Findings::with_guests(transcript.lines.iter().map(String::as_str), &guests);
-    let Some(expected) = expected else {
-        let good = transcript.end == crate::verdict::End::PoweredOff && findings.stops.is_empty();
-        report::end(&name, &transcript.end.to_string(), good, started);
-        return Ok(Tally::one(good));
-    };
+    let (end, stopped) = (transcript.end.clone(), !findings.stops.is_empty());
+    let Some(expected) = expected else { return Ok(Outcome { end, stopped, judged: None }) };
     let mut problems: Vec<String> =
         judge(&expected, &findings, &transcript.end).iter().map(ToString::to_string).collect();
     let mut checks = expected.len() as u64;
@@ -190,14 +230,7 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
             Err(error) => problems.push(format!("{error:#}")),
         }
     }
-    let failed = problems.len() as u64;
-    let tally = Tally { passed: checks.saturating_sub(failed), failed };
-    report::end(&name, &format!("{} of {checks} checks", tally.passed), failed == 0, started);
-    if failed > 0 {
-        report::show_log(&log);
-        problems.iter().for_each(|problem| println!("      {problem}"));
-    }
-    Ok(tally)
+    Ok(Outcome { end, stopped, judged: Some(Judged { checks, problems }) })
 }
 
 /// Boots `image` with the terminal as its console and the component `name` attached to it; good when the machine is powered

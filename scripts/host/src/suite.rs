@@ -43,7 +43,7 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, extent: Extent) -> Result<Tally
     tally.add(lints_for_the_target(tree, toolchain)?);
     tally.add(host_tests::run(tree, soak)?);
     if soak {
-        tally.add(mutants::run(tree, &[])?);
+        tally.add(mutants::run(tree, toolchain, &[], mutants::Extent::TestsAndSystems)?);
     }
     let programs = build::programs(tree, toolchain, Kernel::Debug)?;
     tally.add(Tally::one(programs.is_some()));

@@ -23,6 +23,12 @@ impl Tree {
         Ok(Self { root })
     }
 
+    /// A copy of the tree, by its root folder.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// The root folder.
     #[must_use]
     pub fn root(&self) -> &Path {

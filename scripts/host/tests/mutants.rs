@@ -33,6 +33,18 @@ fn every_killer_exists() {
 }
 
 #[test]
+fn every_system_that_shows_a_mutant_is_one_with_checks() {
+    let checked = tree().checked_systems().expect("systems");
+    let list = list();
+    let shown = list.iter().filter_map(|mutant| Some((&mutant.name, mutant.visible_in.as_ref()?)));
+    for (name, system) in shown.clone() {
+        let spec = tree().root().join(system);
+        assert!(checked.iter().any(|known| known.spec == spec), "{name}: {system} has no list of checks");
+    }
+    assert!(shown.count() >= 6, "hardware shows what some of them do");
+}
+
+#[test]
 fn a_killer_that_is_gone_is_noticed() {
     let folder = tree().root().join("kernel/smmu");
     let killer = |program: Program, test: &str| mutants::Killer {

@@ -6,7 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::Mutant;
 use crate::tree::Tree;
+
+/// What the copy makes of itself; nothing of it is in the list of files.
+const BUILD: &str = "build";
 
 /// A copy of everything git would commit, in `build/mutants`. What cargo makes of it stays there from one mutant to the
 /// next, so only what a mutant touches is built again.
@@ -30,11 +34,33 @@ impl Copy {
         collect(&copy.sources(), &mut found)?;
         for path in found {
             let relative = path.strip_prefix(copy.sources()).expect("a file of the copy");
-            if !wanted.contains(relative) && relative != Path::new("Cargo.lock") {
+            if !wanted.contains(relative) && !relative.starts_with(BUILD) && relative != Path::new("Cargo.lock") {
                 std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
             }
         }
         Ok(copy)
+    }
+
+    /// The copy as a tree of its own.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        Tree::at(self.sources())
+    }
+
+    /// Does `work` while the copy is broken by `mutant`; the inner error says why it cannot be.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, or those of `work`.
+    pub fn broken<T>(&self, mutant: &Mutant, work: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
+        let original = self.text(&mutant.file)?;
+        let broken = match mutant.apply(&original) {
+            Ok(broken) => broken,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        self.write(&mutant.file, &broken)?;
+        let done = work();
+        self.write(&mutant.file, &original)?;
+        Ok(Ok(done?))
     }
 
     /// The root folder of the copied tree.

@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use crate::tree::Tree;
 
+/// Where the kernel's crates are.
+const KERNEL: &str = "kernel/";
+
 /// One replacement in one file, and the test that notices it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mutant {
@@ -24,6 +27,8 @@ pub struct Mutant {
     pub replace: String,
     /// The test.
     pub killer: Killer,
+    /// A system, from the root, whose checks fail on the broken kernel in QEMU.
+    pub visible_in: Option<String>,
 }
 
 /// A test by name.
@@ -64,6 +69,7 @@ struct Entry {
     replace: String,
     killed_by: String,
     package: Option<String>,
+    visible_in: Option<String>,
 }
 
 /// The whole list, in order of the files' names.
@@ -95,8 +101,12 @@ fn parse(text: &str) -> Result<Vec<Mutant>> {
         let (program, test) = entry.killed_by.split_once("::").with_context(|| format!("{}: no test", entry.name))?;
         let program = if program == "lib" { Program::Library } else { Program::Test(program.to_owned()) };
         let killer = Killer { package, program, test: test.to_owned() };
-        let Entry { name, why, file, search, replace, .. } = entry;
-        Ok(Mutant { name, why, file, search, replace, killer })
+        let Entry { name, why, file, search, replace, visible_in, .. } = entry;
+        ensure!(
+            visible_in.is_none() || file.starts_with(KERNEL),
+            "{name}: only the kernel is built again before a system is booted"
+        );
+        Ok(Mutant { name, why, file, search, replace, killer, visible_in })
     };
     sheet.mutant.into_iter().map(mutant).collect()
 }
@@ -200,6 +210,9 @@ mod tests {
         assert_eq!(b.killer.to_string(), "q lib::m::tests::t");
         assert!(parse("package = \"p\"\n[[mutant]]\nname = \"a\"").is_err());
         assert!(parse(&SHEET.replace("driver::events::t", "driver")).is_err());
+        let seen = |file: &str| SHEET.replace("\"f.rs\"", &format!("\"{file}\"\nvisible_in = \"systems/s.toml\""));
+        assert_eq!(parse(&seen("kernel/f.rs")).unwrap()[1].visible_in.as_deref(), Some("systems/s.toml"));
+        assert!(parse(&seen("vmm/f.rs")).is_err(), "the system would run without the change");
     }
 
     #[test]

@@ -3,10 +3,14 @@
 //! A mutant is one exact replacement in one file. It is applied to a copy of the tree, the named test is built and run
 //! there, and the mutant is *killed* when exactly that test fails. One that does not compile proves nothing about the
 //! tests and counts as a mistake in the list, as does one whose text is not found once.
+//!
+//! Of some, hardware shows the effect as well: these name a system, which is booted on the broken kernel, and its own checks
+//! must fail.
 
 mod copy;
 mod list;
 mod trial;
+mod visible;
 
 use std::collections::BTreeSet;
 
@@ -17,25 +21,43 @@ pub use list::{Killer, Mutant, Program, read};
 pub use trial::Verdict;
 
 use crate::report::{self, Tally};
+use crate::toolchain::Toolchain;
 use crate::tree::Tree;
+
+/// What is done with the mutants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// Their tests run.
+    Tests,
+    /// Their tests run, and systems that show their effect are booted.
+    TestsAndSystems,
+    /// Only the systems are booted.
+    Systems,
+}
 
 /// Tries all mutants, or those called `only`.
 ///
 /// # Errors
 /// When the list does not read, has no such mutant, or the copy cannot be made.
-pub fn run(tree: &Tree, only: &[String]) -> Result<Tally> {
+pub fn run(tree: &Tree, toolchain: &Toolchain, only: &[String], extent: Extent) -> Result<Tally> {
     let mut mutants = read(tree)?;
     for name in only {
         ensure!(mutants.iter().any(|mutant| mutant.name == *name), "there is no mutant `{name}`");
     }
     mutants.retain(|mutant| only.is_empty() || only.contains(&mutant.name));
     let copy = Copy::make(tree)?;
-    let mut tally = unbroken(tree, &copy, &mutants)?;
-    if !tally.is_good() {
-        return Ok(tally);
+    let mut tally = Tally::default();
+    if extent != Extent::Systems {
+        tally.add(unbroken(tree, &copy, &mutants)?);
+        if !tally.is_good() {
+            return Ok(tally);
+        }
+        for mutant in &mutants {
+            tally.add(Tally::one(attempt(tree, &copy, mutant)?));
+        }
     }
-    for mutant in &mutants {
-        tally.add(Tally::one(attempt(tree, &copy, mutant)?));
+    if extent != Extent::Tests {
+        tally.add(visible::run(tree, toolchain, &copy, &mutants)?);
     }
     Ok(tally)
 }
@@ -63,14 +85,8 @@ fn unbroken(tree: &Tree, copy: &Copy, mutants: &[Mutant]) -> Result<Tally> {
 
 fn attempt(tree: &Tree, copy: &Copy, mutant: &Mutant) -> Result<bool> {
     let started = report::begin(&mutant.name);
-    let original = copy.text(&mutant.file)?;
-    let verdict = match mutant.apply(&original) {
-        Ok(broken) => {
-            copy.write(&mutant.file, &broken)?;
-            let verdict = trial::trial(tree, copy, mutant);
-            copy.write(&mutant.file, &original)?;
-            verdict?
-        }
+    let verdict = match copy.broken(mutant, || trial::trial(tree, copy, mutant))? {
+        Ok(verdict) => verdict,
         Err(reason) => Verdict::Unusable(reason.to_string()),
     };
     report::end(&mutant.name, &verdict.to_string(), verdict.is_good(), started);

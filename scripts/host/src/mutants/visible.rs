@@ -1,0 +1,100 @@
+//! Boots a system on a broken kernel: with the devices of an emulator that somebody else wrote, its own checks must notice.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::{Copy, Mutant};
+use crate::build::{self, Kernel, Programs};
+use crate::report::{self, Tally};
+use crate::run;
+use crate::toolchain::Toolchain;
+use crate::tree::{System, Tree};
+
+/// What is needed for a boot.
+struct Stage<'a> {
+    tree: &'a Tree,
+    toolchain: &'a Toolchain,
+    copy: &'a Copy,
+    /// Of the tree as it is.
+    programs: Programs,
+}
+
+/// What became of a mutant.
+enum Verdict {
+    /// The first thing that was wrong.
+    Seen(String),
+    NotSeen,
+    Unusable(String),
+}
+
+/// Boots, for each mutant that names one, its system; and each system on the kernel as it is first.
+pub(super) fn run(tree: &Tree, toolchain: &Toolchain, copy: &Copy, mutants: &[Mutant]) -> Result<Tally> {
+    let mut systems: BTreeMap<&str, System> = BTreeMap::new();
+    for name in mutants.iter().filter_map(|mutant| mutant.visible_in.as_deref()) {
+        systems.insert(name, System::at(&tree.root().join(name))?);
+    }
+    let mut tally = Tally::default();
+    if systems.is_empty() {
+        return Ok(tally);
+    }
+    let Some(programs) = build::programs(tree, toolchain, Kernel::Debug)? else { return Ok(Tally::one(false)) };
+    for system in systems.values() {
+        let Some(image) = build::image(tree, &programs, system)? else { return Ok(Tally::one(false)) };
+        tally.add(run::run(tree, system, &image, &run::Choices::default())?);
+    }
+    if !tally.is_good() {
+        return Ok(tally);
+    }
+    let stage = Stage { tree, toolchain, copy, programs };
+    for mutant in mutants {
+        if let Some(system) = mutant.visible_in.as_deref().and_then(|name| systems.get(name)) {
+            tally.add(Tally::one(stage.attempt(mutant, system)?));
+        }
+    }
+    Ok(tally)
+}
+
+impl Stage<'_> {
+    fn attempt(&self, mutant: &Mutant, system: &System) -> Result<bool> {
+        let name = format!("{} in {}", mutant.name, system.name);
+        let started = report::begin(&name);
+        let verdict = match self.copy.broken(mutant, || self.boot(&name, system))? {
+            Ok(verdict) => verdict,
+            Err(reason) => Verdict::Unusable(reason.to_string()),
+        };
+        let (good, said) = match verdict {
+            Verdict::Seen(problem) => (true, problem),
+            Verdict::NotSeen => (false, "passes all checks".to_owned()),
+            Verdict::Unusable(reason) => (false, reason),
+        };
+        report::end(&name, &said, good, started);
+        Ok(good)
+    }
+
+    /// Builds the copy's kernel, puts it in the place of the tree's, and boots.
+    fn boot(&self, name: &str, system: &System) -> Result<Verdict> {
+        let log = self.tree.log(&format!("mutant {name}"))?;
+        let (command, kernel) = build::kernel_command(&self.copy.tree(), self.toolchain, Kernel::Debug)?;
+        if !succeeds(command, &log)? {
+            return Ok(Verdict::Unusable(format!("does not compile: {}", log.display())));
+        }
+        let image: PathBuf = self.tree.build().join("mutant.img");
+        let programs = self.programs.with_kernel(kernel);
+        if !succeeds(build::generator(self.tree, &programs, system, &image), &log)? {
+            return Ok(Verdict::Unusable(format!("no image: {}", log.display())));
+        }
+        let problems = run::problems(self.tree, system, &image, &log)?;
+        Ok(problems.into_iter().next().map_or(Verdict::NotSeen, Verdict::Seen))
+    }
+}
+
+fn succeeds(mut command: Command, log: &Path) -> Result<bool> {
+    let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    Ok(command.status().with_context(|| format!("cannot start {program}"))?.success())
+}
