@@ -83,6 +83,7 @@ impl State {
 impl Happening {
     fn system_call(&mut self, thread: PhysAddr, buffer: &Buffer) {
         let number = self.state.thread(thread).map_or(0, |thread| thread.registers.get(Register::X(7)));
+        let is_guest = self.state.thread(thread).is_some_and(|thread| thread.vcpu.is_some());
         match Syscall::from_word(number) {
             Some(Syscall::Call) => self.invoke(thread, buffer, Manner { blocking: true, call: true }),
             Some(Syscall::Send) => self.invoke(thread, buffer, Manner { blocking: true, call: false }),
@@ -94,8 +95,8 @@ impl Happening {
                 self.reply_to_caller(thread, buffer);
                 self.listen(thread, buffer, true);
             }
-            // Kernels that measure are others, and released ones have no calls for debugging.
-            Some(call) if call.is_benchmark() || call.is_debug() && !cfg!(debug_assertions) => {
+            // Kernels that measure are others, and neither do released ones have calls for debugging, nor guests.
+            Some(call) if call.is_benchmark() || call.is_debug() && (is_guest || !cfg!(debug_assertions)) => {
                 self.raise(thread, Fault::UnknownSystemCall(number));
             }
             // Yielding is about turns; the others are about the console.

@@ -46,7 +46,7 @@ impl<H: Hal> Kernel<H> {
             context.set_restart();
             let number = context.x[7].get();
             match Syscall::from_word(number) {
-                Some(call) if Self::has(call) => self.handle_syscall(thread, call),
+                Some(call) if self.offers(call) => self.handle_syscall(thread, call),
                 Some(_) | None => self.raise(thread, Fault::UnknownSyscall { number }),
             }
         }
@@ -74,6 +74,12 @@ impl<H: Hal> Kernel<H> {
         self.handle_interrupt(intid);
         self.schedule();
         self.check_nearby();
+    }
+
+    /// Whether `call` is there for the current thread. A guest's `hvc` is a system call so that it can be emulated: what a
+    /// debug kernel offers to native programs, the machine's console and its end among it, is not for guests.
+    const fn offers(&self, call: Syscall) -> bool {
+        Self::has(call) && !(call.is_debug() && self.is_in_guest())
     }
 
     /// Whether this build of the kernel has `call`.

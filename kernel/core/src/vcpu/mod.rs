@@ -115,7 +115,7 @@ impl<H: Hal> Kernel<H> {
     }
 
     /// Whether the machine is set up for a virtual processor.
-    pub(crate) fn is_in_guest(&self) -> bool {
+    pub(crate) const fn is_in_guest(&self) -> bool {
         self.vcpus.running.is_some()
     }
 

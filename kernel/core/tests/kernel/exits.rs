@@ -1,7 +1,7 @@
 //! How guests come back to the kernel, and what their monitor is told.
 
 use sluice_abi::vcpu::VcpuRegister;
-use sluice_abi::{Label, ObjectType};
+use sluice_abi::{Label, ObjectType, Syscall};
 use sluice_core::VgicRegister;
 use sluice_core::object::ThreadState;
 
@@ -15,6 +15,7 @@ const PC: u64 = 0x8_0000;
 const SMC: u64 = 0x5e00_0000;
 
 /// Labels of fault messages.
+const UNKNOWN_SYSCALL: u64 = 2;
 const USER_EXCEPTION: u64 = 3;
 const VM_FAULT: u64 = 5;
 const VGIC_MAINTENANCE: u64 = 6;
@@ -40,6 +41,20 @@ fn told(system: &System) -> (u64, Vec<u64>) {
 
 fn pc(system: &System, guest: Guest) -> u64 {
     system.kernel.tcb(guest.thread.tcb).context.pc.get()
+}
+
+#[test]
+fn a_guest_has_no_debug_calls() {
+    for number in -14..=-9i64 {
+        let (mut system, endpoint, guest) = running();
+        system.syscall(Syscall::DebugPutChar, b'!'.into(), 0, &[], &[]);
+        assert_eq!((told(&system).0, system.machine().take_console()), (UNKNOWN_SYSCALL, String::new()));
+        system.answer(endpoint);
+        assert_eq!(system.current(), guest.thread.tcb);
+        system.kernel.tcb(guest.thread.tcb).context.x[7].set(number as u64);
+        system.kernel.enter_syscall();
+        assert_eq!((told(&system).0, system.current() == guest.thread.tcb), (UNKNOWN_SYSCALL, false), "{number}");
+    }
 }
 
 #[test]
