@@ -175,8 +175,9 @@ pub fn run(arguments: &Arguments) -> Result<String, String> {
 fn check(spec: &Path, platforms: &Path, components: Option<&Path>, files: Option<&Path>) -> Result<Checked, String> {
     let text = String::from_utf8(read(spec)?).map_err(|_| format!("{}: not UTF-8", spec.display()))?;
     let own = spec.parent().map(Path::to_path_buf);
-    let files: Vec<PathBuf> =
-        own.into_iter().chain(files.map(Path::to_path_buf).or_else(|| files::guests_near(spec))).collect();
+    let files = files.map(Path::to_path_buf).or_else(|| files::guests_near(spec));
+    // A guest can be a program of the tree, too.
+    let files: Vec<PathBuf> = own.into_iter().chain(files).chain(components.map(Path::to_path_buf)).collect();
     let sources = Sources { components, files: &files };
     system::check(&text, platforms, sources).map_err(|problems| {
         let style = if stderr().is_terminal() { Style::Terminal } else { Style::Plain };

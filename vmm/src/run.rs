@@ -33,7 +33,7 @@ fn live(env: &Env) -> Result<Infallible, Error> {
     loop {
         let start = load::load(env, described, ram)?;
         let end = serve.run(start, &mut trial)?;
-        serve.stop()?;
+        serve.stop(end)?;
         trial.between(ram);
         // What a life has left is gone: not even its successor is to read it. The first one finds memory that the kernel has
         // cleared.

@@ -133,8 +133,9 @@ impl<'a> Serve<'a> {
     }
 
     /// Takes processors, memory and interrupts from a guest whose run is over, so that nobody uses its memory any more.
-    pub(crate) fn stop(&mut self) -> Result<(), Error> {
+    pub(crate) fn stop(&mut self, end: End) -> Result<(), Error> {
         self.real.flush();
+        self.real.last = end == End::Off;
         self.guest.take_processors()?;
         self.real.cpus.clear();
         self.machine.stop(&mut self.real);
@@ -208,6 +209,8 @@ impl<'a> Serve<'a> {
                 }
             }
             Next::Take(exception) => self.take(processor, exception, context)?,
+            // Nobody is left who could start another.
+            Next::Stop if self.machine.psci.all_off() => return Ok(Some(End::Off)),
             Next::Stop => {}
             Next::Start { processor: other, entry, context: x0 } => {
                 let value = match self.start(other, entry, x0) {

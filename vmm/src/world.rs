@@ -28,6 +28,8 @@ pub(crate) struct Real<'a> {
     pub(crate) contexts: Contexts,
     /// Whether the guest has run before: its functions need a reset then.
     pub(crate) used: bool,
+    /// Whether it does not run again: nobody is given its functions then, and one that cannot be reset is no loss.
+    pub(crate) last: bool,
     console: Option<Endpoint>,
     output: Vec<u8>,
 }
@@ -41,7 +43,7 @@ impl<'a> Real<'a> {
     ) -> Self {
         let console = env.channel_client(console::CHANNEL).ok();
         let output = Vec::with_capacity(OUTPUT);
-        Self { guest, ram, cpus: Vec::new(), functions, contexts, used: false, console, output }
+        Self { guest, ram, cpus: Vec::new(), functions, contexts, used: false, last: false, console, output }
     }
 
     /// Sends what there is of an unfinished line too: the guest waits, for input perhaps.
@@ -112,7 +114,11 @@ impl World for Real<'_> {
         if let Some(function) = self.functions.iter_mut().find(|function| function.slot == slot)
             && let Err(reason) = function.apply(self.guest, effect, self.used)
         {
-            self.contexts.broken = Some(reason);
+            if self.last {
+                println!("{reason}");
+            } else {
+                self.contexts.broken = Some(reason);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::build::{self, Kernel, Workspace};
 use crate::conformance;
 use crate::fuzz;
-use crate::guest::Payloads;
+use crate::guest::{self, Payloads};
 use crate::host_tests;
 use crate::mutants;
 use crate::provisions;
@@ -80,7 +80,7 @@ fn systems(tree: &Tree, extent: Extent, tally: &mut Tally) -> Result<Vec<System>
     let mut systems = provisions::booted(tree, extent.soak)?;
     let mut can_boot = false;
     if extent.without_guests {
-        report::left_out(NAME, "--without-guests: no system with a guest is booted");
+        report::left_out(NAME, "--without-guests: no system whose guest boots Linux is booted");
     } else {
         let started = report::begin(NAME);
         let payloads = Payloads::prepare(tree, false);
@@ -103,7 +103,7 @@ fn systems(tree: &Tree, extent: Extent, tally: &mut Tally) -> Result<Vec<System>
     if !can_boot {
         let mut without = Vec::new();
         for system in systems {
-            if system.guests()?.is_empty() {
+            if !guest::boots_ours(&system)? {
                 without.push(system);
             }
         }

@@ -22,6 +22,7 @@ const PURE: &[&str] = &[
     "conformance",
     "tests/fuzz",
     "vmm/core",
+    "vmm/hostile",
 ];
 
 fn tree() -> Tree {

@@ -81,11 +81,19 @@ impl Payloads {
 /// # Errors
 /// As [`Payloads::prepare`], or when the spec does not read.
 pub fn prepare_for(tree: &Tree, system: &System) -> Result<()> {
-    let kernels = system.guest_kernels()?;
-    if SERIES.iter().any(|series| kernels.contains(&image_name(series))) {
+    if boots_ours(system)? {
         Payloads::prepare(tree, false)?;
     }
     Ok(())
+}
+
+/// Whether a guest of the system boots a kernel that is fetched.
+///
+/// # Errors
+/// When the spec does not read.
+pub fn boots_ours(system: &System) -> Result<bool> {
+    let kernels = system.guest_kernels()?;
+    Ok(SERIES.iter().any(|series| kernels.contains(&image_name(series))))
 }
 
 fn folder(tree: &Tree) -> PathBuf {
