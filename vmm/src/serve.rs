@@ -2,17 +2,19 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
 use sluice_abi::fault::FaultLabel;
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_manifest as manifest;
-use sluice_rt::{Env, RtError, println};
+use sluice_rt::{Env, RtError, println, time};
 use sluice_sys::{Event, Failure, Message, Received, Resume, Sid, VirtualInterrupt, reply};
 use sluice_vmm::exit::{Exception, Exit, Interrupted};
 use sluice_vmm::layout::{MAX_PROCESSORS, SMMU};
 use sluice_vmm::machine::{Machine, Next};
 use sluice_vmm::pci::PciHost;
 use sluice_vmm::processor::Processor;
+use sluice_vmm::ration::{Permit, Ration};
 use sluice_vmm::smccc::{NOT_SUPPORTED, SUCCESS};
 use sluice_vmm::smmu::{Delivery, Features, Smmu};
 use sluice_vmm::world::Registers;
@@ -53,6 +55,8 @@ pub(crate) struct Serve<'a> {
     clock: Clock,
     /// How often it came back since it was started.
     exits: Exits,
+    /// What may be said of its devices' faults.
+    ration: Ration,
 }
 
 /// General-purpose registers, fetched from the thread when they are needed.
@@ -95,7 +99,15 @@ impl<'a> Serve<'a> {
         let lists = list_registers(*first);
         let machine = Machine::new(usize::from(described.vcpus), lists, ram.0.len() as u64, pci, smmu);
         let (waiting, exits) = ([false; MAX_PROCESSORS], Exits::default());
-        Ok(Self { guest, machine, real, waiting, clock: Clock::of(env), exits })
+        Ok(Self {
+            guest,
+            machine,
+            real,
+            waiting,
+            clock: Clock::of(env),
+            exits,
+            ration: Ration::new(time::ticks_per_second()),
+        })
     }
 
     /// Runs the guest from its first instruction on.
@@ -113,6 +125,7 @@ impl<'a> Serve<'a> {
                     trial.exit();
                     if let Some(end) = self.message(&received)? {
                         self.real.flush();
+                        self.tell_omitted();
                         println!("{}", self.exits);
                         return Ok(end);
                     }
@@ -271,7 +284,7 @@ impl<'a> Serve<'a> {
         let nested = function.nested.clone();
         for sid in direct {
             while let Ok(Some(record)) = sid.get_fault() {
-                println!("{name}: {record:?}");
+                self.tell(format_args!("{name}: {record:?}"));
             }
             collected(&name, sid);
         }
@@ -280,12 +293,26 @@ impl<'a> Serve<'a> {
             while let Ok(Some(record)) = stream.sid.get_fault() {
                 match self.machine.fault(&mut self.real, index, &record) {
                     Delivery::Guest => {}
-                    Delivery::Lost => println!("{name}: the guest's event queue has no room for {record:?}"),
-                    Delivery::Owner => println!("{name}: {record:?}"),
+                    Delivery::Lost => {
+                        self.tell(format_args!("{name}: the guest's event queue has no room for {record:?}"));
+                    }
+                    Delivery::Owner => self.tell(format_args!("{name}: {record:?}")),
                 }
             }
             collected(&name, stream.sid);
         }
+    }
+
+    /// Says something of a fault, unless much was said of others lately: a guest can have its devices fault without end.
+    fn tell(&mut self, text: fmt::Arguments<'_>) {
+        if let Permit::Say { omitted } = self.ration.ask(time::ticks()) {
+            told_less(omitted);
+            println!("{text}");
+        }
+    }
+
+    fn tell_omitted(&mut self) {
+        told_less(self.ration.take_omitted());
     }
 
     /// Lets processors go on that have something to wake up for.
@@ -299,6 +326,12 @@ impl<'a> Serve<'a> {
             }
         }
         Ok(())
+    }
+}
+
+fn told_less(omitted: u64) {
+    if omitted > 0 {
+        println!("of {omitted} faults more nothing was said");
     }
 }
 
