@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use sluice_abi::cap::cnode_data;
 use sluice_abi::vcpu::VcpuRegister;
-use sluice_abi::{CPtr, CapRights, ObjectType, VirtAddr, VmAttributes, WORD_BITS};
+use sluice_abi::{CPtr, CapRights, ObjectType, PhysAddr, VirtAddr, VmAttributes, WORD_BITS};
 use sluice_manifest::slot;
 use sluice_rt::{Env, Memory, RtError, Tables};
 use sluice_sys::{CNode, Endpoint, Frame, Slot, Tcb, Untyped, VSpace, Vcpu};
@@ -121,6 +121,14 @@ impl<'a> Guest<'a> {
             self.env.map_page(Frame::from(own), &Tables::new(self.memory, self.env.slots()))
         };
         Ok([page(range.base)?, page(range.base + range.size / 2)?])
+    }
+
+    /// A page that the VMM makes of its Untyped `name` and does not show the guest, and where it is in the machine.
+    pub(crate) fn page_of_vmm(&self, name: &str) -> Result<(Memory, PhysAddr), RtError> {
+        let memory = self.env.untyped(name)?.cap;
+        let frame = Frame::from(make(memory, ObjectType::SmallPage, 0, self.env.slots().take()?)?);
+        let at = frame.get_address().map_err(RtError::refused("find a frame"))?;
+        Ok((self.env.map_page(frame, &Tables::new(self.memory, self.env.slots()))?, at))
     }
 
     /// Maps the frames of the region `name` one after the other from `base` on: memory of the guest's own.

@@ -23,11 +23,11 @@ pub(crate) struct Start {
     pub(crate) device_tree: u64,
 }
 
-/// Loads the guest into memory that has been scrubbed.
+/// Loads the guest into memory that has been scrubbed; `words` go behind its command line.
 ///
 /// # Errors
 /// What does not fit or is not what it should be, in words.
-pub(crate) fn load(env: &Env, described: &Guest, mut ram: Ram) -> Result<Start, String> {
+pub(crate) fn load(env: &Env, described: &Guest, mut ram: Ram, words: &str) -> Result<Start, String> {
     let (name, bytes) = &described.kernel;
     let kernel = env.region(name).map_err(|error| error.to_string())?;
     let mut header = [0; HEADER_BYTES];
@@ -42,10 +42,11 @@ pub(crate) fn load(env: &Env, described: &Guest, mut ram: Ram) -> Result<Start, 
         copy(&file, *bytes, &mut ram, place.base)?;
     }
     let seed = seed(described, env.life());
+    let command_line = described.bootargs.clone() + words;
     let machine = Machine {
         ram: ram.0.len() as u64,
         processors: usize::from(described.vcpus),
-        command_line: &described.bootargs,
+        command_line: &command_line,
         initrd: placement.initrd,
         seed: &seed,
         has_smmu: described.smmu.is_some(),

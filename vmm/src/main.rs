@@ -33,6 +33,8 @@ mod scrub;
 #[cfg(target_os = "none")]
 mod serve;
 #[cfg(target_os = "none")]
+mod targets;
+#[cfg(target_os = "none")]
 mod trial;
 #[cfg(target_os = "none")]
 mod world;

@@ -27,11 +27,11 @@ fn live(env: &Env) -> Result<Infallible, Error> {
     let guest = Guest::new(env, usize::from(described.vcpus), described.priority)?;
     guest.map_memory(&described.ram, RAM_BASE)?;
     let ram = Ram(env.region(&described.ram)?);
-    let mut trial = Trial::new(env)?;
+    let mut trial = Trial::new(env, &guest)?;
     trial.begin(env, ram);
     let mut serve = Serve::new(env, &guest, described, ram)?;
     loop {
-        let start = load::load(env, described, ram)?;
+        let start = load::load(env, described, ram, &trial.targets.words())?;
         let end = serve.run(start, &mut trial)?;
         serve.stop(end)?;
         trial.between(ram);

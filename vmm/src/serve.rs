@@ -2,19 +2,17 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 
 use sluice_abi::fault::FaultLabel;
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_manifest as manifest;
-use sluice_rt::{Env, RtError, println, time};
+use sluice_rt::{Env, RtError, println};
 use sluice_sys::{Event, Failure, Message, Received, Resume, Sid, VirtualInterrupt, reply};
 use sluice_vmm::exit::{Exception, Exit, Interrupted};
 use sluice_vmm::layout::{MAX_PROCESSORS, SMMU};
 use sluice_vmm::machine::{Machine, Next};
 use sluice_vmm::pci::PciHost;
 use sluice_vmm::processor::Processor;
-use sluice_vmm::ration::{Permit, Ration};
 use sluice_vmm::smccc::{NOT_SUPPORTED, SUCCESS};
 use sluice_vmm::smmu::{Delivery, Features, Smmu};
 use sluice_vmm::world::Registers;
@@ -28,6 +26,7 @@ use crate::guest::{Cpu, Guest};
 use crate::load::{Start, is_coherent};
 use crate::passed;
 use crate::ram::Ram;
+use crate::targets::Targets;
 use crate::trial::Trial;
 use crate::world::Real;
 
@@ -55,8 +54,6 @@ pub(crate) struct Serve<'a> {
     clock: Clock,
     /// How often it came back since it was started.
     exits: Exits,
-    /// What may be said of its devices' faults.
-    ration: Ration,
 }
 
 /// General-purpose registers, fetched from the thread when they are needed.
@@ -99,15 +96,7 @@ impl<'a> Serve<'a> {
         let lists = list_registers(*first);
         let machine = Machine::new(usize::from(described.vcpus), lists, ram.0.len() as u64, pci, smmu);
         let (waiting, exits) = ([false; MAX_PROCESSORS], Exits::default());
-        Ok(Self {
-            guest,
-            machine,
-            real,
-            waiting,
-            clock: Clock::of(env),
-            exits,
-            ration: Ration::new(time::ticks_per_second()),
-        })
+        Ok(Self { guest, machine, real, waiting, clock: Clock::of(env), exits })
     }
 
     /// Runs the guest from its first instruction on.
@@ -125,13 +114,12 @@ impl<'a> Serve<'a> {
                     trial.exit();
                     if let Some(end) = self.message(&received)? {
                         self.real.flush();
-                        self.tell_omitted();
                         println!("{}", self.exits);
                         return Ok(end);
                     }
                 }
                 Event::Signal(bits) => {
-                    self.signals(bits);
+                    self.signals(bits, &mut trial.targets);
                     self.wake()?;
                     if bits & self.clock.bits() != 0 {
                         self.clock.came()?;
@@ -263,7 +251,7 @@ impl<'a> Serve<'a> {
     }
 
     /// Signals of devices: interrupts and fault records.
-    fn signals(&mut self, bits: u64) {
+    fn signals(&mut self, bits: u64, targets: &mut Targets) {
         for index in 0..self.real.functions.len() {
             let function = &self.real.functions[index];
             let (slot, faults) = (function.slot, function.faults & bits != 0);
@@ -271,20 +259,21 @@ impl<'a> Serve<'a> {
                 self.machine.raise(&mut self.real, slot);
             }
             if faults {
-                self.faults(index);
+                self.faults(index, targets);
             }
         }
     }
 
     /// Takes the fault records of a function, and tells whom they are for.
-    fn faults(&mut self, index: usize) {
+    fn faults(&mut self, index: usize, targets: &mut Targets) {
         let function = &self.real.functions[index];
         let name = String::from(function.name());
         let direct: Vec<Sid> = function.direct.iter().map(|stream| stream.sid).collect();
         let nested = function.nested.clone();
         for sid in direct {
             while let Ok(Some(record)) = sid.get_fault() {
-                self.tell(format_args!("{name}: {record:?}"));
+                println!("{name}: {record:?}");
+                targets.fault(&record);
             }
             collected(&name, sid);
         }
@@ -293,26 +282,15 @@ impl<'a> Serve<'a> {
             while let Ok(Some(record)) = stream.sid.get_fault() {
                 match self.machine.fault(&mut self.real, index, &record) {
                     Delivery::Guest => {}
-                    Delivery::Lost => {
-                        self.tell(format_args!("{name}: the guest's event queue has no room for {record:?}"));
+                    Delivery::Lost => println!("{name}: the guest's event queue has no room for {record:?}"),
+                    Delivery::Owner => {
+                        println!("{name}: {record:?}");
+                        targets.fault(&record);
                     }
-                    Delivery::Owner => self.tell(format_args!("{name}: {record:?}")),
                 }
             }
             collected(&name, stream.sid);
         }
-    }
-
-    /// Says something of a fault, unless much was said of others lately: a guest can have its devices fault without end.
-    fn tell(&mut self, text: fmt::Arguments<'_>) {
-        if let Permit::Say { omitted } = self.ration.ask(time::ticks()) {
-            told_less(omitted);
-            println!("{text}");
-        }
-    }
-
-    fn tell_omitted(&mut self) {
-        told_less(self.ration.take_omitted());
     }
 
     /// Lets processors go on that have something to wake up for.
@@ -326,12 +304,6 @@ impl<'a> Serve<'a> {
             }
         }
         Ok(())
-    }
-}
-
-fn told_less(omitted: u64) {
-    if omitted > 0 {
-        println!("of {omitted} faults more nothing was said");
     }
 }
 

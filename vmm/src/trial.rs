@@ -4,8 +4,11 @@ use alloc::string::String;
 
 use sluice_rt::{Env, println, record};
 
+use crate::error::Error;
+use crate::guest::Guest;
 use crate::ram::Ram;
 use crate::scrub;
+use crate::targets::Targets;
 
 /// The arguments:
 ///
@@ -13,8 +16,11 @@ use crate::scrub;
 /// - `watch`: milliseconds for which the memory of a guest that has ended is watched for late writes.
 /// - `crash`: the VMM panics after at most so many exits, at an exit that differs from life to life.
 /// - `crashes`: in so many of its first lives.
-#[derive(Clone, Copy, Debug)]
+/// - `targets`: the guest is told where memory of others is, and the VMM looks whether it stayed as it was. The value names an
+///   Untyped, of which the VMM makes a page to aim at.
+#[derive(Debug)]
 pub(crate) struct Trial {
+    pub(crate) targets: Targets,
     reboots: Option<u64>,
     watch: Option<u64>,
     exits_left: Option<u64>,
@@ -29,15 +35,15 @@ fn number(env: &Env, name: &str) -> Result<Option<u64>, String> {
 }
 
 impl Trial {
-    pub(crate) fn new(env: &Env) -> Result<Self, String> {
+    pub(crate) fn new(env: &Env, guest: &Guest<'_>) -> Result<Self, Error> {
         let crashes = number(env, "crashes")?.unwrap_or(0);
         let crash = number(env, "crash")?.filter(|most| *most > 0 && u64::from(env.life()) < crashes);
         // Multiples of the golden ratio visit a range evenly (Knuth, TAOCP 3, 6.4).
         let spread = (u64::from(env.life()) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let exits_left = crash.map(|most| 1 + spread % most);
-        let trial =
-            Self { reboots: number(env, "reboots")?, watch: number(env, "watch")?, exits_left, restarts: 0, late: 0 };
-        Ok(trial)
+        let (reboots, watch) = (number(env, "reboots")?, number(env, "watch")?);
+        let targets = Targets::of(env, guest)?;
+        Ok(Self { targets, reboots, watch, exits_left, restarts: 0, late: 0 })
     }
 
     /// Says what a VMM finds that follows one that died: memory that the root task has scrubbed.
@@ -82,6 +88,7 @@ impl Trial {
         if self.watch.is_some() {
             record("memory-left-alone", self.late == 0, format_args!("{} words were written late", self.late));
         }
+        self.targets.conclude();
     }
 
     /// At once: a VMM that dies next says nothing later.

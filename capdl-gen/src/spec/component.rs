@@ -243,7 +243,7 @@ pub(super) fn read_perms(value: Value<'_>, allowed: &[&str]) -> Result<Perms, Pr
     Ok(Perms { read: has('r'), write: has('w'), execute: has('x') })
 }
 
-fn read_untyped(mut table: Table<'_>, problems: &mut Problems) -> Option<Untyped> {
+pub(super) fn read_untyped(mut table: Table<'_>, problems: &mut Problems) -> Option<Untyped> {
     let name = table.required("name", problems, |name| {
         let name = value::string(name)?;
         super::check_name(&name)?;

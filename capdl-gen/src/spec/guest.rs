@@ -4,7 +4,9 @@ use sluice_abi::{FrameSize, MAX_PRIORITY};
 use sluice_spec::{Perms, Restart};
 use sluice_vmm::layout::MAX_PROCESSORS;
 
-use super::component::{Component, GuestParts, Map, Untyped, check_reserved, priority, read_restart};
+use super::component::{
+    Component, GuestParts, Map, Untyped, check_reserved, priority, read_list, read_restart, read_untyped,
+};
 use super::device::{self, Device};
 use super::place::Place;
 use super::region::Region;
@@ -46,6 +48,8 @@ pub struct Guest {
     pub must_finish: bool,
     /// What follows when its VMM dies.
     pub restart: Restart,
+    /// Untyped memory of its VMM's, besides that which the guest's objects are made of.
+    pub untyped: Vec<Untyped>,
     /// Its devices.
     pub devices: Vec<Device>,
 }
@@ -61,6 +65,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
     let args = super::component::read_args(&mut table, problems);
     let must_finish = table.optional("must_finish", problems, value::boolean);
     let restart = table.optional("restart", problems, read_restart);
+    let untyped = read_list(&mut table, "untyped", problems, read_untyped);
     let devices = super::read_all(&mut table, "device", problems, device::read_guests);
     table.finish(problems);
     let devices = place(devices, problems);
@@ -75,6 +80,7 @@ pub(super) fn read(name: At<String>, mut table: Table<'_>, problems: &mut Proble
         args,
         must_finish: must_finish.is_some_and(|flag| flag.value),
         restart: restart.unwrap_or_default(),
+        untyped,
         devices,
     })
 }
@@ -195,7 +201,7 @@ impl Guest {
             restart: self.restart,
             maps,
             devices: self.devices.clone(),
-            untyped: vec![objects],
+            untyped: [objects].into_iter().chain(self.untyped.iter().cloned()).collect(),
             asid_pool: true,
             timer: None,
             streams: Vec::new(),

@@ -162,8 +162,9 @@ impl Workspace {
     pub fn target_programs(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| {
             let folder = self.folder(package);
-            let alone = [KERNEL_FOLDER, "root-task", "bench", "conformance", "fuzzer", "vmm", "vmm/hostile"]
-                .contains(&folder.as_str());
+            let alone =
+                [KERNEL_FOLDER, "root-task", "bench", "conformance", "fuzzer", "vmm", "vmm/hostile", "vmm/reader"]
+                    .contains(&folder.as_str());
             let place = alone || folder.starts_with("components/");
             place && package.program().is_some()
         })

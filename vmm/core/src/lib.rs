@@ -31,7 +31,6 @@ pub mod pci;
 pub mod pl011;
 pub mod processor;
 pub mod psci;
-pub mod ration;
 pub mod smccc;
 pub mod smmu;
 pub mod timer;

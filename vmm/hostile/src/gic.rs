@@ -15,25 +15,6 @@ pub(crate) const TIMER: u64 = 27;
 static COUNT: AtomicU64 = AtomicU64::new(0);
 static SEEN: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
 
-/// After so many interrupts no more are let come; any number when zero.
-static MOST: AtomicU64 = AtomicU64::new(0);
-
-/// Has the handler mask interrupts after so many more: a line that stays high leaves no instruction in between.
-pub(crate) fn at_most(more: u64) {
-    MOST.store(count() + more, Ordering::Relaxed);
-}
-
-/// Whether there were as many as [`at_most`] said.
-pub(crate) fn is_enough() -> bool {
-    let most = MOST.load(Ordering::Relaxed);
-    most != 0 && count() >= most
-}
-
-/// Any number may come again.
-pub(crate) fn any_number() {
-    MOST.store(0, Ordering::Relaxed);
-}
-
 /// How many interrupts were taken since the start.
 pub(crate) fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)

@@ -8,8 +8,6 @@ mod attack;
 #[cfg(target_os = "none")]
 mod console;
 #[cfg(target_os = "none")]
-mod edu;
-#[cfg(target_os = "none")]
 mod firmware;
 #[cfg(target_os = "none")]
 mod gic;
@@ -18,13 +16,9 @@ mod machine;
 #[cfg(target_os = "none")]
 mod mmu;
 #[cfg(target_os = "none")]
-mod pci;
-#[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
 mod run;
-#[cfg(target_os = "none")]
-mod smmu;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]

@@ -38,12 +38,7 @@ extern "C" fn hostile_exception(frame: &mut Frame) {
     // What the next exception leaves there differs from zero: IL is set in all of ours.
     crate::write_system!("esr_el1", 0);
     if syndrome == 0 {
-        gic::interrupt();
-        if gic::is_enough() {
-            // PSTATE.I, of where it goes on.
-            frame.spsr |= 1 << 7;
-        }
-        return;
+        return gic::interrupt();
     }
     TAKEN.fetch_add(1, Ordering::Relaxed);
     SYNDROME.store(syndrome, Ordering::Relaxed);

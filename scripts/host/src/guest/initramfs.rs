@@ -22,7 +22,9 @@ pub(super) fn pack(tree: &Tree, folder: &Path, kernel: &Kernel, busybox: &Busybo
     }
     archive.program("init", &read(&scripts.join("init"))?)?;
     archive.program("bin/busybox", &stored(&busybox.program)?)?;
-    archive.file("lib/report", &read(&scripts.join("report"))?)?;
+    for name in ["report", "edu"] {
+        archive.file(&format!("lib/{name}"), &read(&scripts.join(name))?)?;
+    }
     archive.file("lib/release", format!("{}\n", kernel.release).as_bytes())?;
     let mut order = String::new();
     for module in &kernel.modules {
