@@ -167,6 +167,10 @@ numbered! {
         CbInvalidateStage1 = 78,
         /// `SIDControl_BypassStream` (Sluice).
         SidControlBypassStream = 79,
+        /// `VCPU_ForwardIRQ` (Sluice).
+        VcpuForwardIrq = 80,
+        /// `VCPU_TakeBackIRQ` (Sluice).
+        VcpuTakeBackIrq = 81,
     }
 }
 

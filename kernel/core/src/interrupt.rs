@@ -5,7 +5,8 @@ use sluice_abi::PhysAddr;
 use crate::Kernel;
 use crate::cap::Cap;
 use crate::hal::Hal;
-use crate::store::SlotRef;
+use crate::object::Vcpu;
+use crate::store::{Handle, SlotRef};
 use sluice_abi::CapRights;
 
 /// INTIDs of SGIs, PPIs and SPIs (IHI 0069, 2.2): LPIs are not used.
@@ -18,6 +19,8 @@ pub enum InterruptUse {
     Inactive,
     /// Signals the notification in its slot.
     Signal,
+    /// Goes to a virtual processor, into the list register that is kept for it.
+    Forward(Handle<Vcpu>, u8),
     /// The kernel's tick.
     Timer,
     /// Something happened at this SMMU.
@@ -74,13 +77,14 @@ impl<H: Hal> Kernel<H> {
     /// Handles the interrupt `intid` that the controller reported, and tells it so.
     pub(crate) fn handle_interrupt(&mut self, intid: u32) {
         match self.interrupts.get(intid) {
-            InterruptUse::Signal => {
-                if let Cap::Notification(notification) = self.cap(self.interrupts.slot(intid))
-                    && notification.rights.contains(CapRights::WRITE)
-                {
-                    self.signal(notification.object, notification.badge);
+            // Priority drop only: the interrupt stays active, and cannot come again, until the handler acknowledges, or
+            // until the guest ends the virtual interrupt.
+            InterruptUse::Signal => return self.signal_interrupt(intid),
+            InterruptUse::Forward(vcpu, index) => {
+                self.deliver_forwarded(vcpu, index);
+                if !self.can_run(vcpu) {
+                    self.signal_interrupt(intid);
                 }
-                // Priority drop only: the interrupt stays active, and cannot come again, until the handler acknowledges.
                 return;
             }
             InterruptUse::Timer => {
@@ -96,8 +100,19 @@ impl<H: Hal> Kernel<H> {
         self.hal.acknowledge_interrupt(intid);
     }
 
+    fn signal_interrupt(&mut self, intid: u32) {
+        if let Cap::Notification(notification) = self.cap(self.interrupts.slot(intid))
+            && notification.rights.contains(CapRights::WRITE)
+        {
+            self.signal(notification.object, notification.badge);
+        }
+    }
+
     /// The handler's capability is gone.
     pub(crate) fn retire_interrupt(&mut self, intid: u32) {
+        if let InterruptUse::Forward(vcpu, index) = self.interrupts.get(intid) {
+            self.take_back(vcpu, index, intid);
+        }
         self.hal.set_interrupt_enabled(intid, false);
         self.hal.acknowledge_interrupt(intid);
         self.interrupts.set(intid, InterruptUse::Inactive);

@@ -47,6 +47,8 @@ pub struct Injected {
     pub group: u8,
     /// How far the guest is with it.
     pub stage: Stage,
+    /// The interrupt of a device that can come again when the guest has ended this one, which then is over.
+    pub device: Option<u32>,
 }
 
 impl Injected {
@@ -88,6 +90,16 @@ impl State {
     /// `word` has number, priority, group and place, from the least bits on: 16, 8 and 8 of them, and 8 more.
     pub(crate) fn inject_irq(&self, vcpu: Slot, word: u64) -> Stepped {
         let (at, found) = self.invoked_vcpu(vcpu)?;
+        let (place, injected) = self.described(word)?;
+        let is_active = found.injected.get(&place).is_some_and(|there| there.stage == Stage::Active);
+        if is_active || found.forwarded.contains_key(&place) {
+            return Err(Refused::DeleteFirst);
+        }
+        Ok(self.with_vcpu(at, |vcpu| vcpu.injected.extend([(place, injected)])))
+    }
+
+    /// The place and the interrupt that a word describes.
+    pub(crate) fn described(&self, word: u64) -> Result<(u8, Injected), Refused> {
         let [intid, priority, group, place] = [word & 0xffff, word >> 16 & 0xff, word >> 24 & 0xff, word >> 32 & 0xff];
         let last = u64::from(self.virtualization.lists) - 1;
         for (value, max) in [
@@ -100,13 +112,8 @@ impl State {
                 return Err(Refused::Range { min: 0, max });
             }
         }
-        let place = place as u8;
-        if found.injected.get(&place).is_some_and(|there| there.stage == Stage::Active) {
-            return Err(Refused::DeleteFirst);
-        }
         let (intid, priority, group) = (intid as u16, priority as u8, group as u8);
-        let injected = Injected { intid, priority, group, stage: Stage::Pending };
-        Ok(self.with_vcpu(at, |vcpu| vcpu.injected.extend([(place, injected)])))
+        Ok((place as u8, Injected { intid, priority, group, stage: Stage::Pending, device: None }))
     }
 
     pub(crate) fn acknowledge_vppi(&self, vcpu: Slot, intid: u64) -> Stepped {
@@ -130,23 +137,29 @@ impl State {
             }
             return;
         }
-        if let Some(vcpu) = self.vcpu_mut(at) {
-            vcpu.does(deed);
+        if let Some(over) = self.vcpu_mut(at).and_then(|vcpu| vcpu.does(deed)) {
+            self.interrupts.in_service.remove(&over);
         }
     }
 }
 
 impl Vcpu {
-    fn does(&mut self, deed: Deed) {
+    /// The interrupt of a device that can come again.
+    fn does(&mut self, deed: Deed) -> Option<u32> {
         let (place, from, to) = match deed {
             Deed::Takes(place) => (place, Stage::Pending, Stage::Active),
             Deed::Ends(place) => (place, Stage::Active, Stage::Ended),
-            Deed::Sets(register, value) => return self.registers[register as usize] = value,
-            Deed::Enters(_) => return,
+            Deed::Sets(register, value) => {
+                self.registers[register as usize] = value;
+                return None;
+            }
+            Deed::Enters(_) => return None,
         };
-        if let Some(injected) = self.injected.get_mut(&place).filter(|injected| injected.stage == from) {
-            injected.stage = to;
-        }
+        let injected = self.injected.get_mut(&place).filter(|injected| injected.stage == from)?;
+        injected.stage = to;
+        let over = injected.device.filter(|_| to == Stage::Ended)?;
+        self.injected.remove(&place);
+        Some(over)
     }
 }
 

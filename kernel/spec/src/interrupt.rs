@@ -94,12 +94,16 @@ impl State {
         Ok(self.changed(|_| {}))
     }
 
-    /// An interrupt comes: it is signalled where its handler says, and stays in service until it is acknowledged.
+    /// An interrupt comes: it goes to a guest if it is forwarded, and is signalled where its handler says unless that guest
+    /// can run. It stays in service until it is acknowledged, or the guest has ended what it became.
     pub(crate) fn interrupted(&mut self, intid: u32) {
         if self.holders(ObjectName::Interrupt(intid)).next().is_none() {
             return;
         }
         self.interrupts.in_service.insert(intid);
+        if self.forwards(intid) {
+            return;
+        }
         if let Some(Cap::Notification { object, badge, rights }) = self.cap(Slot::Interrupt(intid))
             && rights.write
         {
@@ -109,6 +113,7 @@ impl State {
 
     /// Nobody has the interrupt any more.
     pub(crate) fn retire_irq(&mut self, intid: u32) {
+        self.forward_no_more(intid);
         self.delete(Slot::Interrupt(intid));
         self.interrupts.in_service.remove(&intid);
     }

@@ -80,6 +80,8 @@ pub enum Invocation {
     WriteVcpu { vcpu: Slot, register: u64, value: u64 },
     InjectIrq { vcpu: Slot, word: u64 },
     AcknowledgeVppi { vcpu: Slot, intid: u64 },
+    ForwardIrq { vcpu: Slot, handler: Slot, word: u64 },
+    TakeBackIrq { vcpu: Slot, place: u64 },
     SetDomain { control: Slot, thread: Slot, domain: u64 },
     ConfigureDomains { control: Slot, index: u64, domain: u64, ticks: u64 },
     StartDomains { control: Slot, index: u64 },
@@ -111,6 +113,7 @@ impl Invocation {
             | Self::SetPriorities { thread: invoked, authority: other, .. }
             | Self::CopyRegisters { thread: invoked, source: other, .. }
             | Self::SetVcpuThread { vcpu: invoked, thread: other }
+            | Self::ForwardIrq { vcpu: invoked, handler: other, .. }
             | Self::SetDomain { control: invoked, thread: other, .. }
             | Self::GetCb { control: invoked, dest: other, .. } => [invoked, other].to_vec(),
             Self::MakePool { control, untyped, dest } => [control, untyped, dest].to_vec(),
@@ -135,6 +138,7 @@ impl Invocation {
             | Self::WriteVcpu { vcpu: slot, .. }
             | Self::InjectIrq { vcpu: slot, .. }
             | Self::AcknowledgeVppi { vcpu: slot, .. }
+            | Self::TakeBackIrq { vcpu: slot, .. }
             | Self::ConfigureDomains { control: slot, .. }
             | Self::StartDomains { control: slot, .. }
             | Self::GetGlobalFault { control: slot, .. }

@@ -90,6 +90,8 @@ impl State {
             Invocation::WriteVcpu { vcpu, register, value } => self.write_vcpu(vcpu, register, value),
             Invocation::InjectIrq { vcpu, word } => self.inject_irq(vcpu, word),
             Invocation::AcknowledgeVppi { vcpu, intid } => self.acknowledge_vppi(vcpu, intid),
+            Invocation::ForwardIrq { vcpu, handler, word } => self.forward_irq(vcpu, handler, word),
+            Invocation::TakeBackIrq { vcpu, place } => self.take_back_irq(vcpu, place),
             Invocation::SetDomain { control, thread, domain } => self.set_domain(control, thread, domain),
             Invocation::ConfigureDomains { control, index, domain, ticks } => {
                 self.configure_domains(control, index, domain, ticks)

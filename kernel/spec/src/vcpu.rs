@@ -6,7 +6,7 @@ use sluice_abi::vcpu::{VCPU_REGISTERS, VcpuRegister};
 use sluice_abi::{PhysAddr, Register};
 
 use crate::step::Stepped;
-use crate::{Answer, Cap, Injected, Object, Refused, Slot, State};
+use crate::{Answer, Cap, Forwarded, Injected, Object, Refused, Slot, State};
 
 /// SCTLR_EL1 of a new one: MMU and caches off, EL0 may wait, clean caches and read what they are like.
 const SCTLR_AT_FIRST: u64 = 0x34d5_8820;
@@ -20,6 +20,8 @@ pub struct Vcpu {
     pub registers: [u64; VCPU_REGISTERS],
     /// Interrupts injected into it, by their place.
     pub injected: BTreeMap<u8, Injected>,
+    /// Places kept for interrupts of devices, and what becomes of those when they come.
+    pub forwarded: BTreeMap<u8, Forwarded>,
     /// Whether an event of its timer was not acknowledged: until then there is no other.
     pub timer_masked: bool,
 }
@@ -30,7 +32,7 @@ impl Vcpu {
     pub const fn new() -> Self {
         let mut registers = [0; VCPU_REGISTERS];
         registers[VcpuRegister::Sctlr as usize] = SCTLR_AT_FIRST;
-        Self { thread: None, registers, injected: BTreeMap::new(), timer_masked: false }
+        Self { thread: None, registers, injected: BTreeMap::new(), forwarded: BTreeMap::new(), timer_masked: false }
     }
 }
 

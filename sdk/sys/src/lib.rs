@@ -51,7 +51,7 @@ pub use smmu_sid::{GlobalFault, Sid, SidControl};
 pub use tables::{PageTable, VSpace};
 pub use tcb::{Configuration, Resume, Tcb, UserContext};
 pub use untyped::{Destination, Untyped};
-pub use vcpu::{Vcpu, VirtualInterrupt};
+pub use vcpu::{Progress, Vcpu, VirtualInterrupt};
 
 /// Declares the capability to one kind of object.
 macro_rules! capability {

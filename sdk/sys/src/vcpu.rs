@@ -3,7 +3,7 @@
 use sluice_abi::Label;
 use sluice_abi::vcpu::VcpuRegister;
 
-use crate::{Failure, Message, Tcb, capability, invoke};
+use crate::{Failure, IrqHandler, Message, Tcb, capability, invoke};
 
 capability! {
     /// The capability to a virtual processor.
@@ -21,6 +21,17 @@ pub struct VirtualInterrupt {
     pub group: u8,
 }
 
+/// How far a guest is with an interrupt that was forwarded to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// None came that it has not ended.
+    Idle,
+    /// It has not taken it.
+    Pending,
+    /// It handles it.
+    Active,
+}
+
 impl Vcpu {
     /// Makes a thread run at EL1 with this processor. Both leave whom they had before.
     ///
@@ -35,7 +46,30 @@ impl Vcpu {
     /// # Errors
     /// `Range` when a number is too large, `DeleteFirst` while the guest handles what is there.
     pub fn inject_irq(self, index: u8, interrupt: VirtualInterrupt) -> Result<(), Failure> {
-        invoke(self.0, &inject(index, interrupt)).map(drop)
+        invoke(self.0, &described(Label::VcpuInjectIrq, index, interrupt)).map(drop)
+    }
+
+    /// Has an interrupt go to the guest by itself whenever it comes: as `interrupt`, in list register `index`, which is kept
+    /// for it. Its notification is signalled only while the guest's thread cannot run.
+    ///
+    /// # Errors
+    /// `Range` when a number is too large, `DeleteFirst` when the list register is in use or the interrupt goes to a guest.
+    pub fn forward_irq(self, index: u8, interrupt: VirtualInterrupt, handler: IrqHandler) -> Result<(), Failure> {
+        let message = described(Label::VcpuForwardIrq, index, interrupt).with_cap(handler.cptr());
+        invoke(self.0, &message).map(drop)
+    }
+
+    /// Ends [`Vcpu::forward_irq`]. An interrupt that is pending or active waits to be acknowledged by its handler; an active
+    /// one stays in the list register until the guest ends it, and its end asks for maintenance.
+    ///
+    /// # Errors
+    /// When the list register is kept for no interrupt.
+    pub fn take_back_irq(self, index: u8) -> Result<Progress, Failure> {
+        Ok(match invoke(self.0, &Message::invocation(Label::VcpuTakeBackIrq, [u64::from(index)]))?.word(0) {
+            0 => Progress::Idle,
+            1 => Progress::Pending,
+            _ => Progress::Active,
+        })
     }
 
     /// A register of EL1.
@@ -63,9 +97,10 @@ impl Vcpu {
     }
 }
 
-fn inject(index: u8, VirtualInterrupt { intid, priority, group }: VirtualInterrupt) -> Message<1> {
+fn described(label: Label, index: u8, interrupt: VirtualInterrupt) -> Message<1> {
+    let VirtualInterrupt { intid, priority, group } = interrupt;
     let word = u64::from(intid) | u64::from(priority) << 16 | u64::from(group) << 24 | u64::from(index) << 32;
-    Message::invocation(Label::VcpuInjectIrq, [word])
+    Message::invocation(label, [word])
 }
 
 #[cfg(test)]
@@ -74,7 +109,7 @@ mod tests {
 
     #[test]
     fn an_interrupt_is_one_word() {
-        let message = inject(3, VirtualInterrupt { intid: 0x3ff, priority: 0x1f, group: 1 });
+        let message = described(Label::VcpuInjectIrq, 3, VirtualInterrupt { intid: 0x3ff, priority: 0x1f, group: 1 });
         assert_eq!((message.label(), message.words()), (50, [0x3_011f_03ff].as_slice()));
     }
 }

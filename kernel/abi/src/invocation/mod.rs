@@ -306,6 +306,8 @@ static ALL: [&Invocation; Label::ALL.len()] = [
     &smmu::UNASSIGN_CD_TABLE,
     &smmu::INVALIDATE_STAGE1,
     &smmu::BYPASS_STREAM,
+    &vcpu::FORWARD_IRQ,
+    &vcpu::TAKE_BACK_IRQ,
 ];
 
 #[cfg(test)]

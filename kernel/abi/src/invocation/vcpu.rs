@@ -25,16 +25,49 @@ pub(super) static SET_TCB: Invocation = on_vcpu(
     &[&[refused(Error::IllegalOperation, "the capability is no thread's")]],
 );
 
+const INTERRUPT: Word = word("interrupt", Flags)
+    .about("bits 15:0: virtual INTID; 23:16: priority; 31:24: group; 39:32: index of the list register");
+
 pub(super) static INJECT_IRQ: Invocation = on_vcpu(
     Label::VcpuInjectIrq,
     "Puts a virtual interrupt into a list register.",
     &[],
-    &[word("interrupt", Flags)
-        .about("bits 15:0: virtual INTID; 23:16: priority; 31:24: group; 39:32: index of the list register")],
+    &[INTERRUPT],
     &[],
     &[&[
         refused(Error::RangeError, "INTID, priority, group or index is out of bounds"),
-        refused(Error::DeleteFirst, "the list register holds an interrupt that the guest handles"),
+        refused(
+            Error::DeleteFirst,
+            "the list register holds an interrupt that the guest handles, or is kept for one that is forwarded",
+        ),
+    ]],
+);
+
+pub(super) static FORWARD_IRQ: Invocation = on_vcpu(
+    Label::VcpuForwardIrq,
+    "Has the kernel put a virtual interrupt into a list register, which is kept for it, whenever an interrupt comes; the \
+     guest's end of the one lets the other come again. The interrupt's notification is signalled only while the thread \
+     of the processor cannot run.",
+    &[cap("handler", CapTag::IrqHandler)],
+    &[INTERRUPT],
+    &[],
+    &[&[
+        refused(Error::RangeError, "INTID, priority, group or index is out of bounds"),
+        refused_for(Error::InvalidCapability, 1, "the capability is no interrupt handler's"),
+        refused(Error::DeleteFirst, "the list register is in use, or the interrupt is forwarded"),
+    ]],
+);
+
+pub(super) static TAKE_BACK_IRQ: Invocation = on_vcpu(
+    Label::VcpuTakeBackIrq,
+    "Ends what VCPU_ForwardIRQ has begun. An interrupt that the guest has not taken leaves the list register; one that it \
+     handles stays, and its end asks for maintenance. Either waits to be acknowledged by its handler.",
+    &[],
+    &[word("index", Value).about("index of the list register")],
+    &["how far the guest is with it: 0 there is none, 1 it is pending, 2 it is active"],
+    &[&[
+        refused(Error::RangeError, "there is no such list register"),
+        refused_for(Error::InvalidArgument, 0, "the list register is not kept for an interrupt"),
     ]],
 );
 

@@ -4,6 +4,7 @@ use super::{Checked, ensure};
 use crate::Kernel;
 use crate::cap::{Cap, Untyped, memory};
 use crate::hal::Hal;
+use crate::interrupt::InterruptUse;
 use crate::object::{Context, Stream, StreamState};
 use crate::store::SlotRef;
 
@@ -42,14 +43,29 @@ impl<H: Hal> Kernel<H> {
             },
             Cap::Vcpu(vcpu) => {
                 let knows = |thread| self.tcb(thread).vcpu.get() == Some(vcpu);
-                ensure(self.get(vcpu).thread.get().is_none_or(knows), "processors-and-threads-agree")
+                ensure(self.get(vcpu).thread.get().is_none_or(knows), "processors-and-threads-agree")?;
+                let forwards = (0..self.list_registers()).all(|index| {
+                    let known = |intid| self.interrupts.get(intid) == InterruptUse::Forward(vcpu, index);
+                    self.forwarded(vcpu, index).is_none_or(known)
+                });
+                ensure(forwards, "forwarded-interrupts-know-where-they-go")
             }
+            Cap::IrqHandler(intid) => match self.interrupts.get(intid) {
+                InterruptUse::Forward(vcpu, index) => {
+                    ensure(self.forwarded(vcpu, index) == Some(intid), "list-registers-are-kept-for-what-is-forwarded")
+                }
+                InterruptUse::Signal => Ok(()),
+                InterruptUse::Inactive
+                | InterruptUse::Timer
+                | InterruptUse::Smmu(_)
+                | InterruptUse::VirtualTimer
+                | InterruptUse::VgicMaintenance => Err("handlers-have-an-interrupt"),
+            },
             Cap::Null => Err("lists-hold-no-empty-slots"),
             Cap::Reply(_)
             | Cap::Frame(_)
             | Cap::CNode(_)
             | Cap::IrqControl
-            | Cap::IrqHandler(_)
             | Cap::Zombie(_)
             | Cap::Domain
             | Cap::PageTable(_)

@@ -30,6 +30,8 @@ pub struct Vgic {
     pub active: [[Cell<u64>; MAX_ACTIVE_PRIORITIES]; 2],
     /// ICH_LR<n>_EL2.
     pub list: [Cell<u64>; MAX_LIST_REGISTERS],
+    /// What ICH_LR<n>_EL2 is given when the interrupt comes for which it is kept; zero when it is kept for none.
+    pub forwarded: [Cell<u64>; MAX_LIST_REGISTERS],
 }
 
 /// A virtual processor, 4 KiB. Registers that are in the hardware are not true here: the kernel knows whose those are.
@@ -69,6 +71,7 @@ impl Object for Vcpu {
                 system_registers: Cell::new(SYSTEM_REGISTERS_ENABLED),
                 active: [const { [const { Cell::new(0) }; MAX_ACTIVE_PRIORITIES] }; 2],
                 list: [const { Cell::new(0) }; MAX_LIST_REGISTERS],
+                forwarded: [const { Cell::new(0) }; MAX_LIST_REGISTERS],
             },
         };
         vcpu.register(VcpuRegister::Sctlr).set(SCTLR_RESET);

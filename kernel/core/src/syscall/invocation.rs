@@ -114,6 +114,8 @@ pub(super) enum VcpuInvocation {
     ReadRegister(VcpuRegister),
     WriteRegister(VcpuRegister, u64),
     AcknowledgeTimer,
+    Forward { intid: u32, index: u8, interrupt: VirtualInterrupt },
+    TakeBack { intid: u32, index: u8 },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

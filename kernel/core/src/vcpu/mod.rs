@@ -9,6 +9,7 @@
 //! another's.
 
 mod fault;
+mod forward;
 mod machine;
 mod registers;
 mod stage1;
@@ -213,6 +214,7 @@ impl<H: Hal> Kernel<H> {
     /// Ends a virtual processor.
     pub(crate) fn finalise_vcpu(&mut self, vcpu: Handle<Vcpu>) {
         self.dissociate(vcpu);
+        self.take_back_all(vcpu);
         self.release_tags(vcpu);
         self.hal.destroy(vcpu);
     }

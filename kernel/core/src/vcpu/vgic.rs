@@ -7,13 +7,17 @@ use crate::object::{Fault, Vcpu, Vgic};
 use crate::store::Handle;
 
 /// Fields of a list register (IHI 0069, 12.4.8).
-mod list {
-    pub(super) const PENDING: u64 = 1 << 62;
-    pub(super) const ACTIVE: u64 = 1 << 63;
-    pub(super) const GROUP: u32 = 60;
-    pub(super) const PRIORITY: u32 = 48;
-    /// An EOI asks for maintenance.
-    pub(super) const EOI: u64 = 1 << 41;
+pub(super) mod list {
+    pub(in crate::vcpu) const PENDING: u64 = 1 << 62;
+    pub(in crate::vcpu) const ACTIVE: u64 = 1 << 63;
+    pub(in crate::vcpu) const GROUP: u32 = 60;
+    pub(in crate::vcpu) const PRIORITY: u32 = 48;
+    /// An EOI asks for maintenance; of an interrupt with [`HARDWARE`] it is part of the INTID.
+    pub(in crate::vcpu) const EOI: u64 = 1 << 41;
+    /// An EOI deactivates the interrupt with the INTID in bits 44:32.
+    pub(in crate::vcpu) const HARDWARE: u64 = 1 << 61;
+    pub(in crate::vcpu) const HARDWARE_INTID: u32 = 32;
+    pub(in crate::vcpu) const HARDWARE_INTID_MASK: u64 = 0x1fff;
 }
 
 /// ICH_MISR_EL2.EOI (IHI 0069, 12.4.6).
@@ -25,6 +29,13 @@ pub(crate) struct VirtualInterrupt {
     pub(crate) intid: u64,
     pub(crate) priority: u64,
     pub(crate) group: u64,
+}
+
+impl VirtualInterrupt {
+    /// The list register with which it is pending.
+    pub(super) const fn pending(self) -> u64 {
+        list::PENDING | self.group << list::GROUP | self.priority << list::PRIORITY | self.intid
+    }
 }
 
 impl<H: Hal> Kernel<H> {
@@ -47,10 +58,19 @@ impl<H: Hal> Kernel<H> {
         self.list_register(vcpu, index) & list::ACTIVE != 0
     }
 
+    /// Whether a list register has an interrupt, or has had one whose end nobody was told of.
+    pub(crate) fn is_in_use(&self, vcpu: Handle<Vcpu>, index: u8) -> bool {
+        let word = self.list_register(vcpu, index);
+        let untold = if word & list::HARDWARE == 0 { word & list::EOI } else { 0 };
+        word & (list::PENDING | list::ACTIVE) | untold != 0
+    }
+
     /// Makes a virtual interrupt pending; its end will ask for maintenance.
     pub(crate) fn inject(&self, vcpu: Handle<Vcpu>, index: u8, interrupt: VirtualInterrupt) {
-        let VirtualInterrupt { intid, priority, group } = interrupt;
-        let word = list::PENDING | list::EOI | group << list::GROUP | priority << list::PRIORITY | intid;
+        self.set_list_register(vcpu, index, interrupt.pending() | list::EOI);
+    }
+
+    pub(super) fn set_list_register(&self, vcpu: Handle<Vcpu>, index: u8, word: u64) {
         if self.vcpus.loaded == Some(vcpu) {
             self.hal.set_vgic_register(VgicRegister::List(index), word);
         } else {

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use crate::scope::{
-    CAPABILITIES, DEVICES, EXITS, GUESTS, IPC, MEMORY, NO_STAGE1, SINGLE, STAGE1, STREAMS, Scope, THREADS,
+    CAPABILITIES, DEVICES, EXITS, FORWARDED, GUESTS, IPC, MEMORY, NO_STAGE1, SINGLE, STAGE1, STREAMS, Scope, THREADS,
 };
 use crate::system::{System, report};
 use crate::watch::dma;
@@ -85,6 +85,11 @@ fn guests_agree_in_every_short_sequence() {
 #[test]
 fn exits_agree_in_every_short_sequence() {
     explore(&EXITS, length());
+}
+
+#[test]
+fn forwarded_interrupts_agree_in_every_short_sequence() {
+    explore(&FORWARDED, length());
 }
 
 #[test]

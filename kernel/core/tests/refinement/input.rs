@@ -220,7 +220,14 @@ fn do_as_guest(kernel: &Kernel<Machine>, deed: Deed) {
     };
     match deed {
         Deed::Takes(index) => change(index, list::PENDING, list::ACTIVE),
-        Deed::Ends(index) => change(index, list::ACTIVE, 0),
+        Deed::Ends(index) => {
+            let word = kernel.hal.vgic.borrow().get(&VgicRegister::List(index)).copied().unwrap_or(0);
+            change(index, list::ACTIVE, 0);
+            if word & (list::STATE | list::HARDWARE) == list::ACTIVE | list::HARDWARE {
+                let device = (word & list::DEVICE) >> list::DEVICE.trailing_zeros();
+                kernel.hal.interrupts.borrow_mut().active.remove(&(device as u32));
+            }
+        }
         Deed::Sets(register, value) => drop(kernel.hal.guest_registers.borrow_mut().insert(register, value)),
         Deed::Enters(pstate) => kernel.tcb(kernel.current().expect("a guest")).context.spsr.set(pstate),
     }

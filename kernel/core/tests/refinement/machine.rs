@@ -45,6 +45,8 @@ pub(crate) mod list {
     pub(crate) const PRIORITY: u64 = 0xff << 48;
     pub(crate) const EOI: u64 = 1 << 41;
     pub(crate) const INTID: u64 = 0xffff_ffff;
+    pub(crate) const HARDWARE: u64 = 1 << 61;
+    pub(crate) const DEVICE: u64 = 0x1fff << 32;
 }
 
 /// What the machine does not do although it was told to.
@@ -112,8 +114,9 @@ impl Machine {
 
     /// ICH_EISR_EL2: list registers whose interrupt has ended and is to be reported (IHI 0069, 12.4.3).
     fn ended(&self) -> u64 {
-        let reported =
-            |index: &u8| self.vgic_register(VgicRegister::List(*index)) & (list::STATE | list::EOI) == list::EOI;
+        let reported = |index: &u8| {
+            self.vgic_register(VgicRegister::List(*index)) & (list::STATE | list::HARDWARE | list::EOI) == list::EOI
+        };
         (0..LIST_REGISTERS as u8).filter(reported).map(|index| 1 << index).sum()
     }
 

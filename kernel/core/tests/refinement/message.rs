@@ -218,6 +218,10 @@ impl Caller<'_> {
             }
             Invocation::InjectIrq { vcpu, word } => (self.cptr(vcpu)?, Label::VcpuInjectIrq, vec![], vec![word]),
             Invocation::AcknowledgeVppi { vcpu, intid } => (self.cptr(vcpu)?, Label::VcpuAckVppi, vec![], vec![intid]),
+            Invocation::ForwardIrq { vcpu, handler, word } => {
+                (self.cptr(vcpu)?, Label::VcpuForwardIrq, vec![self.cptr(handler)?], vec![word])
+            }
+            Invocation::TakeBackIrq { vcpu, place } => (self.cptr(vcpu)?, Label::VcpuTakeBackIrq, vec![], vec![place]),
             Invocation::SetDomain { control, thread, domain } => {
                 (self.cptr(control)?, Label::DomainSetSet, vec![self.cptr(thread)?], vec![domain])
             }

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::scope::{CAPABILITIES, DEVICES, EXITS, GUESTS, IPC, MEMORY, SINGLE, STAGE1, STREAMS, Scope, THREADS};
+use crate::scope::{
+    CAPABILITIES, DEVICES, EXITS, FORWARDED, GUESTS, IPC, MEMORY, SINGLE, STAGE1, STREAMS, Scope, THREADS,
+};
 use crate::system::System;
 
 /// Invocations of one sequence.
@@ -62,6 +64,11 @@ proptest! {
     #[test]
     fn exits_agree_in_long_sequences(choices in choices()) {
         run(&EXITS, &choices);
+    }
+
+    #[test]
+    fn forwarded_interrupts_agree_in_long_sequences(choices in choices()) {
+        run(&FORWARDED, &choices);
     }
 
     #[test]

@@ -19,9 +19,9 @@ pub use smmus::{bypass_is_held, device_spaces_are_for_devices, stage1_is_under_s
 pub use streams::{bindings_are_of_the_right_kind, dma_is_confined, streams_without_a_binding_reach_nothing};
 
 pub use threads::{
-    bound_both_ways, guests_have_their_processor, injected_interrupts_can_be, interrupts_in_service_have_a_handler,
-    only_guests_have_a_level, replies_are_owed, signals_do_not_wait, the_highest_runs,
-    waiting_threads_are_in_their_queue,
+    bound_both_ways, forwarded_interrupts_go_to_one_place, guests_have_their_processor, injected_interrupts_can_be,
+    interrupts_in_service_have_a_handler, only_guests_have_a_level, replies_are_owed, signals_do_not_wait,
+    the_highest_runs, waiting_threads_are_in_their_queue,
 };
 
 use crate::State;
@@ -36,7 +36,7 @@ pub struct Invariant {
 }
 
 /// All of them.
-pub const ALL: [Invariant; 26] = [
+pub const ALL: [Invariant; 27] = [
     Invariant { name: "derivation_is_a_forest", holds: derivation_is_a_forest },
     Invariant { name: "descendants_are_inside_their_ancestors", holds: descendants_are_inside_their_ancestors },
     Invariant { name: "untyped_children_are_apart_and_inside", holds: untyped_children_are_apart_and_inside },
@@ -59,6 +59,7 @@ pub const ALL: [Invariant; 26] = [
     Invariant { name: "guests_have_their_processor", holds: guests_have_their_processor },
     Invariant { name: "only_guests_have_a_level", holds: only_guests_have_a_level },
     Invariant { name: "injected_interrupts_can_be", holds: injected_interrupts_can_be },
+    Invariant { name: "forwarded_interrupts_go_to_one_place", holds: forwarded_interrupts_go_to_one_place },
     Invariant { name: "replies_are_owed", holds: replies_are_owed },
     Invariant { name: "kernel_memory_is_nobodys", holds: kernel_memory_is_nobodys },
     Invariant { name: "the_highest_runs", holds: the_highest_runs },

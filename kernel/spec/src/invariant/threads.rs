@@ -1,5 +1,7 @@
 //! Threads: what they wait for, whom they owe an answer, and who runs.
 
+use alloc::collections::BTreeSet;
+
 use sluice_abi::{PSTATE_FLAGS, PSTATE_USER, PhysAddr, Register};
 
 use crate::{Cap, Doing, Injected, Object, ObjectName, Slot, State, Thread, ThreadSlot};
@@ -92,6 +94,24 @@ pub fn injected_interrupts_can_be(state: &State) -> bool {
                 && u64::from(injected.priority) <= Injected::MAX_PRIORITY
                 && u64::from(injected.group) <= Injected::MAX_GROUP
         })
+    })
+}
+
+/// An interrupt goes to one place of one guest, has a handler, and what is linked to one came of it.
+#[must_use]
+pub fn forwarded_interrupts_go_to_one_place(state: &State) -> bool {
+    let mut seen = BTreeSet::new();
+    state.objects.values().all(|object| {
+        let Object::Vcpu(vcpu) = object else { return true };
+        let linked = vcpu.injected.iter().all(|(place, injected)| {
+            injected.device.is_none() || injected.device == vcpu.forwarded.get(place).map(|forwarded| forwarded.device)
+        });
+        linked
+            && vcpu.forwarded.iter().all(|(place, forwarded)| {
+                let own = vcpu.injected.get(place).is_none_or(|injected| injected.device == Some(forwarded.device));
+                let handled = state.is_enabled(forwarded.device) && !state.interrupts.kept.contains(&forwarded.device);
+                *place < state.virtualization.lists && handled && own && seen.insert(forwarded.device)
+            })
     })
 }
 

@@ -26,6 +26,14 @@ impl Request<'_> {
                 self.expect(1, 0)?;
                 Ok(Invocation::AcknowledgeVppi { vcpu, intid: self.words[0] })
             }
+            Some(Label::VcpuForwardIrq) => {
+                self.expect(1, 1)?;
+                Ok(Invocation::ForwardIrq { vcpu, handler: self.extra(0)?, word: self.words[0] })
+            }
+            Some(Label::VcpuTakeBackIrq) => {
+                self.expect(1, 0)?;
+                Ok(Invocation::TakeBackIrq { vcpu, place: self.words[0] })
+            }
             _ => Err(Refused::IllegalOperation),
         }
     }

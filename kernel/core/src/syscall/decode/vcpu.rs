@@ -9,6 +9,7 @@ use crate::Kernel;
 use crate::cap::Cap;
 use crate::error::SyscallError;
 use crate::hal::Hal;
+use crate::interrupt::InterruptUse;
 use crate::object::Vcpu;
 use crate::store::Handle;
 use crate::vcpu::VirtualInterrupt;
@@ -35,6 +36,8 @@ impl<H: Hal> Kernel<H> {
                 VcpuInvocation::WriteRegister(self.named_register(request)?, self.word(request, 1))
             }
             Some(Label::VcpuAckVppi) => self.decode_acknowledge(request)?,
+            Some(Label::VcpuForwardIrq) => self.decode_forward(request, vcpu)?,
+            Some(Label::VcpuTakeBackIrq) => self.decode_take_back(request, vcpu)?,
             _ => return Err(SyscallError::IllegalOperation),
         };
         Ok(Invocation::Vcpu(vcpu, invocation))
@@ -46,8 +49,8 @@ impl<H: Hal> Kernel<H> {
         VcpuRegister::from_word(field).ok_or(SyscallError::InvalidArgument(1))
     }
 
-    fn decode_inject(&self, request: &Request, vcpu: Handle<Vcpu>) -> Decoded<VcpuInvocation> {
-        Self::expect(request, 1, 0)?;
+    /// The interrupt, and the list register for it, that message word 0 describes.
+    fn described_interrupt(&self, request: &Request) -> Decoded<(u8, VirtualInterrupt)> {
         let word = self.word(request, 0);
         let (intid, priority, group) = (word & 0xffff, word >> 16 & 0xff, word >> 24 & 0xff);
         let index = (word >> 32) as u8;
@@ -59,11 +62,41 @@ impl<H: Hal> Kernel<H> {
                 return Err(SyscallError::Range { min: 0, max });
             }
         }
+        Ok((index, VirtualInterrupt { intid, priority, group }))
+    }
+
+    fn decode_inject(&self, request: &Request, vcpu: Handle<Vcpu>) -> Decoded<VcpuInvocation> {
+        Self::expect(request, 1, 0)?;
+        let (index, interrupt) = self.described_interrupt(request)?;
         // One that the guest has not taken yet gives way to the new one.
-        if self.is_active(vcpu, index) {
+        if self.is_active(vcpu, index) || self.forwarded(vcpu, index).is_some() {
             return Err(SyscallError::DeleteFirst);
         }
-        Ok(VcpuInvocation::Inject { index, interrupt: VirtualInterrupt { intid, priority, group } })
+        Ok(VcpuInvocation::Inject { index, interrupt })
+    }
+
+    fn decode_forward(&self, request: &Request, vcpu: Handle<Vcpu>) -> Decoded<VcpuInvocation> {
+        Self::expect(request, 1, 1)?;
+        let (index, interrupt) = self.described_interrupt(request)?;
+        let (_, Cap::IrqHandler(intid)) = self.extra(request, 0)? else {
+            return Err(SyscallError::InvalidCapability(1));
+        };
+        let taken = self.interrupts.get(intid) != InterruptUse::Signal;
+        if taken || self.forwarded(vcpu, index).is_some() || self.is_in_use(vcpu, index) {
+            return Err(SyscallError::DeleteFirst);
+        }
+        Ok(VcpuInvocation::Forward { intid, index, interrupt })
+    }
+
+    fn decode_take_back(&self, request: &Request, vcpu: Handle<Vcpu>) -> Decoded<VcpuInvocation> {
+        Self::expect(request, 1, 0)?;
+        let (index, max) = (self.word(request, 0), u64::from(self.list_registers() - 1));
+        if index > max {
+            return Err(SyscallError::Range { min: 0, max });
+        }
+        let index = index as u8;
+        let intid = self.forwarded(vcpu, index).ok_or(SyscallError::InvalidArgument(0))?;
+        Ok(VcpuInvocation::TakeBack { intid, index })
     }
 
     fn decode_acknowledge(&self, request: &Request) -> Decoded<VcpuInvocation> {

@@ -15,6 +15,10 @@ impl<H: Hal> Kernel<H> {
             VcpuInvocation::ReadRegister(register) => return Outcome::word(self.vcpu_register(vcpu, register)),
             VcpuInvocation::WriteRegister(register, value) => self.write_vcpu_register(vcpu, register, value),
             VcpuInvocation::AcknowledgeTimer => self.acknowledge_virtual_timer(vcpu),
+            VcpuInvocation::Forward { intid, index, interrupt } => self.forward(vcpu, index, intid, interrupt),
+            VcpuInvocation::TakeBack { intid, index } => {
+                return Outcome::word(self.take_back(vcpu, index, intid) as u64);
+            }
         }
         Outcome::Done
     }
