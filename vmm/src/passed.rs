@@ -163,6 +163,11 @@ impl Passed {
         }
     }
 
+    /// Its interrupt's.
+    pub(crate) const fn handler(&self) -> Option<IrqHandler> {
+        self.handler
+    }
+
     /// Its name in the spec.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -205,7 +205,9 @@ impl<'a> Serve<'a> {
                 let now = self.machine.is_signalled(processor) || !self.clock.wait(processor, cpu)?;
                 context.step(bytes, load, if now { Resume::Now } else { Resume::Later })?;
                 self.waiting[processor.index()] = !now;
-                if !now {
+                if now {
+                    self.machine.goes_on(processor);
+                } else {
                     self.real.flush();
                 }
             }
@@ -300,6 +302,7 @@ impl<'a> Serve<'a> {
             if self.waiting[processor.index()] && goes_on {
                 self.waiting[processor.index()] = false;
                 self.clock.wakes(processor);
+                self.machine.goes_on(processor);
                 self.cpu(processor)?.thread.resume().map_err(RtError::refused("wake a processor"))?;
             }
         }

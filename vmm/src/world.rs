@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use sluice_manifest::console;
 use sluice_rt::{Env, println};
 use sluice_sys::{Endpoint, Message, VirtualInterrupt};
-use sluice_vmm::gic::Injection;
+use sluice_vmm::gic::{Injection, Progress};
 use sluice_vmm::layout::intid;
 use sluice_vmm::pci::Effect;
 use sluice_vmm::processor::Processor;
@@ -103,6 +103,23 @@ impl World for Real<'_> {
     fn rearm_function(&mut self, slot: u8) {
         if let Some(function) = self.functions.iter().find(|function| function.slot == slot) {
             function.rearm();
+        }
+    }
+
+    fn forward(&mut self, processor: Processor, injection: Injection, slot: u8) -> bool {
+        let Injection { list_register, intid, priority, group } = injection;
+        let handler = self.functions.iter().find(|function| function.slot == slot).and_then(Passed::handler);
+        let (Some(cpu), Some(handler)) = (self.cpus.get(processor.index()), handler) else { return false };
+        cpu.vcpu.forward_irq(list_register, VirtualInterrupt { intid, priority, group }, handler).is_ok()
+    }
+
+    fn take_back(&mut self, processor: Processor, list_register: u8) -> Progress {
+        let taken = self.cpus.get(processor.index()).map(|cpu| cpu.vcpu.take_back_irq(list_register));
+        match taken {
+            Some(Ok(sluice_sys::Progress::Active)) => Progress::Active,
+            Some(Ok(sluice_sys::Progress::Idle)) => Progress::Idle,
+            // As if it had come: it is let come again when the guest has ended it.
+            Some(Ok(sluice_sys::Progress::Pending) | Err(_)) | None => Progress::Pending,
         }
     }
 

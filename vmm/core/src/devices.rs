@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use sluice_abi::smmu::Record;
 
-use crate::gic::Gic;
-use crate::layout::{self, Range, intid};
+use crate::gic::{Gic, Progress};
+use crate::layout::{self, MAX_PROCESSORS, Range, intid};
 use crate::memory::{GuestMemory, GuestPhysAddr, OutsideRam};
 use crate::mmio::{Place, Width};
 use crate::pci::{Effect, PciHost};
@@ -19,13 +19,21 @@ const OUTPUT: usize = 64;
 
 /// The interrupt pin of a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Pin {
+pub(crate) struct Pin {
     slot: u8,
     line: u32,
     /// The guest has not disabled it.
     enabled: bool,
     /// The physical one fired, and was not let come again since.
     asserted: bool,
+    /// Where the physical one goes by itself, and the list register there.
+    forwarded: Option<(Processor, u8)>,
+}
+
+impl Pin {
+    const fn new(slot: u8, line: u32) -> Self {
+        Self { slot, line, enabled: false, asserted: false, forwarded: None }
+    }
 }
 
 /// The devices.
@@ -37,6 +45,8 @@ pub(crate) struct Devices {
     smmu: Option<Smmu>,
     pins: Vec<Pin>,
     processors: usize,
+    /// Processors that an interrupt came for by itself while they could not run.
+    pub(crate) nudged: [bool; MAX_PROCESSORS],
 }
 
 /// What the SMMU reaches: memory, contexts, and the interrupt controller that its edges go to.
@@ -80,14 +90,23 @@ impl<M: GuestMemory, C: Contexts> Backend for Wired<'_, M, C> {
 
 impl Devices {
     pub(crate) fn new(processors: usize, list_registers: usize, pci: PciHost, smmu: Option<Smmu>) -> Self {
-        let pin = |slot: u8| pci.line(slot).map(|line| Pin { slot, line, enabled: false, asserted: false });
+        let pin = |slot: u8| pci.line(slot).map(|line| Pin::new(slot, line));
         let pins = pci.functions().iter().filter_map(|function| pin(function.slot())).collect();
-        Self { gic: Gic::new(processors, list_registers), uart: Pl011::new(), pci, smmu, pins, processors }
+        Self {
+            gic: Gic::new(processors, list_registers),
+            uart: Pl011::new(),
+            pci,
+            smmu,
+            pins,
+            processors,
+            nudged: [false; MAX_PROCESSORS],
+        }
     }
 
     /// As after power-on. Physical interrupts that fired before come again.
     pub(crate) fn reset(&mut self, world: &mut impl World) {
         self.gic.reset();
+        self.nudged = [false; MAX_PROCESSORS];
         self.uart.reset();
         for effect in self.pci.reset() {
             self.follow(world, effect);
@@ -97,7 +116,9 @@ impl Devices {
             smmu.reset(&mut Wired { memory, contexts, gic: &mut self.gic });
         }
         for pin in &mut self.pins {
-            if core::mem::take(&mut pin.asserted) {
+            // What was forwarded may have come, to a virtual processor that is no more.
+            let forwarded = pin.forwarded.take().is_some();
+            if core::mem::take(&mut pin.asserted) || forwarded {
                 world.rearm_function(pin.slot);
             }
         }
@@ -120,7 +141,8 @@ impl Devices {
     }
 
     /// Reads an emulated register; `None` where there is nothing.
-    pub(crate) fn read(&mut self, address: u64, width: Width) -> Option<u64> {
+    pub(crate) fn read(&mut self, world: &mut impl World, address: u64, width: Width) -> Option<u64> {
+        self.see_forwarded(world, address);
         let at = |range: Range| range.offset_of(address).map(|offset| Place { offset, width });
         if let Some(place) = at(layout::DISTRIBUTOR) {
             Some(self.gic.read_distributor(place))
@@ -140,6 +162,7 @@ impl Devices {
 
     /// Writes an emulated register; `None` where there is nothing.
     pub(crate) fn write(&mut self, world: &mut impl World, address: u64, width: Width, value: u64) -> Option<()> {
+        self.see_forwarded(world, address);
         let at = |range: Range| range.offset_of(address).map(|offset| Place { offset, width });
         if let Some(place) = at(layout::DISTRIBUTOR) {
             self.gic.write_distributor(place, value);
@@ -163,6 +186,7 @@ impl Devices {
     /// Does what a write to configuration space comes to.
     fn follow(&mut self, world: &mut impl World, effect: Effect) {
         if let Effect::Interrupt { slot, on } = effect {
+            self.take_back(world, |pin| pin.slot == slot);
             for pin in self.pins.iter_mut().filter(|pin| pin.slot == slot) {
                 pin.enabled = on;
             }
@@ -191,7 +215,11 @@ impl Devices {
     /// The physical interrupt of the function at `slot` fired, and stays masked.
     pub(crate) fn raise(&mut self, world: &mut impl World, slot: u8) {
         for pin in self.pins.iter_mut().filter(|pin| pin.slot == slot) {
-            pin.asserted = true;
+            match pin.forwarded {
+                // It is in its list register, of a processor that cannot run, or could not.
+                Some((processor, _)) => self.nudged[processor.index()] = true,
+                None => pin.asserted = true,
+            }
         }
         self.settle(world);
     }
@@ -232,6 +260,42 @@ impl Devices {
                     self.gic.refused(processor, injection.list_register);
                 }
             }
+        }
+        self.forward(world);
+    }
+
+    /// Has interrupts of functions go to the guest by themselves from now on, where they can.
+    fn forward(&mut self, world: &mut impl World) {
+        for index in 0..self.pins.len() {
+            let Pin { slot, line, enabled, asserted, forwarded } = self.pins[index];
+            let is_shared = self.pins.iter().any(|pin| pin.line == line && pin.slot != slot);
+            if !enabled || asserted || forwarded.is_some() || is_shared {
+                continue;
+            }
+            let Some((processor, injection)) = self.gic.keep(line) else { continue };
+            if world.forward(processor, injection, slot) {
+                self.pins[index].forwarded = Some((processor, injection.list_register));
+            } else {
+                self.gic.taken_back(processor, injection.list_register, line, Progress::Idle);
+            }
+        }
+    }
+
+    /// Before the guest looks at its interrupts, or changes something about them, all of them are here.
+    fn see_forwarded(&mut self, world: &mut impl World, address: u64) {
+        if [layout::DISTRIBUTOR, layout::REDISTRIBUTORS].iter().any(|range| range.offset_of(address).is_some()) {
+            self.take_back(world, |_| true);
+        }
+    }
+
+    /// Has interrupts of some functions come this way again.
+    pub(crate) fn take_back(&mut self, world: &mut impl World, which: impl Fn(&Pin) -> bool) {
+        for pin in self.pins.iter_mut().filter(|pin| which(pin)) {
+            let Some((processor, list_register)) = pin.forwarded.take() else { continue };
+            let progress = world.take_back(processor, list_register);
+            self.gic.taken_back(processor, list_register, pin.line, progress);
+            pin.asserted = progress != Progress::Idle;
+            self.gic.set_level(pin.line, pin.asserted);
         }
     }
 }

@@ -93,7 +93,7 @@ impl Machine {
             // An event may be there at any time, and a time may be over.
             Exit::Wait(Wait::ForEvent | Wait::WithTimeout(_)) => Next::Step { bytes, load: None },
             Exit::Wait(Wait::ForInterrupt) => Next::Wait { bytes, load: None },
-            Exit::Smc(_) => self.call(processor, bytes, registers),
+            Exit::Smc(_) => self.call(world, processor, bytes, registers),
             // The guest has no hypervisor to call.
             Exit::Hvc(_) => Next::Step { bytes, load: Some((0, smccc::NOT_SUPPORTED)) },
             Exit::System(access) => self.system(processor, access, bytes, registers),
@@ -111,7 +111,13 @@ impl Machine {
     }
 
     /// Handles a call to firmware.
-    fn call(&mut self, processor: Processor, bytes: u64, registers: &mut impl Registers) -> Next {
+    fn call(
+        &mut self,
+        world: &mut impl World,
+        processor: Processor,
+        bytes: u64,
+        registers: &mut impl Registers,
+    ) -> Next {
         let arguments = [1, 2, 3].map(|number| registers.get(number));
         match smccc::call(&mut self.psci, processor, registers.get(0), arguments) {
             Outcome::Return(value) => Next::Step { bytes, load: Some((0, value)) },
@@ -120,6 +126,7 @@ impl Machine {
                 Next::Start { processor, entry, context }
             }
             Outcome::Stop => {
+                self.devices.take_back(world, |_| true);
                 self.devices.gic.switched_off(processor);
                 Next::Stop
             }
@@ -159,7 +166,7 @@ impl Machine {
     ) -> Next {
         let number = access.register.number();
         match access.direction {
-            Direction::Read => match self.devices.read(address, access.width) {
+            Direction::Read => match self.devices.read(world, address, access.width) {
                 Some(value) => Next::Step { bytes, load: number.map(|number| (number, access.loaded(value))) },
                 None => Next::Take(Exception::DataAbort { write: false }),
             },
@@ -184,7 +191,8 @@ impl Machine {
         self.devices.settle(world);
     }
 
-    /// The physical interrupt of the function at `slot` fired; it stays masked until the guest has ended its own.
+    /// The physical interrupt of the function at `slot` was signalled: it fired, and stays masked until the guest has ended its
+    /// own, or it is forwarded to a processor that could not run.
     pub fn raise(&mut self, world: &mut impl World, slot: u8) {
         self.devices.raise(world, slot);
     }
@@ -202,6 +210,11 @@ impl Machine {
     /// Whether something is signalled to a processor, so that it is not to wait.
     #[must_use]
     pub fn is_signalled(&self, processor: Processor) -> bool {
-        self.devices.gic.deliverable(processor)
+        self.devices.nudged[processor.index()] || self.devices.gic.deliverable(processor)
+    }
+
+    /// A processor does not wait, or no more: interrupts that came by themselves meanwhile are known to it.
+    pub fn goes_on(&mut self, processor: Processor) {
+        self.devices.nudged[processor.index()] = false;
     }
 }

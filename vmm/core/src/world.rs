@@ -1,6 +1,6 @@
 //! What the machine needs of the real world: capabilities in the VMM, fakes in tests.
 
-use crate::gic::Injection;
+use crate::gic::{Injection, Progress};
 use crate::memory::GuestMemory;
 use crate::pci::Effect;
 use crate::processor::Processor;
@@ -23,6 +23,11 @@ pub trait World {
     fn rearm_timer(&mut self, processor: Processor);
     /// Lets the physical interrupt of the function at `slot` come again.
     fn rearm_function(&mut self, slot: u8);
+    /// Has the physical interrupt of the function at `slot` put this into a list register whenever it comes, and come again when
+    /// the guest has ended it; whether that is done.
+    fn forward(&mut self, processor: Processor, injection: Injection, slot: u8) -> bool;
+    /// Ends [`World::forward`]. An interrupt that has come is not let come again, until [`World::rearm_function`].
+    fn take_back(&mut self, processor: Processor, list_register: u8) -> Progress;
     /// Makes true what the guest wrote into configuration space. Interrupts are gated by the machine.
     fn apply(&mut self, effect: Effect);
 }

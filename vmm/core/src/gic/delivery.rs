@@ -36,10 +36,12 @@ pub(super) enum ListRegister {
     },
     /// Something that the guest took and has not ended.
     Forgotten,
+    /// Kept for an interrupt that the kernel forwards.
+    Kept,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct ListRegisters([ListRegister; MAX_LIST_REGISTERS]);
+pub(super) struct ListRegisters(pub(super) [ListRegister; MAX_LIST_REGISTERS]);
 
 impl ListRegisters {
     pub(super) const fn new() -> Self {
@@ -58,7 +60,7 @@ impl ListRegisters {
         let first = free.next()?;
         let is_most_urgent = registers.iter().all(|register| match register {
             ListRegister::Holds { priority: other, .. } => priority < *other,
-            ListRegister::Free | ListRegister::Forgotten => true,
+            ListRegister::Free | ListRegister::Forgotten | ListRegister::Kept => true,
         });
         (count == 1 || free.next().is_some() || is_most_urgent).then_some(first)
     }
@@ -103,7 +105,9 @@ impl Gic {
     /// whose redistributor is asleep too, which it is to wake.
     #[must_use]
     pub fn deliverable(&self, processor: Processor) -> bool {
-        let listed = |list: &ListRegisters| list.iter().any(|register| register != ListRegister::Free);
+        let listed = |list: &ListRegisters| {
+            list.iter().any(|register| matches!(register, ListRegister::Holds { .. } | ListRegister::Forgotten))
+        };
         self.redistributor(processor).is_some_and(|redistributor| listed(&redistributor.list))
             || self.most_urgent(processor).is_some()
     }

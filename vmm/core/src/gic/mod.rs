@@ -4,18 +4,21 @@
 //! [`intid::END`](crate::layout::intid::END). No LPIs, no ITS, no messages, no 1-of-N.
 //!
 //! What is signalled goes into list registers, by way of the kernel, and comes back as maintenance when the guest has ended
-//! it. [`delivery`] says what follows from the VMM's not seeing them in between.
+//! it. [`delivery`] says what follows from the VMM's not seeing them in between. Interrupts of devices can go to the guest
+//! without that, see [`forward`].
 //!
 //! The only state is in registers and lines; [`Gic::violation`] says what holds of it at all times.
 
 mod bank;
 mod delivery;
 mod distributor;
+mod forward;
 mod redistributor;
 mod registers;
 mod sgi;
 
 pub use delivery::Injection;
+pub use forward::Progress;
 pub use sgi::SgiRegister;
 
 use self::bank::Bank;

@@ -1,6 +1,7 @@
 //! The guest's machine as its processors meet it: exits go in, and what is to be done comes out.
 
 mod exits;
+mod forwarded;
 mod interrupts;
 mod random;
 mod world;
@@ -98,7 +99,16 @@ impl Board {
     /// The guest takes an interrupt and ends it, which the kernel tells the VMM; its INTID.
     pub(crate) fn take(&mut self, processor: usize) -> Option<u16> {
         let (list_register, intid) = self.world.end(processor)?;
-        self.machine.ended(&mut self.world, cpu(processor), Some(list_register));
+        if list_register.is_some() {
+            self.machine.ended(&mut self.world, cpu(processor), list_register);
+        }
         Some(intid)
+    }
+
+    /// The interrupt of a function comes, if it can, while the thread of the processor it goes to can run, or cannot.
+    pub(crate) fn comes(&mut self, slot: u8, blocked: bool) {
+        if self.world.comes(slot, blocked) {
+            self.machine.raise(&mut self.world, slot);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What the machine acts on: list registers, and a log of the rest.
 
-use sluice_vmm::gic::Injection;
+use std::collections::BTreeSet;
+
+use sluice_vmm::gic::{Injection, Progress};
 use sluice_vmm::memory::{GuestMemory, GuestPhysAddr, OutsideRam};
 use sluice_vmm::pci::Effect;
 use sluice_vmm::processor::Processor;
@@ -14,6 +16,19 @@ pub(crate) const LIST_REGISTERS: usize = 4;
 enum ListRegister {
     Invalid,
     Pending(Injection),
+    /// Something that nobody injected.
+    Active,
+    /// The guest handles it.
+    Taken(Injection),
+    /// Kept for what comes from the function at this slot, and whether it has.
+    Kept(Injection, u8, Stage),
+}
+
+/// How far the guest is with an interrupt that came by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    None,
+    Pending,
     Active,
 }
 
@@ -29,6 +44,10 @@ pub(crate) struct Fake {
     pub(crate) effects: Vec<Effect>,
     /// Refuse the next injections.
     pub(crate) refusals: usize,
+    /// Whether the kernel forwards interrupts, as it may refuse.
+    pub(crate) forwards: bool,
+    /// Slots of functions whose physical interrupt came and is active since.
+    pub(crate) active: BTreeSet<u8>,
     list: Vec<[ListRegister; LIST_REGISTERS]>,
     memory: NoMemory,
     streams: NoStreams,
@@ -42,6 +61,8 @@ impl Fake {
             functions: Vec::new(),
             effects: Vec::new(),
             refusals: 0,
+            forwards: false,
+            active: BTreeSet::new(),
             list: vec![[ListRegister::Invalid; LIST_REGISTERS]; processors],
             memory: NoMemory,
             streams: NoStreams,
@@ -51,8 +72,10 @@ impl Fake {
     /// INTIDs that are pending in a processor's list registers.
     pub(crate) fn pending(&self, processor: usize) -> Vec<u16> {
         let intid = |register: &ListRegister| match register {
-            ListRegister::Pending(injection) => Some(injection.intid),
-            ListRegister::Invalid | ListRegister::Active => None,
+            ListRegister::Pending(injection) | ListRegister::Kept(injection, _, Stage::Pending) => {
+                Some(injection.intid)
+            }
+            ListRegister::Invalid | ListRegister::Active | ListRegister::Taken(_) | ListRegister::Kept(..) => None,
         };
         self.list[processor].iter().filter_map(intid).collect()
     }
@@ -62,17 +85,62 @@ impl Fake {
         self.list[processor] = [ListRegister::Invalid; LIST_REGISTERS];
     }
 
-    /// The guest takes and ends what is most urgent.
-    pub(crate) fn end(&mut self, processor: usize) -> Option<(u8, u16)> {
+    /// The guest takes and ends what is most urgent; `None` in place of the list register when nobody is told of that.
+    pub(crate) fn end(&mut self, processor: usize) -> Option<(Option<u8>, u16)> {
+        self.begin(processor)?;
+        self.finish(processor)
+    }
+
+    /// The guest takes what is most urgent.
+    pub(crate) fn begin(&mut self, processor: usize) -> Option<()> {
+        let pending = |register: &mut ListRegister| match *register {
+            ListRegister::Pending(injection) | ListRegister::Kept(injection, _, Stage::Pending) => Some(injection),
+            ListRegister::Invalid | ListRegister::Active | ListRegister::Taken(_) | ListRegister::Kept(..) => None,
+        };
         let (injection, register) = self.list[processor]
             .iter_mut()
-            .filter_map(|register| match *register {
-                ListRegister::Pending(injection) => Some((injection, register)),
-                ListRegister::Invalid | ListRegister::Active => None,
-            })
+            .filter_map(|register| Some((pending(register)?, register)))
             .min_by_key(|(injection, _)| (injection.priority, injection.intid))?;
-        *register = ListRegister::Invalid;
-        Some((injection.list_register, injection.intid))
+        *register = match *register {
+            ListRegister::Kept(_, slot, _) => ListRegister::Kept(injection, slot, Stage::Active),
+            ListRegister::Invalid | ListRegister::Active | ListRegister::Taken(_) | ListRegister::Pending(_) => {
+                ListRegister::Taken(injection)
+            }
+        };
+        Some(())
+    }
+
+    /// The guest ends something that it has taken.
+    pub(crate) fn finish(&mut self, processor: usize) -> Option<(Option<u8>, u16)> {
+        self.list[processor].iter_mut().find_map(|register| match *register {
+            ListRegister::Taken(injection) => {
+                *register = ListRegister::Invalid;
+                Some((Some(injection.list_register), injection.intid))
+            }
+            ListRegister::Kept(injection, slot, Stage::Active) => {
+                *register = ListRegister::Kept(injection, slot, Stage::None);
+                assert!(self.active.remove(&slot), "what the guest ended did not come");
+                Some((None, injection.intid))
+            }
+            ListRegister::Invalid | ListRegister::Active | ListRegister::Pending(_) | ListRegister::Kept(..) => None,
+        })
+    }
+
+    /// The physical interrupt of a function comes, if it can; whether somebody is to be told.
+    pub(crate) fn comes(&mut self, slot: u8, blocked: bool) -> bool {
+        if !self.active.insert(slot) {
+            return false;
+        }
+        for register in self.list.iter_mut().flatten() {
+            if let ListRegister::Kept(_, kept_for, stage) = register
+                && *kept_for == slot
+            {
+                assert_eq!(*stage, Stage::None, "it came twice");
+                *stage = Stage::Pending;
+                return blocked;
+            }
+        }
+        true
     }
 }
 
@@ -136,7 +204,31 @@ impl World for Fake {
     }
 
     fn rearm_function(&mut self, slot: u8) {
+        self.active.remove(&slot);
         self.functions.push(slot);
+    }
+
+    fn forward(&mut self, processor: Processor, injection: Injection, slot: u8) -> bool {
+        assert!(injection.intid < 128 && injection.priority < 32 && injection.group < 2, "{injection:?}");
+        let register = &mut self.list[processor.index()][usize::from(injection.list_register)];
+        if !self.forwards || *register == ListRegister::Active {
+            return false;
+        }
+        assert_eq!(*register, ListRegister::Invalid, "an interrupt is overwritten");
+        *register = ListRegister::Kept(injection, slot, Stage::None);
+        true
+    }
+
+    fn take_back(&mut self, processor: Processor, list_register: u8) -> Progress {
+        let register = &mut self.list[processor.index()][usize::from(list_register)];
+        let ListRegister::Kept(injection, _, stage) = *register else { panic!("{register:?} is taken back") };
+        let (now, progress) = match stage {
+            Stage::None => (ListRegister::Invalid, Progress::Idle),
+            Stage::Pending => (ListRegister::Invalid, Progress::Pending),
+            Stage::Active => (ListRegister::Taken(injection), Progress::Active),
+        };
+        *register = now;
+        progress
     }
 
     fn apply(&mut self, effect: Effect) {
