@@ -106,6 +106,11 @@ impl World for Real<'_> {
         }
     }
 
+    fn share_interrupt(&self, slot: u8, other: u8) -> bool {
+        let handler = |slot| self.functions.iter().find(|function| function.slot == slot).and_then(Passed::handler);
+        handler(slot).is_some() && handler(slot) == handler(other)
+    }
+
     fn forward(&mut self, processor: Processor, injection: Injection, slot: u8) -> bool {
         let Injection { list_register, intid, priority, group } = injection;
         let handler = self.functions.iter().find(|function| function.slot == slot).and_then(Passed::handler);

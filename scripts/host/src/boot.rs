@@ -183,6 +183,15 @@ fn finish(child: &mut Child, stopped_by: Option<&End>) -> Result<ExitStatus> {
         }
         thread::sleep(Duration::from_millis(5));
     }
+    // QEMU lets its plugins finish when it is asked to end.
+    let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    let since = Instant::now();
+    while asked.as_ref().is_ok_and(ExitStatus::success) && since.elapsed() < GRACE {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
     child.kill().context("cannot end the machine")?;
     child.wait().context("cannot wait for the machine")
 }

@@ -80,6 +80,9 @@ enum Action {
         /// Also show where the kernel's instructions of this row are.
         #[arg(long, value_name = "ROW")]
         profile: Option<String>,
+        /// Measure what a guest costs instead: Debian's kernel on QEMU alone, with stage 2, and nested.
+        #[arg(long, conflicts_with = "profile")]
+        guests: bool,
     },
     /// Hold the kernel against its interface: boot the conformance task and judge its checks.
     Conformance {
@@ -214,7 +217,8 @@ fn act(action: Action) -> Result<bool> {
             let payloads = guest::Payloads::prepare(&tree, refresh)?;
             if trial { closing_line(guest::try_all(&tree, &payloads)?) } else { Ok(true) }
         }
-        Action::Bench { profile } => Ok(bench::run(&tree, &toolchain()?, profile.as_deref())?.is_good()),
+        Action::Bench { guests: true, .. } => Ok(bench::guests(&tree, &toolchain()?)?.is_good()),
+        Action::Bench { profile, .. } => Ok(bench::run(&tree, &toolchain()?, profile.as_deref())?.is_good()),
         Action::Demo { disk } => closing_line(demo::demo(&tree, &toolchain()?, disk)?),
         Action::Mutants { only, soak, systems } => {
             let extent = match (soak, systems) {

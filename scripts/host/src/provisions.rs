@@ -169,7 +169,11 @@ pub fn variant(tree: &Tree, system: &System, name: &str) -> Result<System> {
     }
 }
 
-fn write(tree: &Tree, system: &System, variant: &Variant) -> Result<System> {
+/// The same, of a variant that no file names.
+///
+/// # Errors
+/// When the spec does not have what is replaced, or it cannot be written.
+pub fn write(tree: &Tree, system: &System, variant: &Variant) -> Result<System> {
     let folder = tree.build().join("variants");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let name = format!("{}-{}", system.name, variant.name);

@@ -233,6 +233,19 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
     Ok(Outcome { end, stopped, judged: Some(Judged { checks, problems }) })
 }
 
+/// The command that boots `image`, with the disks the system is given or `choices` name.
+///
+/// # Errors
+/// When the system's files do not read.
+pub fn machine(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Result<Command> {
+    let platform = tree.platform(&system.platform_name()?)?;
+    require_qemu(&platform.qemu)?;
+    let devices = std::fs::read_to_string(system.devices())?;
+    let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
+    let devices = qemu::arguments(&devices, &disks.files()?)?;
+    Ok(qemu::command(&platform.qemu, image, &devices, None))
+}
+
 /// Boots `image` with the terminal as its console and the component `name` attached to it; good when the machine is powered
 /// off in the end. Nothing is judged: what is on the screen is the machine's, and goes there as it comes.
 ///

@@ -264,17 +264,24 @@ impl Devices {
         self.forward(world);
     }
 
-    /// Has interrupts of functions go to the guest by themselves from now on, where they can.
+    /// Has interrupts of functions go to the guest by themselves from now on, where they can: those of functions that share a
+    /// line only when they share the physical one too, and the guest wants all of them.
     fn forward(&mut self, world: &mut impl World) {
-        for index in 0..self.pins.len() {
-            let Pin { slot, line, enabled, asserted, forwarded } = self.pins[index];
-            let is_shared = self.pins.iter().any(|pin| pin.line == line && pin.slot != slot);
-            if !enabled || asserted || forwarded.is_some() || is_shared {
+        for line in intid::PCI {
+            let on_line = |pin: &&Pin| pin.line == line;
+            let Some(first) = self.pins.iter().find(on_line).map(|pin| pin.slot) else { continue };
+            let can_be = |pin: &Pin| {
+                let shares = pin.slot == first || world.share_interrupt(pin.slot, first);
+                pin.enabled && !pin.asserted && pin.forwarded.is_none() && shares
+            };
+            if !self.pins.iter().filter(on_line).all(can_be) {
                 continue;
             }
             let Some((processor, injection)) = self.gic.keep(line) else { continue };
-            if world.forward(processor, injection, slot) {
-                self.pins[index].forwarded = Some((processor, injection.list_register));
+            if world.forward(processor, injection, first) {
+                for pin in self.pins.iter_mut().filter(|pin| pin.line == line) {
+                    pin.forwarded = Some((processor, injection.list_register));
+                }
             } else {
                 self.gic.taken_back(processor, injection.list_register, line, Progress::Idle);
             }
@@ -288,14 +295,19 @@ impl Devices {
         }
     }
 
-    /// Has interrupts of some functions come this way again.
+    /// Has interrupts of some functions, and of those that share theirs, come this way again.
     pub(crate) fn take_back(&mut self, world: &mut impl World, which: impl Fn(&Pin) -> bool) {
-        for pin in self.pins.iter_mut().filter(|pin| which(pin)) {
-            let Some((processor, list_register)) = pin.forwarded.take() else { continue };
+        for line in intid::PCI {
+            let on_line = |pin: &&Pin| pin.line == line;
+            let forwarded = self.pins.iter().filter(on_line).find(|pin| which(pin)).and_then(|pin| pin.forwarded);
+            let Some((processor, list_register)) = forwarded else { continue };
             let progress = world.take_back(processor, list_register);
-            self.gic.taken_back(processor, list_register, pin.line, progress);
-            pin.asserted = progress != Progress::Idle;
-            self.gic.set_level(pin.line, pin.asserted);
+            self.gic.taken_back(processor, list_register, line, progress);
+            let asserted = progress != Progress::Idle;
+            for pin in self.pins.iter_mut().filter(|pin| pin.line == line) {
+                (pin.forwarded, pin.asserted) = (None, asserted);
+            }
+            self.gic.set_level(line, asserted);
         }
     }
 }

@@ -23,6 +23,8 @@ pub trait World {
     fn rearm_timer(&mut self, processor: Processor);
     /// Lets the physical interrupt of the function at `slot` come again.
     fn rearm_function(&mut self, slot: u8);
+    /// Whether two functions have the same physical interrupt.
+    fn share_interrupt(&self, slot: u8, other: u8) -> bool;
     /// Has the physical interrupt of the function at `slot` put this into a list register whenever it comes, and come again when
     /// the guest has ended it; whether that is done.
     fn forward(&mut self, processor: Processor, injection: Injection, slot: u8) -> bool;

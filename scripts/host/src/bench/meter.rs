@@ -24,6 +24,11 @@ impl Plugin {
         Self { library: target.join("release/libsluice_meter.so"), output: tree.build().join(OUTPUT) }
     }
 
+    /// QEMU's argument for it, with which it counts instructions of the whole machine.
+    pub(super) fn totals(&self) -> Result<String> {
+        Ok(format!("{},totals=on", self.argument()?))
+    }
+
     /// QEMU's argument for it.
     pub(super) fn argument(&self) -> Result<String> {
         let text = |path: &PathBuf| {

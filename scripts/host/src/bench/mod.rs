@@ -1,6 +1,7 @@
 //! Measures the kernel: instructions of its common operations beside seL4's, sizes, boot, and its longest stretch without
 //! a look for interrupts. `docs/benchmarks.md` says what is measured and how.
 
+mod guests;
 mod meter;
 mod result;
 mod rows;
@@ -20,6 +21,8 @@ use crate::tree::Tree;
 use crate::verdict::End;
 
 use result::Report;
+
+pub use guests::run as guests;
 
 const PLATFORM: &str = "qemu-virt";
 /// A device that faults within the store that tells it to (`bench/src/device.rs`).

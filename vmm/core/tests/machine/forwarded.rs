@@ -21,7 +21,10 @@ const COMMAND: u64 = ECAM.base + ((SLOT as u64) << 15) + 4;
 const WFI: u32 = 0x0600_0000;
 
 fn board() -> Board {
-    let mut board = Board::new(1);
+    with_forwarding(Board::new(1))
+}
+
+fn with_forwarding(mut board: Board) -> Board {
     board.world.forwards = true;
     board.store(DISTRIBUTOR.base, 2);
     for bank in 1..4 {
@@ -133,6 +136,34 @@ fn not_every_line_is_forwarded() {
     board.store(ISENABLER, 0);
     let told = (1..=4).filter(|slot| board.world.comes(*slot, false)).count();
     assert_eq!(told, 2, "two of four list registers are left");
+}
+
+/// Slots 4 and 8 have the same line. What comes from either comes from both, and has the handler look at both.
+#[test]
+fn functions_that_share_a_line_and_its_interrupt_are_forwarded_together() {
+    let other = SLOT + 4;
+    let apart = with_forwarding(Board::with_slots(1, &[SLOT, other]));
+    assert!({ apart }.world.comes(SLOT, false), "two physical interrupts do not go into one list register");
+    let mut board = Board::with_slots(1, &[SLOT, other]);
+    board.world.shared = vec![(other, SLOT)];
+    let mut board = with_forwarding(board);
+    assert!(!board.world.comes(SLOT, false));
+    assert_eq!(board.world.end(0), Some((None, LINE)));
+    // One that the guest does not want could raise the interrupt that is forwarded.
+    board.store(ECAM.base + (u64::from(other) << 15) + 4, 1 << 10);
+    assert!(board.world.comes(SLOT, false));
+    board.machine.raise(&mut board.world, SLOT);
+    assert_eq!(board.take(0), Some(LINE));
+    board.store(ECAM.base + (u64::from(other) << 15) + 4, 0);
+    assert!(!board.world.comes(SLOT, false));
+    // Taken back because of one, it is pending for both, and comes again when it has ended.
+    board.store(COMMAND, 0);
+    board.store(ICENABLER, BIT);
+    board.store(ISENABLER, BIT);
+    board.world.functions.clear();
+    assert_eq!(board.take(0), Some(LINE));
+    assert_eq!(board.world.functions, [SLOT, other]);
+    assert!(!board.world.comes(SLOT, false));
 }
 
 /// Whatever the guest does to its interrupts meanwhile, each that comes is handled, and can come again.

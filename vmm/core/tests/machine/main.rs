@@ -48,7 +48,11 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(processors: usize) -> Self {
-        let functions = (1..=4).map(function).collect();
+        Self::with_slots(processors, &[1, 2, 3, 4])
+    }
+
+    pub(crate) fn with_slots(processors: usize, slots: &[u8]) -> Self {
+        let functions = slots.iter().map(|slot| function(*slot)).collect();
         let pci = PciHost::new(functions).expect("a host");
         let mut world = Fake::new(processors);
         let mut machine = Machine::new(processors, LIST_REGISTERS, RAM, pci, None);

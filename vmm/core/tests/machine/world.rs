@@ -46,6 +46,8 @@ pub(crate) struct Fake {
     pub(crate) refusals: usize,
     /// Whether the kernel forwards interrupts, as it may refuse.
     pub(crate) forwards: bool,
+    /// Slots of functions that have the physical interrupt of another, whose slot follows.
+    pub(crate) shared: Vec<(u8, u8)>,
     /// Slots of functions whose physical interrupt came and is active since.
     pub(crate) active: BTreeSet<u8>,
     list: Vec<[ListRegister; LIST_REGISTERS]>,
@@ -62,6 +64,7 @@ impl Fake {
             effects: Vec::new(),
             refusals: 0,
             forwards: false,
+            shared: Vec::new(),
             active: BTreeSet::new(),
             list: vec![[ListRegister::Invalid; LIST_REGISTERS]; processors],
             memory: NoMemory,
@@ -206,6 +209,11 @@ impl World for Fake {
     fn rearm_function(&mut self, slot: u8) {
         self.active.remove(&slot);
         self.functions.push(slot);
+    }
+
+    fn share_interrupt(&self, slot: u8, other: u8) -> bool {
+        let of = |slot| self.shared.iter().find(|(one, _)| *one == slot).map_or(slot, |(_, with)| *with);
+        of(slot) == of(other)
     }
 
     fn forward(&mut self, processor: Processor, injection: Injection, slot: u8) -> bool {
