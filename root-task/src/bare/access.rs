@@ -64,6 +64,12 @@ fn counter() -> u64 {
     ticks
 }
 
+/// Has the core rest until the kernel's next tick at the latest.
+fn wait_for_interrupt() {
+    // SAFETY: a hint; the kernel takes the interrupt.
+    unsafe { core::arch::asm!("wfi", options(nostack, preserves_flags)) };
+}
+
 fn counter_frequency() -> u64 {
     let frequency: u64;
     // SAFETY: reads a register that never changes.
@@ -114,6 +120,7 @@ impl Kernel for System {
         let start = counter();
         while counter().wrapping_sub(start) < ticks {
             sluice_sys::yield_now();
+            wait_for_interrupt();
         }
     }
 
