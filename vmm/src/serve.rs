@@ -32,6 +32,8 @@ use crate::world::Real;
 
 /// Bytes of a call: of an `hvc`, which the kernel takes for a system call and tells the place of, and of an `smc`.
 const CALL_BYTES: u64 = 4;
+/// Words of faults that are looked at.
+const FAULT_WORDS: usize = 4;
 /// A list register that no machine has, to be told how many there are.
 const NO_LIST_REGISTER: u8 = u8::MAX;
 
@@ -109,7 +111,7 @@ impl<'a> Serve<'a> {
         self.exits = Exits::default();
         self.start(Processor::FIRST, start.entry, start.device_tree)?;
         loop {
-            match self.guest.endpoint.recv() {
+            match self.guest.endpoint.recv_first() {
                 Event::Message(received) => {
                     trial.exit();
                     if let Some(end) = self.message(&received)? {
@@ -157,7 +159,7 @@ impl<'a> Serve<'a> {
     }
 
     /// Handles what arrived at the fault endpoint: a fault, or what a guest made look like one, which is its own loss.
-    fn message(&mut self, received: &Received) -> Result<Option<End>, RtError> {
+    fn message(&mut self, received: &Received<FAULT_WORDS>) -> Result<Option<End>, RtError> {
         let index = received.badge().wrapping_sub(1);
         let processor = usize::try_from(index).ok().and_then(Processor::new);
         let Some(processor) = processor.filter(|processor| processor.index() < self.real.cpus.len()) else {

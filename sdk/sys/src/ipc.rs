@@ -12,16 +12,16 @@ const MAX_WORDS: usize = MessageInfo::MAX_LENGTH as usize;
 /// alone, so the two are told apart whatever the badges are.
 const NO_MESSAGE: u64 = 0x7f;
 
-/// A received message, copied out of the IPC buffer: later calls do not change it.
+/// A received message, or its first `WORDS` words, copied out of the IPC buffer: later calls do not change it.
 #[derive(Clone, Copy, Debug)]
-pub struct Received {
+pub struct Received<const WORDS: usize = MAX_WORDS> {
     badge: u64,
     info: MessageInfo,
-    words: [u64; MAX_WORDS],
+    words: [u64; WORDS],
     badges: [u64; MessageInfo::MAX_EXTRA_CAPS as usize],
 }
 
-impl Received {
+impl<const WORDS: usize> Received<WORDS> {
     /// Badge of the capability it was sent with; 0 in an object's reply.
     #[must_use]
     pub const fn badge(&self) -> u64 {
@@ -43,7 +43,7 @@ impl Received {
     /// The words.
     #[must_use]
     pub fn words(&self) -> &[u64] {
-        &self.words[..self.info.length() as usize]
+        &self.words[..WORDS.min(self.info.length() as usize)]
     }
 
     /// Word `index`, 0 when the message is shorter.
@@ -67,9 +67,11 @@ impl Received {
 
     fn from_registers([badge, info, registers @ ..]: Registers) -> Self {
         let info = MessageInfo::from_word(info);
-        let mut received = Self { badge, info, words: [0; MAX_WORDS], badges: [0; 3] };
-        received.words[..MessageInfo::REGISTERS].copy_from_slice(&registers);
-        let length = info.length() as usize;
+        let mut received = Self { badge, info, words: [0; WORDS], badges: [0; 3] };
+        for (word, register) in received.words.iter_mut().zip(registers) {
+            *word = register;
+        }
+        let length = WORDS.min(info.length() as usize);
         for (index, word) in received.words[..length].iter_mut().enumerate().skip(MessageInfo::REGISTERS) {
             *word = buffer::load_message(index);
         }
@@ -84,16 +86,15 @@ impl Received {
 
 /// What a receiver was woken by.
 // Messages are the common case and are read in place: boxing them would need a heap.
-#[expect(clippy::large_enum_variant, reason = "a receiver has one of them at a time, on its stack")]
 #[derive(Clone, Copy, Debug)]
-pub enum Event {
+pub enum Event<const WORDS: usize = MAX_WORDS> {
     /// A message.
-    Message(Received),
+    Message(Received<WORDS>),
     /// The badge bits of the signals that its notification had.
     Signal(u64),
 }
 
-impl Event {
+impl<const WORDS: usize> Event<WORDS> {
     fn from_registers(registers: Registers) -> Self {
         if registers[1] == NO_MESSAGE {
             Self::Signal(registers[0])
@@ -174,6 +175,12 @@ impl Endpoint {
         recv(self.0)
     }
 
+    /// As [`Endpoint::recv`], and the first `WORDS` words of a message: long ones are for few, and take their time.
+    #[must_use]
+    pub fn recv_first<const WORDS: usize>(self) -> Event<WORDS> {
+        Event::from_registers(trap(Syscall::Recv, [self.0.0, NO_MESSAGE, 0, 0, 0, 0]))
+    }
+
     /// A message or signals, if there are any.
     #[must_use]
     pub fn nb_recv(self) -> Option<Event> {
@@ -197,14 +204,23 @@ mod tests {
 
     #[test]
     fn signals_and_messages_are_told_apart_by_the_information_word() {
-        let signal = Event::from_registers([0b101, NO_MESSAGE, 7, 7, 7, 7]);
+        let signal = Event::<4>::from_registers([0b101, NO_MESSAGE, 7, 7, 7, 7]);
         assert!(matches!(signal, Event::Signal(0b101)));
         let info = MessageInfo::new(0x200, 0, 0, 2).word();
-        let Event::Message(message) = Event::from_registers([0b101, info, 11, 12, 13, 14]) else {
+        let Event::Message(message) = Event::<MAX_WORDS>::from_registers([0b101, info, 11, 12, 13, 14]) else {
             panic!("a message was taken for a signal")
         };
         assert_eq!((message.badge(), message.label(), message.words()), (0b101, 0x200, [11, 12].as_slice()));
         assert_eq!(message.word(2), 0, "words beyond the length are not part of the message");
+    }
+
+    #[test]
+    fn the_first_words_are_what_was_asked_for() {
+        let info = MessageInfo::new(0x200, 0, 0, 4);
+        let Event::Message(message) = Event::<3>::from_registers([1, info.word(), 11, 12, 13, 14]) else {
+            panic!("a message was taken for a signal")
+        };
+        assert_eq!((message.words(), message.info()), ([11, 12, 13].as_slice(), info));
     }
 
     #[test]
