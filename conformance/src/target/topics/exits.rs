@@ -5,6 +5,7 @@ use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{CapRights, Label, ObjectType, Register, Syscall, VmAttributes};
 use sluice_conformance_task::Refusal;
 
+use super::forwarded::forwarded_interrupts;
 use super::{Entry, Topic};
 use crate::target::call::{Call, Reply, trap};
 use crate::target::guest::{ALIAS, Code, EL1H, Guest, NOWHERE};
@@ -21,10 +22,11 @@ pub(crate) const TOPIC: Topic = Topic {
         Entry::new("faults-below-its-own-translation", faults_below_its_own_translation),
         Entry::new("virtual-interrupts", virtual_interrupts),
         Entry::new("virtual-timer", virtual_timer),
+        Entry::new("forwarded-interrupts", forwarded_interrupts),
     ],
 };
 
-fn label(reply: &Reply) -> u64 {
+pub(super) fn label(reply: &Reply) -> u64 {
     reply.label()
 }
 
@@ -160,12 +162,12 @@ fn faults_below_its_own_translation(world: &mut World) -> Outcome {
     Ok(())
 }
 
-fn inject(guest: Guest, index: u64, intid: u64) -> Call {
+pub(super) fn inject(guest: Guest, index: u64, intid: u64) -> Call {
     Call::of(guest.vcpu, Label::VcpuInjectIrq).words(&[index << 32 | 1 << 24 | intid])
 }
 
 /// The guest takes `intid` from list register `index`, ends it, and goes on; the monitor hears of each.
-fn take(world: &mut World, guest: Guest, taken: &Reply, index: u64, intid: u64) -> Outcome {
+pub(super) fn take(world: &mut World, guest: Guest, taken: &Reply, index: u64, intid: u64) -> Outcome {
     world.equal("the interrupt taken", (label(taken), taken.word(0)), (FaultLabel::UnknownSyscall as u64, intid));
     world.refused("a list register in use", &inject(guest, index, 99), Refusal::DeleteFirst);
     let ended = world.step_over(guest, taken)?;

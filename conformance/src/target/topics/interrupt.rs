@@ -24,9 +24,9 @@ pub(crate) const TOPIC: Topic = Topic {
     ],
 };
 
-const BADGE: u64 = 0x8000_0021;
+pub(super) const BADGE: u64 = 0x8000_0021;
 
-fn get(irq: u64, dest: u64) -> Call {
+pub(super) fn get(irq: u64, dest: u64) -> Call {
     Call::of(slot::IRQ_CONTROL, Label::IrqControlGet).words(&[irq, dest, DEPTH]).caps(&[slot::INIT_CNODE])
 }
 
@@ -34,27 +34,27 @@ fn get_trigger(irq: u64, edge: u64, dest: u64) -> Call {
     Call::of(slot::IRQ_CONTROL, Label::IrqControlGetTrigger).words(&[irq, edge, dest, DEPTH]).caps(&[slot::INIT_CNODE])
 }
 
-fn notify(handler: u64, notification: u64) -> Call {
+pub(super) fn notify(handler: u64, notification: u64) -> Call {
     Call::of(handler, Label::IrqHandlerSetNotification).caps(&[notification])
 }
 
-fn ack(handler: u64) -> Call {
+pub(super) fn ack(handler: u64) -> Call {
     Call::of(handler, Label::IrqHandlerAck)
 }
 
 /// The UART's interrupt.
-fn uart_irq(world: &World) -> Outcome<u64> {
+pub(super) fn uart_irq(world: &World) -> Outcome<u64> {
     let irq = world.with_machine(|machine| machine.console.and_then(|uart| uart.interrupt).map(|irq| irq.intid))?;
     irq.map(u64::from).ok_or_else(|| stop("the console has no interrupt"))
 }
 
 /// The badges that arrived. An interrupt is taken before the next instruction of the thread that caused it.
-fn poll(notification: u64) -> u64 {
+pub(super) fn poll(notification: u64) -> u64 {
     trap(Syscall::NbRecv.word(), [notification, 0, 0, 0, 0, 0])[0]
 }
 
 /// Notification, badged capability to it, and a slot for a handler.
-fn parts(world: &mut World) -> Outcome<(u64, u64, u64)> {
+pub(super) fn parts(world: &mut World) -> Outcome<(u64, u64, u64)> {
     let notification = world.make(ObjectType::Notification, 0)?;
     let badged = world.mint(notification, CapRights::WRITE, BADGE)?;
     Ok((notification, badged, world.slot()))

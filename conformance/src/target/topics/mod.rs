@@ -7,6 +7,7 @@ pub(crate) mod debug;
 mod domain;
 mod exits;
 mod fault;
+mod forwarded;
 mod interrupt;
 mod ipc;
 mod memory;

@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sluice_abi::bootinfo::slot;
 use sluice_abi::{Register, Syscall};
-use sluice_abstract::{Cap, Invocation, Object, Slot, State, ThreadSlot, invariant};
+use sluice_abstract::{Cap, Invocation, Object, Slot, State, ThreadSlot, Vcpu, invariant};
 
 use crate::input::{Act, Say};
 use crate::machine::Sabotage;
-use crate::scope::{EXITS, IPC, MEMORY, STREAMS, Scope};
+use crate::scope::{EXITS, FORWARDED, IPC, MEMORY, STREAMS, Scope};
 use crate::system::System;
 
 /// The first slot of the root CNode whose capability is one of these.
@@ -247,6 +247,45 @@ fn invariants_notice_threads_that_cannot_be() {
         },
         "kernel_memory_is_nobodys",
     );
+}
+
+/// As above, for interrupts that go to guests by themselves.
+#[test]
+fn invariants_notice_interrupts_that_go_astray() {
+    let state = FORWARDED.start(false).state;
+    assert_eq!(invariant::broken(&state), None);
+    let tampers: [fn(&mut State); 4] = [
+        |state| each_vcpu(state, |vcpu| vcpu.forwarded = vcpu.forwarded.values().map(|one| (2, *one)).collect()),
+        |state| each_vcpu(state, |vcpu| vcpu.forwarded.values_mut().for_each(|one| one.device = 35)),
+        |state| {
+            let found = state.objects.values().find_map(|object| {
+                if let Object::Vcpu(vcpu) = object { vcpu.forwarded.get(&0).copied() } else { None }
+            });
+            let found = found.expect("an interrupt that is forwarded");
+            each_vcpu(state, |vcpu| vcpu.forwarded.extend([(1, found)]));
+        },
+        |state| {
+            each_vcpu(state, |vcpu| {
+                let linked = vcpu.forwarded.values().map(|one| (1, one.becomes));
+                vcpu.injected = linked.collect();
+            });
+        },
+    ];
+    for (number, tamper) in tampers.into_iter().enumerate() {
+        let mut state = state.clone();
+        tamper(&mut state);
+        let broken = invariant::ALL.iter().filter(|invariant| !(invariant.holds)(&state));
+        let names: Vec<&str> = broken.map(|invariant| invariant.name).collect();
+        assert!(names.contains(&"forwarded_interrupts_go_to_one_place"), "{number}: {names:?}");
+    }
+}
+
+fn each_vcpu(state: &mut State, change: impl Fn(&mut Vcpu)) {
+    for object in state.objects.values_mut() {
+        if let Object::Vcpu(vcpu) = object {
+            change(vcpu);
+        }
+    }
 }
 
 /// As above, for what guests are.

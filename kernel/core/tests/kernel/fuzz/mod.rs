@@ -24,7 +24,7 @@ use crate::user::*;
 const CALLS_OF_A_LIFE: u64 = 1000;
 /// Calls after which its threads get back what they have lost.
 const HEAL_AFTER: u64 = 40;
-const LIVES: u64 = 24;
+const LIVES: u64 = 32;
 /// Labels that so few lives may fail to have accepted once.
 const RARE: usize = 3;
 const MANY_LIVES: u64 = 400;
