@@ -5,7 +5,7 @@ use sluice_abi::fault::FaultLabel;
 use sluice_conformance_task::Refusal;
 
 use super::exits::{inject, label, take};
-use super::interrupt::{BADGE, ack, get, notify, parts, poll, uart_irq};
+use super::interrupt::{BADGE, ack, get_trigger, notify, parts, poll, uart_irq};
 use crate::target::call::Call;
 use crate::target::console;
 use crate::target::guest::{Code, Guest};
@@ -35,7 +35,7 @@ pub(super) fn forwarded_interrupts(world: &mut World) -> Outcome {
     let guest = world.guest()?;
     let irq = uart_irq(world)?;
     let (notification, badged, handler) = parts(world)?;
-    world.ok(&get(irq, handler))?;
+    world.ok(&get_trigger(irq, 0, handler))?;
     world.ok(&notify(handler, badged))?;
     let good = forward(guest, 1, INTID, handler);
     world.refused("no handler", &forward(guest, 1, INTID, handler).caps(&[]), Refusal::Truncated);

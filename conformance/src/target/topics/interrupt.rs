@@ -26,11 +26,11 @@ pub(crate) const TOPIC: Topic = Topic {
 
 pub(super) const BADGE: u64 = 0x8000_0021;
 
-pub(super) fn get(irq: u64, dest: u64) -> Call {
+fn get(irq: u64, dest: u64) -> Call {
     Call::of(slot::IRQ_CONTROL, Label::IrqControlGet).words(&[irq, dest, DEPTH]).caps(&[slot::INIT_CNODE])
 }
 
-fn get_trigger(irq: u64, edge: u64, dest: u64) -> Call {
+pub(super) fn get_trigger(irq: u64, edge: u64, dest: u64) -> Call {
     Call::of(slot::IRQ_CONTROL, Label::IrqControlGetTrigger).words(&[irq, edge, dest, DEPTH]).caps(&[slot::INIT_CNODE])
 }
 

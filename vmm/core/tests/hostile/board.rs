@@ -7,7 +7,7 @@ use sluice_abi::smmu::{CdTable, Record};
 use sluice_hostile::access::Access;
 use sluice_hostile::place;
 use sluice_vmm::exit::Exit;
-use sluice_vmm::gic::Injection;
+use sluice_vmm::gic::{Injection, Progress};
 use sluice_vmm::layout::{PCI_WINDOW, RAM_BASE};
 use sluice_vmm::machine::{Machine, Next};
 use sluice_vmm::memory::{GuestMemory, GuestPhysAddr, OutsideRam};
@@ -108,6 +108,22 @@ impl World for Looking {
 
     fn rearm_function(&mut self, slot: u8) {
         assert!(SLOTS.contains(&slot), "slot {slot}");
+    }
+
+    fn share_interrupt(&self, slot: u8, other: u8) -> bool {
+        slot == other
+    }
+
+    fn forward(&mut self, _: Processor, injection: Injection, slot: u8) -> bool {
+        assert!(usize::from(injection.list_register) < LIST_REGISTERS && injection.intid < 128, "{injection:?}");
+        assert!(SLOTS.contains(&slot), "slot {slot}");
+        true
+    }
+
+    fn take_back(&mut self, _: Processor, list_register: u8) -> Progress {
+        assert!(usize::from(list_register) < LIST_REGISTERS);
+        // Whatever comes first: the guest may have done anything with it.
+        if list_register.is_multiple_of(2) { Progress::Pending } else { Progress::Active }
     }
 
     fn apply(&mut self, effect: Effect) {
