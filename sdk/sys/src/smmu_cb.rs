@@ -96,7 +96,12 @@ impl Cb {
     /// # Errors
     /// `InvalidArgument` with the index of the first command refused; none has been executed then.
     pub fn invalidate_stage1(self, commands: &[[u64; 2]]) -> Result<(), Failure> {
-        invoke(self.0, &invalidate_stage1(commands)).map(drop)
+        // Most batches are of a few commands, and a long message takes its time to be put together.
+        if commands.len() <= FEW {
+            invoke(self.0, &invalidate_stage1::<{ 1 + 2 * FEW }>(commands)).map(drop)
+        } else {
+            invoke(self.0, &invalidate_stage1::<{ 1 + 2 * MAX_STAGE1_COMMANDS }>(commands)).map(drop)
+        }
     }
 }
 
@@ -104,14 +109,17 @@ fn get_cb(context: ContextId, to: Slot) -> Message<3> {
     Message::invocation(Label::CbControlGetCb, [context.word(), to.index, u64::from(to.depth)]).with_cap(to.root.cptr())
 }
 
+/// Commands of a short batch.
+const FEW: usize = 4;
+
 /// The count is sent as it is, so that a batch too long is the kernel's to refuse; the words are cut to what fits.
-fn invalidate_stage1(commands: &[[u64; 2]]) -> Message<{ 1 + 2 * MAX_STAGE1_COMMANDS }> {
-    let mut words = [0; 1 + 2 * MAX_STAGE1_COMMANDS];
+fn invalidate_stage1<const WORDS: usize>(commands: &[[u64; 2]]) -> Message<WORDS> {
+    let mut words = [0; WORDS];
     words[0] = commands.len() as u64;
     for (word, command) in words[1..].iter_mut().zip(commands.iter().flatten()) {
         *word = *command;
     }
-    Message::invocation(Label::CbInvalidateStage1, words).shortened(1 + 2 * commands.len().min(MAX_STAGE1_COMMANDS))
+    Message::invocation(Label::CbInvalidateStage1, words).shortened(1 + 2 * commands.len())
 }
 
 #[cfg(test)]
@@ -127,8 +135,9 @@ mod tests {
 
     #[test]
     fn batches_carry_their_count() {
-        assert_eq!(invalidate_stage1(&[[1, 2], [3, 4]]).words(), [2, 1, 2, 3, 4]);
-        let long = invalidate_stage1(&[[9, 9]; 60]);
+        assert_eq!(invalidate_stage1::<9>(&[[1, 2], [3, 4]]).words(), [2, 1, 2, 3, 4]);
+        assert_eq!(invalidate_stage1::<119>(&[[1, 2], [3, 4]]).words(), [2, 1, 2, 3, 4]);
+        let long = invalidate_stage1::<119>(&[[9, 9]; 60]);
         assert_eq!((long.words()[0], long.words().len()), (60, 119));
     }
 }

@@ -1,5 +1,7 @@
 //! Invalidations on their way to the kernel: as few calls as the guest's order permits.
 
+use alloc::vec::Vec;
+
 use sluice_abi::smmu::MAX_STAGE1_COMMANDS;
 
 use super::backend::{Backend, Stage1};
@@ -29,19 +31,17 @@ impl Invalidation {
 }
 
 /// Invalidations that have not been issued yet. Commands of one call have no order among each other.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Batch {
-    list: [Invalidation; MAX_STAGE1_COMMANDS],
-    len: usize,
+    /// At most [`MAX_STAGE1_COMMANDS`].
+    list: Vec<Invalidation>,
     /// What comes now may count on what is in the list.
     closed: bool,
+    /// Those for one stream; empty but while they are issued.
+    commands: Vec<[u64; 2]>,
 }
 
 impl Batch {
-    /// Nothing.
-    pub(super) const fn new() -> Self {
-        Self { list: [Invalidation::Translations([0; 2]); MAX_STAGE1_COMMANDS], len: 0, closed: false }
-    }
-
     /// Adds an invalidation of translations of all streams.
     pub(super) fn translations(&mut self, words: [u64; 2], streams: &Streams, world: &mut impl Backend) {
         self.push(Invalidation::Translations(words), streams, world);
@@ -72,7 +72,7 @@ impl Batch {
     /// A CMD_SYNC. The order that it makes can be seen only where what comes before it takes away something that others
     /// are fetched by, a descriptor or a table: what comes behind it may count on nothing being made by that any more.
     pub(super) fn sync(&mut self) {
-        self.closed |= self.list[..self.len].iter().any(|one| !one.is_about_leaves());
+        self.closed |= self.list.iter().any(|one| !one.is_about_leaves());
     }
 
     /// A stream has got another table, or none: what was to be forgotten of its descriptors is, and may not fit any
@@ -80,47 +80,32 @@ impl Batch {
     pub(super) fn drop_descriptors(&mut self, stream: usize) {
         let of_stream =
             |one: &Invalidation| matches!(one, Invalidation::Descriptors { stream: of, .. } if *of == stream);
-        let mut kept = 0;
-        for index in 0..self.len {
-            if !of_stream(&self.list[index]) {
-                self.list[kept] = self.list[index];
-                kept += 1;
-            }
-        }
-        self.len = kept;
+        self.list.retain(|one| !of_stream(one));
     }
 
     fn push(&mut self, invalidation: Invalidation, streams: &Streams, world: &mut impl Backend) {
-        if self.closed || self.len == self.list.len() {
+        if self.closed || self.list.len() == MAX_STAGE1_COMMANDS {
             self.issue(streams, world);
         }
-        self.list[self.len] = invalidation;
-        self.len += 1;
+        self.list.push(invalidation);
     }
 
     /// Issues everything: one call for each stream that it concerns.
     pub(super) fn issue(&mut self, streams: &Streams, world: &mut impl Backend) {
-        let list = &self.list[..self.len];
         for (index, stream) in streams.iter().enumerate() {
             if !matches!(stream.stage1, Stage1::Table(_)) {
                 continue;
             }
-            let mut commands = [[0; 2]; MAX_STAGE1_COMMANDS];
-            let mut count = 0;
-            for invalidation in list {
-                match *invalidation {
-                    Invalidation::Descriptors { stream, .. } if stream != index => {}
-                    Invalidation::Translations(words) | Invalidation::Descriptors { words, .. } => {
-                        commands[count] = words;
-                        count += 1;
-                    }
-                }
+            self.commands.extend(self.list.iter().filter_map(|invalidation| match *invalidation {
+                Invalidation::Descriptors { stream, .. } if stream != index => None,
+                Invalidation::Translations(words) | Invalidation::Descriptors { words, .. } => Some(words),
+            }));
+            if !self.commands.is_empty() {
+                world.invalidate(index, &self.commands);
             }
-            if count > 0 {
-                world.invalidate(index, &commands[..count]);
-            }
+            self.commands.clear();
         }
-        self.len = 0;
+        self.list.clear();
         self.closed = false;
     }
 }

@@ -28,7 +28,7 @@ impl Smmu {
         let waiting = queue.waiting(prod, cons);
         // More than the queue holds cannot have been written to it.
         let mut result = if waiting > queue.entries() { Err(Stop(command_error::ABORT)) } else { Ok(()) };
-        let mut batch = Batch::new();
+        let mut batch = core::mem::take(&mut self.batch);
         let mut left = waiting;
         while result.is_ok() && left > 0 {
             result = self.carry_out(queue, cons, &mut batch, world);
@@ -38,6 +38,7 @@ impl Smmu {
             }
         }
         batch.issue(&self.streams, world);
+        self.batch = batch;
         let error = result.err().map(|Stop(error)| error);
         // ERR keeps its last value, as it means nothing while no error is active.
         let error_field = error.unwrap_or(CMDQ_INDEX::ERR.read(self.pages.get(offset::CMDQ_CONS)));

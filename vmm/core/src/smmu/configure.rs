@@ -11,7 +11,7 @@ use super::{Smmu, event};
 impl Smmu {
     /// Has every stream do what it is configured to do by now.
     pub(super) fn reconfigure_all(&mut self, world: &mut impl Backend) {
-        let mut batch = Batch::new();
+        let mut batch = Batch::default();
         for index in 0..self.streams.len() {
             self.reconfigure(index, &mut batch, world);
         }

@@ -49,6 +49,7 @@ pub use streams::{BadStreams, MAX_STREAMS};
 
 use sluice_abi::smmu::Record;
 
+use self::batch::Batch;
 use self::pages::Pages;
 use self::streams::{Found, Streams};
 use crate::mmio::{Place, Width};
@@ -79,6 +80,8 @@ pub struct Smmu {
     pages: Pages,
     streams: Streams,
     signals: Signals,
+    /// Empty but while commands are carried out; kept for the memory it has.
+    batch: Batch,
 }
 
 impl Smmu {
@@ -90,7 +93,7 @@ impl Smmu {
     pub fn new(features: Features, sids: &[u32]) -> Result<Self, BadStreams> {
         let features = features.within_bounds();
         let streams = Streams::new(sids, features.sid_bits)?;
-        Ok(Self { features, pages: Pages::new(), streams, signals: Signals::default() })
+        Ok(Self { features, pages: Pages::new(), streams, signals: Signals::default(), batch: Batch::default() })
     }
 
     /// Puts everything where a guest that boots expects it: the SMMU is disabled and streams bypass it, so that a guest
