@@ -141,6 +141,7 @@ fn guest_files(folder: &Path) {
         ("Image-6.1", image(0x1_0000)),
         ("Image-6.12", image(0x1_0000)),
         ("sluice-reader", image(0x1_0000)),
+        ("hostile-guest", image(0x1_0000)),
         ("Image-large", image(256 << 20)),
         ("Image.gz", b"\x1f\x8b\x08".to_vec()),
         ("initramfs-6.1.cpio", b"070701".to_vec()),
