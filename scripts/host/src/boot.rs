@@ -123,7 +123,7 @@ pub fn run_typing(
         }
     });
     drop(lines);
-    let end = finish(&mut child, stopped_by.as_ref())?;
+    let end = finish(&mut child, stopped_by.as_ref(), limits.after_result.is_some())?;
     reader.join().ok().context("the reader of the machine's output panicked")?;
     let complaints = complaints.join().ok().context("the reader of the machine's errors panicked")?;
     let end = match stopped_by {
@@ -173,8 +173,9 @@ fn listen(
     }
 }
 
-/// The child's status; a child that passed a limit, or closed its output and lives on, is killed.
-fn finish(child: &mut Child, stopped_by: Option<&End>) -> Result<ExitStatus> {
+/// The child's status; a child that passed a limit, or closed its output and lives on, is killed. One that cannot end itself
+/// when it is done is asked to end first: QEMU lets its plugins finish then, and says that it was asked.
+fn finish(child: &mut Child, stopped_by: Option<&End>, is_asked: bool) -> Result<ExitStatus> {
     const GRACE: Duration = Duration::from_secs(5);
     let closed = Instant::now();
     while stopped_by.is_none() && closed.elapsed() < GRACE {
@@ -183,10 +184,9 @@ fn finish(child: &mut Child, stopped_by: Option<&End>) -> Result<ExitStatus> {
         }
         thread::sleep(Duration::from_millis(5));
     }
-    // QEMU lets its plugins finish when it is asked to end.
-    let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    let is_asked = is_asked && Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?.success();
     let since = Instant::now();
-    while asked.as_ref().is_ok_and(ExitStatus::success) && since.elapsed() < GRACE {
+    while is_asked && since.elapsed() < GRACE {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
