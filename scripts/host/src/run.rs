@@ -12,6 +12,7 @@ use crate::build::Kernel;
 use crate::disk::{self, Disk};
 use crate::expectation;
 use crate::keys;
+use crate::platform::Qemu;
 use crate::provisions::{Holds, Provisions};
 use crate::qemu::{self, Files, Serial};
 use crate::report::{self, Tally};
@@ -123,6 +124,29 @@ impl Disks {
     }
 }
 
+/// What a system's machine is started with.
+struct Prepared {
+    qemu: Qemu,
+    disks: Disks,
+    /// QEMU's arguments for the system's devices.
+    devices: Vec<String>,
+}
+
+impl Prepared {
+    fn of(tree: &Tree, system: &System, choices: &Choices) -> Result<Self> {
+        let qemu = tree.platform(&system.platform_name()?)?.qemu;
+        require_qemu(&qemu)?;
+        let devices = match system.devices() {
+            path if path.exists() => std::fs::read_to_string(&path)?,
+            _ => String::new(),
+        };
+        let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
+        let devices = qemu::arguments(&devices, &disks.files()?)
+            .with_context(|| format!("{} is no list of arguments", system.devices().display()))?;
+        Ok(Self { qemu, disks, devices })
+    }
+}
+
 /// Boots `image`. With a list of checks the outcome is theirs, the disks' and the machine's end; without one it is the end
 /// alone.
 ///
@@ -175,16 +199,8 @@ pub fn problems(tree: &Tree, system: &System, image: &Path, log: &Path) -> Resul
 }
 
 fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &Path) -> Result<Outcome> {
-    let platform = tree.platform(&system.platform_name()?)?;
-    require_qemu(&platform.qemu)?;
-    let devices = match system.devices() {
-        path if path.exists() => std::fs::read_to_string(&path)?,
-        _ => String::new(),
-    };
-    let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
-    let devices = qemu::arguments(&devices, &disks.files()?)
-        .with_context(|| format!("{} is no list of arguments", system.devices().display()))?;
-    let mut command = qemu::command(&platform.qemu, image, &devices, choices.append.as_deref());
+    let Prepared { qemu, disks, devices } = Prepared::of(tree, system, choices)?;
+    let mut command = qemu::command(&qemu, image, &devices, choices.append.as_deref());
     if let Some(log) = &choices.trace {
         crate::trace::attach(&mut command, log)?;
     }
@@ -238,12 +254,8 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
 /// # Errors
 /// When the system's files do not read.
 pub fn machine(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Result<Command> {
-    let platform = tree.platform(&system.platform_name()?)?;
-    require_qemu(&platform.qemu)?;
-    let devices = std::fs::read_to_string(system.devices())?;
-    let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
-    let devices = qemu::arguments(&devices, &disks.files()?)?;
-    Ok(qemu::command(&platform.qemu, image, &devices, None))
+    let Prepared { qemu, devices, .. } = Prepared::of(tree, system, choices)?;
+    Ok(qemu::command(&qemu, image, &devices, choices.append.as_deref()))
 }
 
 /// Boots `image` with the terminal as its console and the component `name` attached to it; good when the machine is powered
@@ -252,17 +264,10 @@ pub fn machine(tree: &Tree, system: &System, image: &Path, choices: &Choices) ->
 /// # Errors
 /// When the system's files do not read, it has no console, or the machine cannot be started.
 pub fn attended(tree: &Tree, system: &System, image: &Path, choices: &Choices, name: &str) -> Result<Tally> {
-    let platform = tree.platform(&system.platform_name()?)?;
-    require_qemu(&platform.qemu)?;
-    let devices = match system.devices() {
-        path if path.exists() => std::fs::read_to_string(&path)?,
-        _ => String::new(),
-    };
-    let disks = Disks::prepare(tree, system, &qemu::placeholders(&devices)?, choices)?;
-    let devices = qemu::arguments(&devices, &disks.files()?)?;
+    let Prepared { qemu, devices, .. } = Prepared::of(tree, system, choices)?;
     let attach = format!("{}.attach={name}", system.console()?);
     let append = choices.append.as_ref().map_or_else(|| attach.clone(), |append| format!("{append} {attach}"));
-    let mut command = qemu::command_at(Serial::Terminal, &platform.qemu, image, &devices, Some(&append));
+    let mut command = qemu::command_at(Serial::Terminal, &qemu, image, &devices, Some(&append));
     println!("      Ctrl-] ? says who can have the terminal, Ctrl-A x ends the machine");
     let status = command.status().context("cannot start QEMU; scripts/setup installs it")?;
     println!();
@@ -287,7 +292,7 @@ pub fn root_task(tree: &Tree, image: &Path, machine: &Machine, append: Option<&s
     Ok(good)
 }
 
-pub(crate) fn require_qemu(qemu: &crate::platform::Qemu) -> Result<()> {
+pub(crate) fn require_qemu(qemu: &Qemu) -> Result<()> {
     let output = Command::new(&qemu.program)
         .arg("--version")
         .output()

@@ -33,8 +33,8 @@ const ROUNDS: usize = 3;
 /// A way to run the kernel.
 struct Configuration {
     title: &'static str,
-    /// The system, and what is replaced in its spec; none for QEMU alone.
-    system: Option<(&'static str, &'static [[&'static str; 2]])>,
+    /// The system, and its variant if it is one; none for QEMU alone.
+    system: Option<(&'static str, Option<&'static str>)>,
     /// Thousands of instructions of a read that are aimed at.
     goal: Option<u64>,
 }
@@ -46,16 +46,9 @@ const BOOT_GOAL: &str = "1.15";
 
 const CONFIGURATIONS: [Configuration; 4] = [
     Configuration { title: "QEMU alone", system: None, goal: None },
-    Configuration { title: "stage 2", system: Some(("linux-s2", &[])), goal: Some(22) },
-    Configuration {
-        title: "nested, lazy",
-        system: Some((
-            "linux-nested",
-            &[["iommu.strict=1", "iommu.strict=0"], ["sluice.iommu=DMA ", "sluice.iommu=DMA-FQ "]],
-        )),
-        goal: Some(22),
-    },
-    Configuration { title: "nested, strict", system: Some(("linux-nested", &[])), goal: Some(32) },
+    Configuration { title: "stage 2", system: Some(("linux-s2", None)), goal: Some(22) },
+    Configuration { title: "nested, lazy", system: Some(("linux-nested", Some("lazy"))), goal: Some(22) },
+    Configuration { title: "nested, strict", system: Some(("linux-nested", None)), goal: Some(32) },
 ];
 
 /// What was counted in one run.
@@ -93,7 +86,7 @@ pub fn run(tree: &Tree, toolchain: &Toolchain) -> Result<Tally> {
         for reads in [READS[0]].into_iter().chain([READS[1]; ROUNDS]) {
             let found = match configuration.system {
                 None => alone(tree, &payloads, reads)?,
-                Some((name, replace)) => as_guest(tree, &programs, (name, replace), reads)?,
+                Some((name, variant)) => as_guest(tree, &programs, (name, variant), reads)?,
             };
             let Some(found) = found else { return Ok(Tally::one(false)) };
             runs.push(found);
@@ -124,17 +117,17 @@ fn alone(tree: &Tree, payloads: &Payloads, reads: u64) -> Result<Option<Counts>>
 fn as_guest(
     tree: &Tree,
     programs: &build::Programs,
-    (name, replace): (&str, &[[&str; 2]]),
+    (name, variant): (&str, Option<&str>),
     reads: u64,
 ) -> Result<Option<Counts>> {
-    let system = System::at(&tree.root().join(format!("systems/{name}.toml")))?;
-    let line = format!("sluice.run=reads sluice.reads={reads}");
-    let task = [TASKS, line.as_str()];
+    let mut system = System::at(&tree.root().join(format!("systems/{name}.toml")))?;
+    if let Some(variant) = variant {
+        system = provisions::variant(tree, &system, variant)?;
+    }
+    let task = [TASKS.to_owned(), format!("sluice.run=reads sluice.reads={reads}")];
     // A character on the console is two exits, and is not what is measured.
-    let quiet = ["earlycon ", "quiet "];
-    let all = replace.iter().chain([&task, &quiet]);
-    let replace = all.map(|[from, to]| [(*from).to_owned(), (*to).to_owned()]).collect();
-    let variant = Variant { name: format!("{reads}-reads"), when: When::Soak, replace };
+    let quiet = ["earlycon ", "quiet "].map(str::to_owned);
+    let variant = Variant { name: format!("{reads}-reads"), when: When::Soak, replace: vec![task, quiet] };
     let system = provisions::write(tree, &system, &variant)?;
     guest::prepare_for(tree, &system)?;
     let Some(image) = build::image(tree, programs, &system)? else { return Ok(None) };

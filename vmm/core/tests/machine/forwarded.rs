@@ -1,7 +1,7 @@
 //! Interrupts of functions that go to the guest by themselves.
 
 use fastrand::Rng;
-use sluice_vmm::layout::{DISTRIBUTOR, ECAM};
+use sluice_vmm::layout::{DISTRIBUTOR, ECAM, RAM_BASE};
 use sluice_vmm::machine::Next;
 
 use crate::{Board, cpu};
@@ -16,6 +16,7 @@ const ICENABLER: u64 = DISTRIBUTOR.base + 0x184;
 const ISPENDR: u64 = DISTRIBUTOR.base + 0x204;
 const ISACTIVER: u64 = DISTRIBUTOR.base + 0x304;
 const IPRIORITYR: u64 = DISTRIBUTOR.base + 0x420;
+const IROUTER: u64 = DISTRIBUTOR.base + 0x6000 + 8 * LINE as u64;
 const ICFGR: u64 = DISTRIBUTOR.base + 0xc08;
 const COMMAND: u64 = ECAM.base + ((SLOT as u64) << 15) + 4;
 const WFI: u32 = 0x0600_0000;
@@ -108,14 +109,20 @@ fn changes_hold_for_what_comes_next() {
 }
 
 #[test]
-fn a_processor_that_is_switched_off_gets_none() {
-    let mut board = board();
+fn a_processor_that_is_switched_off_leaves_its_interrupt_behind() {
+    let mut board = with_forwarding(Board::new(2));
+    board.call(0, &[0xc400_0003, 1, RAM_BASE, 0]);
+    board.machine.psci.started(cpu(1));
+    board.store(IROUTER, 1);
     board.comes(SLOT, false);
-    assert_eq!(board.call(0, &[0x8400_0002]), Next::Stop);
-    board.world.empty(0);
-    assert!(!board.machine.is_signalled(cpu(0)) || board.world.pending(0).is_empty());
-    board.machine.reset(&mut board.world);
-    assert_eq!(board.world.functions, [SLOT], "it comes again after a reset");
+    assert_eq!((board.world.pending(0), board.world.pending(1)), (vec![], vec![LINE]));
+    assert_eq!(board.call(1, &[0x8400_0002]), Next::Stop);
+    // Nobody has emptied its list registers but the machine.
+    assert_eq!(board.world.pending(1), [0u16; 0], "it was taken back");
+    assert_eq!(board.world.functions, [0u8; 0], "and is not over");
+    board.store(IROUTER, 0);
+    assert_eq!(board.take(0), Some(LINE), "the other processor gets it");
+    assert_eq!(board.world.functions, [SLOT]);
 }
 
 #[test]
