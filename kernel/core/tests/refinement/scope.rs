@@ -24,7 +24,7 @@ use crate::system::System;
 pub(crate) use capabilities::CAPABILITIES;
 pub(crate) use devices::DEVICES;
 pub(crate) use exits::EXITS;
-pub(crate) use forwarded::FORWARDED;
+pub(crate) use forwarded::{FORWARDED, acknowledged_early};
 pub(crate) use guests::GUESTS;
 pub(crate) use ipc::IPC;
 pub(crate) use memory::MEMORY;

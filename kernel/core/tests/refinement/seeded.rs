@@ -10,7 +10,7 @@ use sluice_abstract::{Cap, Invocation, Object, Slot, State, ThreadSlot, Vcpu, in
 
 use crate::input::{Act, Say};
 use crate::machine::Sabotage;
-use crate::scope::{EXITS, FORWARDED, IPC, MEMORY, STREAMS, Scope};
+use crate::scope::{EXITS, FORWARDED, IPC, MEMORY, STREAMS, Scope, acknowledged_early};
 use crate::system::System;
 
 /// The first slot of the root CNode whose capability is one of these.
@@ -277,6 +277,15 @@ fn invariants_notice_interrupts_that_go_astray() {
         let broken = invariant::ALL.iter().filter(|invariant| !(invariant.holds)(&state));
         let names: Vec<&str> = broken.map(|invariant| invariant.name).collect();
         assert!(names.contains(&"forwarded_interrupts_go_to_one_place"), "{number}: {names:?}");
+    }
+}
+
+/// Longer than the exhaustive sequences: what the guest handles is not made pending under it.
+#[test]
+fn an_interrupt_that_comes_again_while_the_guest_is_at_it_leaves_it_alone() {
+    let mut system = FORWARDED.start(true);
+    for act in acknowledged_early(&system) {
+        assert!(system.act(&act).is_some(), "{act:?}");
     }
 }
 

@@ -96,3 +96,19 @@ fn alphabet(system: &System) -> Vec<Act> {
     all.extend(super::acts(asked));
     all
 }
+
+/// An interrupt that its handler acknowledges while the guest is at it, and that comes again before the guest has ended it.
+pub(crate) fn acknowledged_early(system: &System) -> [Act; 8] {
+    let handler = free(system.node, HANDLERS[0]);
+    [
+        Act::Interrupt(DEVICES[0]),
+        Act::Guest(Deed::Takes(0)),
+        Act::Fault(Fault::Guest(0x5e00_0000)),
+        Act::Invoke(Invocation::AcknowledgeIrq(handler)),
+        Act::Interrupt(DEVICES[0]),
+        Act::Say(Say::new(Syscall::ReplyRecv, FREE_SLOT + ENDPOINT, 0)),
+        // The signal is taken; who waits for nothing more lets the guest run.
+        Act::Say(Say::new(Syscall::Recv, FREE_SLOT + ENDPOINT, 0)),
+        Act::Guest(Deed::Ends(0)),
+    ]
+}
