@@ -1,8 +1,8 @@
 //! What the kernel handed to the root task, and objects made of it.
 
-use sluice_abi::bootinfo::{BootInfo, EXTRA_FDT, ExtraHeader, slot};
+use sluice_abi::bootinfo::{BootInfo, EXTRA_FDT, slot};
 use sluice_abi::{MIN_UNTYPED_BITS, ObjectType, PAGE_BITS, PAGE_SIZE, PhysAddr};
-use sluice_sys::{AsidPool, CNode, Destination, Frame, Slot, Tcb, Untyped, VSpace};
+use sluice_sys::{AsidPool, Boot, CNode, Destination, Frame, Slot, Tcb, Untyped, VSpace};
 
 /// The root task's own capabilities.
 pub(crate) const TCB: Tcb = Tcb(sluice_abi::CPtr(slot::INIT_TCB));
@@ -19,22 +19,16 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// # Safety
-    /// `info` must be the address the kernel passed in `x0`: the boot information is there for ever, and extra
-    /// information one page on, and nobody changes them.
-    pub(crate) unsafe fn find(info: u64) -> Self {
-        let pointer = core::ptr::with_exposed_provenance::<BootInfo>(info as usize);
-        // SAFETY: by the caller's promise a valid `BootInfo` lies there for ever.
-        let boot: &'static BootInfo = unsafe { &*pointer };
-        let extra = core::ptr::with_exposed_provenance::<u8>((info + PAGE_SIZE) as usize);
-        // SAFETY: by the caller's promise `extra_len` bytes are mapped there and never change.
-        let extra = unsafe { core::slice::from_raw_parts(extra, boot.extra_len as usize) };
-        let largest = (boot.untyped.start..boot.untyped.end)
-            .zip(&boot.untyped_list)
+    /// All that the kernel handed out.
+    pub(crate) fn new(boot: Boot) -> Self {
+        let info = boot.info;
+        let largest = (info.untyped.start..info.untyped.end)
+            .zip(&info.untyped_list)
             .filter(|(_, untyped)| untyped.is_device == 0)
             .max_by_key(|(_, untyped)| untyped.size_bits);
         let Some((memory, _)) = largest else { panic!("no memory") };
-        Self { info: boot, fdt: device_tree(extra), memory: Untyped::from(memory), next_slot: boot.empty.start }
+        let Some(fdt) = boot.chunk(EXTRA_FDT) else { panic!("no device tree") };
+        Self { info, fdt, memory: Untyped::from(memory), next_slot: info.empty.start }
     }
 
     /// The device tree, as the kernel passed it on.
@@ -121,21 +115,4 @@ pub(crate) fn done<T>(result: Result<T, sluice_sys::Failure>) -> T {
         Ok(value) => value,
         Err(failure) => panic!("{failure}"),
     }
-}
-
-/// The device tree among the chunks of extra information.
-fn device_tree(mut extra: &'static [u8]) -> &'static [u8] {
-    const HEADER: usize = size_of::<ExtraHeader>();
-    let word = |bytes: &[u8], index: usize| {
-        let bytes = bytes.get(8 * index..8 * index + 8)?;
-        bytes.try_into().ok().map(u64::from_le_bytes)
-    };
-    while let (Some(id), Some(len)) = (word(extra, 0), word(extra, 1)) {
-        let len = (len as usize).max(HEADER);
-        if id == EXTRA_FDT {
-            return extra.get(HEADER..len).unwrap_or_default();
-        }
-        extra = extra.get(len..).unwrap_or_default();
-    }
-    panic!("no device tree")
 }

@@ -1,33 +1,19 @@
-//! Chunks of extra boot information: a header of two words (kind, bytes with header) and the content.
+//! What chunks of extra boot information say.
 
 use alloc::vec::Vec;
 
-use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_PADDING, EXTRA_SMMUS, SmmuIdentification};
-
-const HEADER: usize = 16;
-
-/// The content of the first chunk of a kind.
-pub(super) fn chunk(extra: &[u8], wanted: u64) -> Option<&[u8]> {
-    let mut rest = extra;
-    loop {
-        let id = word(rest, 0)?;
-        let len = usize::try_from(word(rest, 8)?).ok()?;
-        if id == wanted && id != EXTRA_PADDING {
-            return rest.get(HEADER..len);
-        }
-        rest = rest.get(len.max(HEADER)..)?;
-    }
-}
+use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_SMMUS, SmmuIdentification};
+use sluice_sys::extra_chunk;
 
 /// Where a debug kernel keeps the word that attacks on its memory aim at.
 pub(super) fn canary(extra: &[u8]) -> Option<u64> {
-    word(chunk(extra, EXTRA_DEBUG_CANARY)?, 0)
+    word(extra_chunk(extra, EXTRA_DEBUG_CANARY)?, 0)
 }
 
 /// Identification registers IDR0, IDR1, IDR3 and IDR5 of each SMMU.
 pub(super) fn smmus(extra: &[u8]) -> Vec<[u32; 4]> {
-    let chunk = chunk(extra, EXTRA_SMMUS).unwrap_or_default();
-    let each = chunk.chunks_exact(size_of::<SmmuIdentification>());
+    let all = extra_chunk(extra, EXTRA_SMMUS).unwrap_or_default();
+    let each = all.chunks_exact(size_of::<SmmuIdentification>());
     each.map(|smmu| core::array::from_fn(|register| word(smmu, 8 * register).unwrap_or(0) as u32)).collect()
 }
 
@@ -55,12 +41,12 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_found_behind_others() {
-        let canary_words: Vec<u8> = [0x4008_0000u64, 7].iter().flat_map(|word| word.to_le_bytes()).collect();
-        let extra = chunks(&[(0, 24, &[0; 8]), (EXTRA_FDT, 19, b"dtb"), (EXTRA_DEBUG_CANARY, 32, &canary_words)]);
-        assert_eq!(chunk(&extra, EXTRA_FDT), Some(&b"dtb"[..]));
+    fn the_canary_has_an_address() {
+        let words: Vec<u8> = [0x4008_0000u64, 7].iter().flat_map(|word| word.to_le_bytes()).collect();
+        let extra = chunks(&[(0, 24, &[0; 8]), (EXTRA_FDT, 19, b"dtb"), (EXTRA_DEBUG_CANARY, 32, &words)]);
         assert_eq!(canary(&extra), Some(0x4008_0000));
-        assert_eq!(chunk(&extra, 3), None);
+        assert_eq!(canary(&chunks(&[(EXTRA_DEBUG_CANARY, 20, b"four")])), None);
+        assert_eq!(canary(&[]), None);
     }
 
     #[test]
@@ -69,14 +55,5 @@ mod tests {
         // What is left over is none.
         assert_eq!(smmus(&chunks(&[(EXTRA_SMMUS, 16 + 72, &words)])), [[1, 2, 3, 4], [5, 6, 7, 8]]);
         assert_eq!(smmus(&[]), [[0; 4]; 0]);
-    }
-
-    #[test]
-    fn damaged_chunks_are_none() {
-        assert_eq!(chunk(&chunks(&[(EXTRA_FDT, 100, b"short")]), EXTRA_FDT), None);
-        assert_eq!(chunk(&chunks(&[(EXTRA_FDT, 3, b"short")]), EXTRA_FDT), None);
-        assert_eq!(chunk(&chunks(&[(1, 0, b""), (2, u64::MAX, b"")]), EXTRA_FDT), None);
-        assert_eq!(canary(&chunks(&[(EXTRA_DEBUG_CANARY, 20, b"four")])), None);
-        assert_eq!(chunk(&[], EXTRA_FDT), None);
     }
 }

@@ -65,7 +65,7 @@ impl Given<'_> {
 /// # Errors
 /// [`Stop`], before any component has run.
 pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K>, Stop> {
-    let tree = extra::chunk(given.extra, sluice_abi::bootinfo::EXTRA_FDT).ok_or(Stop::NoDeviceTree)?;
+    let tree = sluice_sys::extra_chunk(given.extra, sluice_abi::bootinfo::EXTRA_FDT).ok_or(Stop::NoDeviceTree)?;
     let tree = validate(tree).map_err(|error| Stop::DeviceTree(error.to_string()))?;
     // The buses found by it are in use as long as the system runs.
     let machine = Machine::from_blob(Box::leak(Box::new(tree))).map_err(|error| Stop::DeviceTree(error.to_string()))?;

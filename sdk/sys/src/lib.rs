@@ -17,6 +17,7 @@
 
 mod answer;
 mod asid;
+mod boot;
 mod buffer;
 mod cnode;
 mod debug;
@@ -37,6 +38,7 @@ mod vcpu;
 pub use sluice_abi as abi;
 
 pub use asid::{AsidControl, AsidPool};
+pub use boot::{Boot, extra_chunk};
 pub use buffer::{ReceiveSlot, set_ipc_buffer, set_receive_slot};
 pub use cnode::{CNode, Pivot, Slot};
 pub use debug::{debug_cap_identify, debug_halt, debug_name_thread, debug_put_char};
