@@ -20,6 +20,7 @@ pub mod guest;
 pub mod host_tests;
 pub mod keys;
 pub mod mutants;
+pub mod neighbour;
 pub mod peer;
 pub mod platform;
 pub mod provisions;

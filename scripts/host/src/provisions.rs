@@ -11,6 +11,11 @@
 //! holds = "disk"                 # "pattern": each word its offset, transformed; "disk": how the read disk begins, then zeros
 //! first_mib = 4                  # so much of it
 //!
+//! [neighbour]                    # somebody reads a disk piece by piece while another dies again and again
+//! lives_of = "guest0"
+//! read_by = "guest1"
+//! within = 6                     # lives in which at least one piece is read
+//!
 //! [[variant]]                    # the same system with words of its spec replaced
 //! name = "lazy"
 //! when = "soak"
@@ -22,6 +27,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::neighbour::Neighbour;
 use crate::tree::{System, Tree};
 
 /// When a system is booted by the tests.
@@ -91,6 +97,8 @@ pub struct Provisions {
     pub peer_mib: u64,
     /// The disk to write.
     pub scratch: Scratch,
+    /// Who reads on beside whom.
+    pub neighbour: Option<Neighbour>,
     /// The system in other words.
     pub variant: Vec<Variant>,
 }
@@ -103,6 +111,7 @@ impl Default for Provisions {
             digests: None,
             peer_mib: 0,
             scratch: Scratch::default(),
+            neighbour: None,
             variant: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ use crate::build::Kernel;
 use crate::disk::{self, Disk};
 use crate::expectation;
 use crate::keys;
+use crate::neighbour::Neighbour;
 use crate::platform::Qemu;
 use crate::provisions::{Holds, Provisions};
 use crate::qemu::{self, Files, Serial};
@@ -109,6 +110,11 @@ impl Disks {
         let wanted = self.provisions.peer_mib << 20;
         let bytes = disk::verify_copy(&disk.path, path, wanted).context("what the peer was sent")?;
         Ok(format!("{bytes} bytes of {} are what the disk begins with", path.display()))
+    }
+
+    fn compare_neighbour(&self, neighbour: &Neighbour, lines: &[String]) -> Result<String> {
+        let disk = self.disk.as_ref().context("there is no disk that could have been read")?;
+        neighbour.compare(lines, &disk.path)
     }
 
     fn compare_scratch(&self, path: &Path) -> Result<String> {
@@ -237,6 +243,7 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
         disks.disk.as_ref().map(|disk| compare_digest(disk, disks.provisions.digests, &findings.digests)),
         disks.scratch.as_deref().map(|scratch| disks.compare_scratch(scratch)),
         disks.peer.as_deref().map(|peer| disks.compare_sent(peer)),
+        disks.provisions.neighbour.as_ref().map(|neighbour| disks.compare_neighbour(neighbour, &transcript.lines)),
     ];
     for comparison in comparisons.into_iter().flatten() {
         checks += 1;

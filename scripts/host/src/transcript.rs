@@ -50,6 +50,17 @@ pub struct Digest {
     pub bytes: u64,
 }
 
+/// A digest that a component printed of a part of its disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// SHA-256 in lower-case hexadecimal.
+    pub hex: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its first byte.
+    pub at: u64,
+}
+
 /// What a line means to the scripts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Line {
@@ -59,8 +70,12 @@ pub enum Line {
     Result(Count),
     /// What a component says it counted itself. A guest does: the root task hears nothing of its checks.
     OwnResult(String, Count),
-    /// A digest.
+    /// A digest of a whole disk.
     Digest(Digest),
+    /// Who read a part of a disk, and what it is.
+    Piece(String, Piece),
+    /// The root task starts this component again, or a VMM its guest.
+    Life(String),
     /// The kernel panicked, or the kernel or the root task stopped the boot.
     Stop(String),
     /// A line that begins like one of the above and is not.
@@ -80,7 +95,9 @@ impl Line {
             return check(component, rest).map_or_else(|| Self::Malformed(line.to_owned()), Self::Check);
         }
         if let Some(rest) = text.strip_prefix("SHA256 ") {
-            return digest(rest).map_or_else(|| Self::Malformed(line.to_owned()), Self::Digest);
+            let piece = || piece(rest).map(|piece| Self::Piece(component.to_owned(), piece));
+            let read = digest(rest).map(Self::Digest).or_else(piece);
+            return read.unwrap_or_else(|| Self::Malformed(line.to_owned()));
         }
         if let Some(rest) = text.strip_prefix("RESULT ") {
             return match count(rest) {
@@ -88,6 +105,12 @@ impl Line {
                 Some(count) => Self::OwnResult(component.to_owned(), count),
                 None => Self::Malformed(line.to_owned()),
             };
+        }
+        if let (ROOT, Some((name, _))) = (component, text.split_once(" starts life ")) {
+            return Self::Life(name.to_owned());
+        }
+        if text == "the guest starts again" {
+            return Self::Life(component.to_owned());
         }
         let stops = ["STOP", "PANIC", "panicked"].iter().any(|word| text.starts_with(word));
         if stops && (component == KERNEL || component == ROOT) {
@@ -143,6 +166,13 @@ fn digest(text: &str) -> Option<Digest> {
     let well_formed = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     well_formed.then_some(())?;
     Some(Digest { hex: hex.to_owned(), bytes: bytes.parse().ok()? })
+}
+
+/// `HEX BYTES at BYTE`.
+fn piece(text: &str) -> Option<Piece> {
+    let (whole, at) = text.split_once(" at ")?;
+    let Digest { hex, bytes } = digest(whole)?;
+    Some(Piece { hex, bytes, at: at.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -207,10 +237,22 @@ mod tests {
     }
 
     #[test]
+    fn the_root_task_says_who_lives_again_and_a_vmm_of_itself() {
+        let line = "guest0 starts life 3: 9 KiB left, as at first";
+        assert_eq!(Line::read(&format!("root    | {line}")), Line::Life("guest0".to_owned()));
+        assert_eq!(Line::read(&format!("guest1  | {line}")), Line::Other);
+        assert_eq!(Line::read("guest1  | the guest starts again"), Line::Life("guest1".to_owned()));
+    }
+
+    #[test]
     fn a_digest_is_sixty_four_digits_and_a_length() {
         let hex = "0123456789abcdef".repeat(4);
         let line = format!("nvme    | SHA256 {hex} 67108864");
         assert_eq!(Line::read(&line), Line::Digest(Digest { hex: hex.clone(), bytes: 67_108_864 }));
+        let piece = Line::read(&format!("guest1  | SHA256 {hex} 4096 at 8192"));
+        assert_eq!(piece, Line::Piece("guest1".to_owned(), Piece { hex: hex.clone(), bytes: 4096, at: 8192 }));
+        let nowhere = format!("guest1  | SHA256 {hex} 4096 at");
+        assert_eq!(Line::read(&nowhere), Line::Malformed(nowhere.clone()));
         let short = format!("nvme    | SHA256 {} 1", &hex[1..]);
         assert_eq!(Line::read(&short), Line::Malformed(short.clone()));
         let upper = format!("nvme    | SHA256 {} 1", hex.to_uppercase());

@@ -92,7 +92,7 @@ impl Findings {
                 Line::OwnResult(name, count) if guests.contains(&name) => findings.own_counts.push((name, count)),
                 Line::Stop(line) => findings.stops.push(line),
                 Line::Malformed(line) => findings.malformed.push(line),
-                Line::Other | Line::OwnResult(..) => {}
+                Line::Other | Line::OwnResult(..) | Line::Piece(..) | Line::Life(_) => {}
             }
         }
         findings

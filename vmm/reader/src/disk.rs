@@ -1,17 +1,13 @@
-//! The disk: found, brought up, kept busy.
+//! The disk: found, brought up, read.
 
-use crate::machine::{ECAM, FREE, PCI_WINDOW, load, print, store};
+use crate::machine::{ECAM, FREE, PCI_WINDOW, load, store};
 use crate::queue::{ENTRIES, Queue};
 
-/// Reads in flight, and altogether before the guest starts again.
-const DEPTH: u32 = 32;
-const READS: u32 = 256;
 /// Bytes of a read, two pages, and blocks of 512 bytes.
-const BYTES: u64 = 0x2000;
-const BLOCKS: u32 = 16;
-/// Blocks that are read: the first 4 MiB.
-const RANGE: u32 = 8192;
-/// Where the data goes, behind the queues.
+pub(crate) const BYTES: u64 = 0x2000;
+pub(crate) const BLOCKS: u32 = 16;
+/// Where the disk describes itself, and where the data goes, behind the queues.
+const DESCRIPTION: u64 = FREE + 0x4000;
 const DATA: u64 = FREE + 0x10_0000;
 
 /// Class code of an NVMe controller (PCI Code and ID Assignment 1.11, 1.9).
@@ -24,47 +20,77 @@ const ADMIN_SUBMISSIONS: u64 = 0x28;
 const DOORBELLS: u64 = 0x1000;
 /// Enabled; entries of 64 and 16 bytes.
 const ENABLED: u32 = 4 << 20 | 6 << 16 | 1;
-/// Commands: make completions, make submissions; read.
+/// Commands: make completions, make submissions, identify; read.
 const MAKE_COMPLETIONS: u32 = 5;
 const MAKE_SUBMISSIONS: u32 = 1;
+const IDENTIFY: u32 = 6;
 const READ: u32 = 2;
+/// Of a namespace's description (NVM Command Set 1.0, 4.1.5.1): its size in blocks, the format in use, and the formats, whose
+/// third byte is log2 of the bytes of a block.
+const SIZE: u64 = 0;
+const FORMAT: u64 = 24;
+const FORMATS: u64 = 128;
+const BLOCK_BITS: u32 = 9;
 
-/// Reads [`READS`] times, and leaves with the queue full.
-pub(crate) fn read() -> Result<(), &'static str> {
-    let registers = place()?;
-    let mut admin = Queue::new(FREE, registers + DOORBELLS);
-    let mut queue = Queue::new(FREE + 0x2000, registers + DOORBELLS + 8);
-    store(registers + CONFIGURATION, 0);
-    while load(registers + STATUS) & 1 != 0 {}
-    store(registers + ADMIN_ATTRIBUTES, (ENTRIES - 1) << 16 | (ENTRIES - 1));
-    for (at, place) in (ADMIN_SUBMISSIONS..).step_by(8).zip(admin.places()) {
-        store(registers + at, place as u32);
-        store(registers + at + 4, (place >> 32) as u32);
+/// A disk that is ready.
+pub(crate) struct Disk {
+    queue: Queue,
+    blocks: u32,
+}
+
+impl Disk {
+    /// The disk, of blocks of 512 bytes, with an empty queue.
+    pub(crate) fn open() -> Result<Self, &'static str> {
+        let registers = place()?;
+        let mut admin = Queue::new(FREE, registers + DOORBELLS);
+        let queue = Queue::new(FREE + 0x2000, registers + DOORBELLS + 8);
+        store(registers + CONFIGURATION, 0);
+        while load(registers + STATUS) & 1 != 0 {}
+        store(registers + ADMIN_ATTRIBUTES, (ENTRIES - 1) << 16 | (ENTRIES - 1));
+        for (at, place) in (ADMIN_SUBMISSIONS..).step_by(8).zip(admin.places()) {
+            store(registers + at, place as u32);
+            store(registers + at + 4, (place >> 32) as u32);
+        }
+        store(registers + CONFIGURATION, ENABLED);
+        while load(registers + STATUS) & 1 == 0 {}
+        let [submissions, completions] = queue.places();
+        // Queue 1, in one piece; the submissions say where their completions go.
+        admin.submit([MAKE_COMPLETIONS, 0], [completions, 0], [(ENTRIES - 1) << 16 | 1, 1, 0]);
+        admin.wait()?;
+        admin.submit([MAKE_SUBMISSIONS, 0], [submissions, 0], [(ENTRIES - 1) << 16 | 1, 1 << 16 | 1, 0]);
+        admin.wait()?;
+        admin.submit([IDENTIFY, 1], [DESCRIPTION, 0], [0, 0, 0]);
+        admin.wait()?;
+        let format = load(DESCRIPTION + FORMAT) >> 16 & 0xf;
+        if load(DESCRIPTION + FORMATS + 4 * u64::from(format)) >> 16 & 0xff != BLOCK_BITS {
+            return Err("the disk's blocks are not of 512 bytes");
+        }
+        if load(DESCRIPTION + SIZE + 4) != 0 {
+            return Err("the disk has more blocks than can be numbered here");
+        }
+        Ok(Self { queue, blocks: load(DESCRIPTION + SIZE) })
     }
-    store(registers + CONFIGURATION, ENABLED);
-    while load(registers + STATUS) & 1 == 0 {}
-    let [submissions, completions] = queue.places();
-    // Queue 1, in one piece; the submissions say where their completions go.
-    admin.submit([MAKE_COMPLETIONS, 0], [completions, 0], [(ENTRIES - 1) << 16 | 1, 1, 0]);
-    admin.wait()?;
-    admin.submit([MAKE_SUBMISSIONS, 0], [submissions, 0], [(ENTRIES - 1) << 16 | 1, 1 << 16 | 1, 0]);
-    admin.wait()?;
-    print("reads: ");
-    let mut begun = 0;
-    let mut begin = |queue: &mut Queue, id: u32| {
-        let at = DATA + u64::from(id) * BYTES;
-        queue.submit([id << 16 | READ, 1], [at, at + 0x1000], [begun * BLOCKS % RANGE, 0, BLOCKS - 1]);
-        begun += 1;
-    };
-    (0..DEPTH).for_each(|id| begin(&mut queue, id));
-    for _ in 0..READS {
-        let id = queue.wait()?;
-        // Every character is seen by the VMM, which may end its life at any.
-        print(".");
-        begin(&mut queue, id);
+
+    /// Its size.
+    pub(crate) const fn blocks(&self) -> u32 {
+        self.blocks
     }
-    print("\n");
-    Ok(())
+
+    /// Where read number `id`, fewer than there are entries, leaves its [`BYTES`].
+    pub(crate) const fn data(id: u32) -> u64 {
+        DATA + id as u64 * BYTES
+    }
+
+    /// Begins read number `id`, from `block` on.
+    pub(crate) fn begin(&mut self, id: u32, block: u32) {
+        let at = Self::data(id);
+        self.queue.submit([id << 16 | READ, 1], [at, at + 0x1000], [block, 0, BLOCKS - 1]);
+    }
+
+    /// Waits for the end of any read; its number.
+    pub(crate) fn wait(&mut self) -> Result<u32, &'static str> {
+        self.queue.wait()
+    }
 }
 
 /// Finds the controller and lets it decode and master; where its registers are.

@@ -6,8 +6,8 @@ use core::arch::asm;
 pub(crate) const ECAM: u64 = 0x3f00_0000;
 /// Where BARs can go.
 pub(crate) const PCI_WINDOW: u64 = 0x1000_0000;
-/// Memory that the image does not cover.
-pub(crate) const FREE: u64 = 0x4010_0000;
+/// Memory that neither the image nor the device tree covers.
+pub(crate) const FREE: u64 = 0x4040_0000;
 /// Data register of the PL011.
 const UART: u64 = 0x0900_0000;
 /// PSCI 1.1, 5.1: SYSTEM_RESET.
@@ -15,7 +15,7 @@ const SYSTEM_RESET: u64 = 0x8400_0009;
 
 /// The word at `at`, a multiple of four.
 pub(crate) fn load(at: u64) -> u32 {
-    // SAFETY: this program has the machine for itself and keeps nothing but its image and its stack, which end below
+    // SAFETY: this program has the machine for itself and keeps nothing but its image, its stack and the device tree, which end below
     // `FREE`; no caller names an address there. Elsewhere is memory that only this program and the disk use, or registers
     // that are there to be read; a device may change them, hence volatile.
     unsafe { (at as *const u32).read_volatile() }

@@ -4,8 +4,10 @@
 
 use core::panic::PanicInfo;
 
-use crate::disk;
-use crate::machine;
+use fdt::Fdt;
+
+use crate::disk::Disk;
+use crate::{digests, machine, restless};
 
 core::arch::global_asm!(
     ".pushsection .head, \"ax\"",
@@ -26,10 +28,22 @@ core::arch::global_asm!(
     main = sym main,
 );
 
-extern "C" fn main() -> ! {
-    match disk::read() {
+extern "C" fn main(tree: *const u8) -> ! {
+    // SAFETY: x0 held the device tree's address, and nobody writes there.
+    let words = unsafe { Fdt::from_ptr(tree) }.ok().and_then(|tree| tree.chosen().bootargs()).unwrap_or_default();
+    let task = words.split_ascii_whitespace().find_map(|word| word.strip_prefix("reader.run="));
+    match run(task) {
         Ok(()) => machine::reset(),
         Err(problem) => stay(problem),
+    }
+}
+
+fn run(task: Option<&str>) -> Result<(), &'static str> {
+    let mut disk = Disk::open()?;
+    match task {
+        None => restless::read(&mut disk),
+        Some("digests") => digests::print_all(&mut disk).map(|never| match never {}),
+        Some(_) => Err("reader.run is nothing that can be done"),
     }
 }
 
