@@ -34,6 +34,8 @@ pub trait Kernel {
     fn line(&mut self, text: &str);
     /// From now on lines go to the PL011 mapped at this place in [`WINDOW`]: the kernel has no calls for them.
     fn open_console(&mut self, registers: VirtAddr);
+    /// Has the kernel print what each stream reaches, where it does that.
+    fn snapshot(&mut self);
     /// How many of these slots of the root CNode hold a capability; `None` where the kernel does not tell.
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64>;
     /// Waits for some milliseconds.
@@ -67,6 +69,10 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn open_console(&mut self, registers: VirtAddr) {
         (**self).open_console(registers);
+    }
+
+    fn snapshot(&mut self) {
+        (**self).snapshot();
     }
 
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {

@@ -27,6 +27,6 @@ mod walk;
 
 pub use entry::{Access, Entry, Leaf, MemoryType};
 pub use format::{Format, STAGE1_MAIR, STAGE2_SL0, T0SZ};
-pub use mappings::{Mapping, Mappings, mappings};
+pub use mappings::{Mapping, Valid, ValidWords, mappings, valid};
 pub use memory::TableMemory;
 pub use walk::{Found, lookup, translate};

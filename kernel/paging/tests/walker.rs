@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::*;
 use sluice_abi::{FrameSize, PhysAddr, USER_TOP};
-use sluice_paging::{Access, Entry, Format, Leaf, Mapping, MemoryType, TableMemory, lookup, mappings, translate};
+use sluice_paging::{
+    Access, Entry, Format, Leaf, Mapping, MemoryType, TableMemory, lookup, mappings, translate, valid,
+};
 
 const ROOT: PhysAddr = PhysAddr(0x1000);
 
@@ -204,7 +206,11 @@ fn garbage_in_a_table_is_not_followed() {
         let found = lookup(&mem, Format::STAGE2, ROOT, va);
         assert_eq!((found.slot, found.level, found.entry), (ROOT, 0, Entry::Invalid), "{garbage:#x}");
         assert_eq!(mappings(&mem, Format::STAGE2, ROOT).count(), 0);
+        let [found] = valid(&mem, Format::STAGE2, ROOT).collect::<Vec<_>>()[..] else { panic!("{garbage:#x}") };
+        assert_eq!((found.va, found.coverage_bits, found.word, found.leaf), (0, 39, garbage, None));
     }
+    mem.store(ROOT, u64::MAX - 1);
+    assert_eq!(valid(&mem, Format::STAGE2, ROOT).count(), 0, "a word that is not valid is nothing");
 }
 
 #[test]

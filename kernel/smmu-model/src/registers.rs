@@ -78,6 +78,13 @@ impl Registers {
         }
     }
 
+    pub(crate) fn read64(&self, register: u64) -> u64 {
+        match register {
+            offset::STRTAB_BASE => self.strtab_base,
+            other => panic!("64-bit read of register {other:#x}"),
+        }
+    }
+
     fn write32(&mut self, register: u64, value: u32, faults: Faults) {
         let queue_off = |enabled: bool, name| assert!(!enabled, "{name} written while its queue is enabled");
         match register {

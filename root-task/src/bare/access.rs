@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sluice_abi::{CPtr, PhysAddr, VirtAddr, bootinfo};
 use sluice_root_task::kernel::{Invocation, Kernel, WINDOW};
-use sluice_sys::{Failure, Frame, debug_cap_identify, debug_halt, debug_put_char};
+use sluice_sys::{Failure, Frame, debug_cap_identify, debug_halt, debug_put_char, debug_snapshot};
 
 /// The running kernel.
 pub(super) struct System;
@@ -108,6 +108,12 @@ impl Kernel for System {
 
     fn open_console(&mut self, registers: VirtAddr) {
         UART.store(registers.0, Ordering::Relaxed);
+    }
+
+    fn snapshot(&mut self) {
+        if DEBUG.load(Ordering::Relaxed) {
+            debug_snapshot();
+        }
     }
 
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {

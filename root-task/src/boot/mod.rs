@@ -4,6 +4,7 @@
 //! built, its devices' streams bound before their functions may master memory; last, when nothing can fail any more,
 //! the threads are resumed.
 
+mod audit;
 mod builder;
 mod component;
 mod device;
@@ -33,6 +34,7 @@ use crate::memory::Arena;
 use crate::plan::{Circumstances, LiveDevice, Plan};
 use crate::supervisor::Supervisor;
 use crate::{Mismatch, Stop};
+use audit::{Audit, Places};
 use builder::{Builder, Census};
 use component::Objects;
 use grants::Ends;
@@ -106,13 +108,17 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
         census: None,
         lives: Lives::default(),
     };
-    let mut running = Running { builder, endpoint, supervisor, devices, system, translating, lasting };
+    let wish = sluice_platform::option(machine.bootargs, "sluice.audit").filter(|_| given.has_debug_calls());
+    let audit = Audit::wished(wish);
+    let mut running = Running { builder, endpoint, supervisor, devices, system, translating, lasting, audit };
     for index in 0..running.system.components.len() {
         let objects = running.build(index)?;
         running.introduce(index);
         running.lasting.built.push(objects);
     }
     running.lasting.census = Some(running.builder.census());
+    let (system, regions, checked) = (&running.system, &running.lasting.regions, &running.devices.checked);
+    running.audit.at_start(&mut running.builder, &Places { system, regions, checked })?;
     running.start()?;
     Ok(running)
 }

@@ -1,12 +1,13 @@
 //! The system while it runs: what only the root task can do for a component afterwards.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use sluice_manifest::supervisor::DeviceAction;
 use sluice_spec::{Mode, System};
 
 use super::Lasting;
+use super::audit::{Audit, Places};
 use super::builder::Builder;
 use super::ecam::Ecam;
 use super::machine::Devices;
@@ -25,6 +26,7 @@ pub struct Running<'b, K> {
     pub(super) system: System,
     pub(super) translating: bool,
     pub(super) lasting: Lasting<'b>,
+    pub(super) audit: Audit,
 }
 
 impl<K: Kernel> Running<'_, K> {
@@ -43,9 +45,9 @@ impl<K: Kernel> Running<'_, K> {
         let found = described.zip(position).and_then(|(described, position)| {
             let device = described.devices.get(position)?;
             let checked = self.devices.checked.get(component)?.get(position)?;
-            Some((described, device, checked.function?))
+            Some((described, (position, device), checked.function?))
         });
-        let (described, device, function) = found.ok_or_else(|| format!("has no PCI function {device}"))?;
+        let (described, (position, device), function) = found.ok_or_else(|| format!("has no PCI function {device}"))?;
         let who = format!("{}.{}", described.name, device.name);
         let bus = self.devices.buses.get(function.bus).ok_or_else(|| format!("{who} has no bus"))?;
         let mut ecam = Ecam { builder: &mut self.builder, host: &bus.host };
@@ -58,6 +60,12 @@ impl<K: Kernel> Running<'_, K> {
             DeviceAction::Master => {
                 if device.mode == Mode::None || !self.translating {
                     return Err(format!("{who} is to master no memory"));
+                }
+                if device.guest_slot.is_some() {
+                    let (system, regions, checked) = (&self.system, &self.lasting.regions, &self.devices.checked);
+                    let places = Places { system, regions, checked };
+                    let told = self.audit.at_mastering(ecam.builder, &places, (component, position), &who);
+                    told.map_err(|stop| stop.to_string())?;
                 }
                 enable_mastering(&mut ecam, function.at);
             }

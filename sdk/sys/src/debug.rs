@@ -26,6 +26,11 @@ pub fn debug_cap_identify(cap: CPtr) -> u64 {
     tag
 }
 
+/// Has the kernel look at itself and print what it finds: among other things what each stream reaches.
+pub fn debug_snapshot() {
+    trap(Syscall::DebugSnapshot, [0; 6]);
+}
+
 /// Gives a thread a name for the kernel's output; what does not fit the IPC buffer is cut off.
 pub fn debug_name_thread(thread: Tcb, name: &str) {
     let longest = 8 * ipc_buffer::MESSAGE_WORDS - 1;

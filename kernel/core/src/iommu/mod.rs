@@ -7,6 +7,7 @@ mod binding;
 mod event;
 mod failure;
 mod invalidate;
+mod snapshot;
 mod stage1;
 mod table;
 mod throttle;

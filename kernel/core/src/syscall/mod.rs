@@ -105,6 +105,7 @@ impl<H: Hal> Kernel<H> {
             Syscall::DebugSnapshot => {
                 self.check_everything();
                 crate::debug::dump_current(self);
+                self.print_reach();
             }
             Syscall::DebugHalt => self.hal.power_off(),
             Syscall::DebugCapIdentify => {

@@ -5,6 +5,7 @@ mod contexts;
 mod errors;
 mod holders;
 mod kinds;
+mod look;
 mod minimum;
 mod nested;
 mod several;

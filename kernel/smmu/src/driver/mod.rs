@@ -3,6 +3,7 @@
 mod control;
 mod errors;
 mod invalidate;
+mod look;
 mod reset;
 mod streams;
 
@@ -13,6 +14,8 @@ use sluice_abi::PhysAddr;
 
 use crate::command_queue::CommandQueue;
 use crate::event_queue::EventQueue;
+pub use look::{Entry, Ruling, StreamTable};
+
 use crate::{Bus, Event, Features, Issued, Memory, Needs, Rejected, StreamTableFormat};
 
 /// What an SMMU does with streams.

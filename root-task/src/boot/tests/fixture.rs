@@ -126,7 +126,7 @@ pub(super) fn payload(mut system: System) -> Vec<u8> {
 }
 
 /// The tree with `/chosen/stdout-path` turned into a command line of the same length.
-pub(super) fn with_command_line(tree: &[u8]) -> Vec<u8> {
+pub(super) fn with_command_line(tree: &[u8], line: &[u8; 15]) -> Vec<u8> {
     let mut tree = tree.to_vec();
     let find = |tree: &[u8], what: &[u8]| tree.windows(what.len()).position(|bytes| bytes == what).unwrap();
     let strings = u32::from_be_bytes(tree[12..16].try_into().unwrap()) as usize;
@@ -135,7 +135,8 @@ pub(super) fn with_command_line(tree: &[u8]) -> Vec<u8> {
     property.extend(((name - strings) as u32).to_be_bytes());
     let at = find(&tree, &property);
     tree[at + 7] = 16;
-    tree[at + 12..at + 28].copy_from_slice(b"sluice.smmu=off\0");
+    tree[at + 12..at + 27].copy_from_slice(line);
+    tree[at + 27] = 0;
     tree[name..name + 12].copy_from_slice(b"bootargs\0\0\0\0");
     tree
 }

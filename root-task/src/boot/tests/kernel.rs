@@ -73,6 +73,8 @@ pub(super) enum Step {
     Reset(PciAddress),
     Revoked,
     Resumed(u64),
+    /// The kernel was asked to print what streams reach.
+    Shown,
 }
 
 pub(super) struct Fake {
@@ -442,6 +444,11 @@ impl Kernel for Fake {
 
     fn open_console(&mut self, registers: VirtAddr) {
         self.own_console = Some(registers);
+    }
+
+    fn snapshot(&mut self) {
+        self.lines.push("snapshot".to_string());
+        self.steps.push(Step::Shown);
     }
 
     fn line(&mut self, text: &str) {

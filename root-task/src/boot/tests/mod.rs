@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::vec::Vec;
 
-use sluice_abi::bootinfo::EXTRA_FDT;
+use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_FDT};
 use sluice_abi::smmu::StreamId;
 use sluice_abi::{CapRights, ObjectType, VmAttributes};
 use sluice_manifest::{Manifest, layout, slot as fixed};
@@ -118,7 +118,8 @@ fn resumed(step: &Step) -> Option<u64> {
         | Step::Quiet(_)
         | Step::Unbound(_)
         | Step::Reset(_)
-        | Step::Revoked => None,
+        | Step::Revoked
+        | Step::Shown => None,
     }
 }
 
@@ -297,9 +298,45 @@ fn a_contradiction_stops_the_boot_before_anything_masters_memory() {
     assert!(full.starts_with("the root CNode has") && full.ends_with("1048576 are needed"), "{full}");
 }
 
+/// Boots a debug kernel with a command line.
+fn debug_boot(line: &[u8; 15]) -> Fake {
+    let mut fake = Fake::new(&UNTYPEDS, host());
+    let mut extra = extra(&with_command_line(TREE, line));
+    extra.extend([EXTRA_DEBUG_CANARY, 24, 0x7fff_f000].iter().flat_map(|word| word.to_le_bytes()));
+    let payload = payload(system());
+    let given = Given { info: &info(), extra: &extra, payload: &payload };
+    assert!(boot(&mut fake, &given).is_ok());
+    fake
+}
+
+#[test]
+fn what_streams_reach_is_shown_on_request_after_all_is_bound_and_before_anything_runs() {
+    let fake = debug_boot(b"sluice.audit=on");
+    let shown: Vec<_> = fake.steps.iter().enumerate().filter(|(_, step)| **step == Step::Shown).collect();
+    let [(at, _)] = shown[..] else { panic!("{shown:?}") };
+    let first_resumed = fake.steps.iter().position(|step| resumed(step).is_some());
+    let last_bound = fake.steps.iter().rposition(|step| matches!(step, Step::Bound(_) | Step::Mastering(_)));
+    assert!(last_bound.is_some_and(|bound| bound < at) && first_resumed.is_some_and(|resumed| at < resumed));
+    let from = fake.lines.iter().position(|line| line == "AUDIT begin start").expect("a beginning");
+    let lines = &fake.lines[from..];
+    let to = lines.iter().position(|line| line == "AUDIT end").expect("an end");
+    assert_eq!(lines[to - 1], "snapshot");
+    let regions = lines[1..to].iter().filter_map(|line| line.strip_prefix("AUDIT region ring "));
+    let bytes: u64 = regions.map(|line| number(line.split(' ').nth(1).unwrap())).sum();
+    assert_eq!(bytes, 0x8000, "{lines:#?}");
+    assert!(lines[1..to].iter().any(|line| line == "AUDIT registers rogue.edu 0x10000000 0x100000"), "{lines:#?}");
+    for quiet in [debug_boot(b"sluice.audit=no"), booted()] {
+        assert!(!quiet.steps.contains(&Step::Shown) && !quiet.lines.iter().any(|line| line.contains("AUDIT")));
+    }
+}
+
+fn number(text: &str) -> u64 {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
+}
+
 #[test]
 fn a_boot_without_protection_says_so() {
-    let (fake, outcome) = boot_on(&with_command_line(TREE), system(), usize::MAX);
+    let (fake, outcome) = boot_on(&with_command_line(TREE, b"sluice.smmu=off"), system(), usize::MAX);
     assert_eq!(outcome, Ok(()));
     assert!(fake.bindings.is_empty());
     assert!(fake.steps.contains(&Step::Mastering(EDU)));

@@ -1,0 +1,173 @@
+//! What each stream reaches at this moment: registers, stream tables and translation tables are read as an SMMU reads them, and
+//! nothing the kernel remembers beside them is asked. Debug builds print it, for whoever wants to compare it with what should
+//! be.
+//!
+//! ```text
+//! kernel  | AUDIT stream 0:0x0008 entry 0x45000200 stage 2
+//! kernel  | AUDIT reach 0:0x0008 0x10000 0x4000 rw 0x48000000
+//! kernel  | AUDIT smmu 0 abort 255
+//! ```
+//!
+//! | Words behind `AUDIT` | |
+//! |---|---|
+//! | `stream` stream `entry` address ... | a stream that does not abort, and what its entry says: `bypass`, `stage 1`, `stage 2`, `stage 1+2`, or `unknown` |
+//! | `reach` stream first bytes rights physical | addresses behind which memory is in one piece; rights of `r` and `w`, `-` without any |
+//! | `foreign` stream first bytes word | a valid descriptor that the kernel does not write; what an SMMU makes of it is not known |
+//! | `incomplete` stream | the tables lead out of memory, or have no end |
+//! | `smmu` number `abort` streams | how many entries abort; the last line of an SMMU |
+//! | `smmu` number `off` ... | it has no stream table: all streams `abort` or `bypass` |
+
+use core::cell::Cell;
+use core::fmt::{self, Write};
+
+use sluice_abi::PhysAddr;
+use sluice_abi::smmu::{MAX_SMMUS, StreamId};
+use sluice_paging::{Access, Format, TableMemory, valid};
+use sluice_smmu::{Entry, Ruling, Smmu, StreamTable, Translation};
+
+use crate::Kernel;
+use crate::debug::Console;
+use crate::hal::Hal;
+
+/// Words looked at for one stream: enough for 32 GiB in pages.
+const MOST_WORDS: u32 = 1 << 23;
+
+/// Memory as a walker that believes nothing: outside, and after too many words, it reads zeroes.
+struct Doubtful<'a, H> {
+    hal: &'a H,
+    left: Cell<u32>,
+    /// Whether a zero stands for something that was not read.
+    incomplete: Cell<bool>,
+}
+
+impl<'a, H> Doubtful<'a, H> {
+    const fn new(hal: &'a H) -> Self {
+        Self { hal, left: Cell::new(MOST_WORDS), incomplete: Cell::new(false) }
+    }
+}
+
+impl<H: Hal> TableMemory for Doubtful<'_, H> {
+    fn load(&self, at: PhysAddr) -> u64 {
+        match self.left.get().checked_sub(1) {
+            Some(left) if at.is_aligned(3) && self.hal.is_memory(at, 8) => {
+                self.left.set(left);
+                self.hal.load(at)
+            }
+            _ => {
+                self.incomplete.set(true);
+                0
+            }
+        }
+    }
+
+    /// A look changes nothing.
+    fn store(&self, _at: PhysAddr, _value: u64) {}
+}
+
+/// Neighbouring addresses with the same rights, behind which memory is in one piece.
+#[derive(Clone, Copy)]
+struct Piece {
+    iova: u64,
+    bytes: u64,
+    access: Access,
+    physical: u64,
+}
+
+impl Piece {
+    const fn continues(&self, next: &Self) -> bool {
+        let rights = self.access.read == next.access.read && self.access.write == next.access.write;
+        rights && self.iova + self.bytes == next.iova && self.physical + self.bytes == next.physical
+    }
+
+    const fn rights(&self) -> &'static str {
+        match (self.access.read, self.access.write) {
+            (true, true) => "rw",
+            (true, false) => "r",
+            (false, true) => "w",
+            (false, false) => "-",
+        }
+    }
+}
+
+impl<H: Hal> Kernel<H> {
+    /// Prints what every stream reaches.
+    pub(crate) fn print_reach(&self) {
+        let mut console = Console(&self.hal);
+        for smmu in 0..MAX_SMMUS as u8 {
+            let Some(unit) = self.smmus.unit(smmu) else { continue };
+            // The console never fails, so neither does formatting to it.
+            let _: fmt::Result = match unit.driver.ruling(&self.hal) {
+                Ruling::Table(table) => self.print_streams(smmu, &unit.driver, table),
+                Ruling::Abort => writeln!(console, "kernel  | AUDIT smmu {smmu} off abort"),
+                Ruling::Bypass => writeln!(console, "kernel  | AUDIT smmu {smmu} off bypass"),
+            };
+        }
+    }
+
+    fn print_streams(&self, smmu: u8, driver: &Smmu, table: StreamTable) -> fmt::Result {
+        let memory = Doubtful::new(&self.hal);
+        let mut console = Console(&self.hal);
+        let mut aborting = 0u64;
+        for Entry { sid, at, words } in table.entries(&memory) {
+            let stream = StreamId { smmu, sid };
+            let translation = Translation::of(driver.features(), words);
+            let stages = match translation {
+                Translation::Abort => {
+                    aborting += 1;
+                    continue;
+                }
+                Translation::Bypass => "bypass",
+                Translation::Unknown => "unknown",
+                Translation::Stage1(_) => "stage 1",
+                Translation::Stage2 { nested: false, .. } => "stage 2",
+                Translation::Stage2 { nested: true, .. } => "stage 1+2",
+            };
+            writeln!(console, "kernel  | AUDIT stream {stream} entry {at} {stages}")?;
+            match translation {
+                Translation::Abort | Translation::Bypass | Translation::Unknown => {}
+                Translation::Stage1(descriptor) => match driver.stage1_root(&Doubtful::new(&self.hal), descriptor) {
+                    Some(root) => self.print_table(stream, Format::STAGE1, root)?,
+                    None => writeln!(console, "kernel  | AUDIT incomplete {stream}")?,
+                },
+                Translation::Stage2 { root, .. } => self.print_table(stream, Format::STAGE2, root)?,
+            }
+        }
+        if memory.incomplete.get() {
+            writeln!(console, "kernel  | AUDIT smmu {smmu} incomplete")?;
+        }
+        writeln!(console, "kernel  | AUDIT smmu {smmu} abort {aborting}")
+    }
+
+    fn print_table(&self, stream: StreamId, format: Format, root: PhysAddr) -> fmt::Result {
+        let memory = Doubtful::new(&self.hal);
+        let mut console = Console(&self.hal);
+        let mut piece: Option<Piece> = None;
+        for found in valid(&memory, format, root) {
+            let Some(leaf) = found.leaf else {
+                let (iova, bytes, word) = (found.va, 1u64 << found.coverage_bits, found.word);
+                writeln!(console, "kernel  | AUDIT foreign {stream} {iova:#x} {bytes:#x} {word:#x}")?;
+                // What is no table of this kernel's may be full of them.
+                memory.left.set(memory.left.get().saturating_sub(MOST_WORDS >> 8));
+                continue;
+            };
+            let (iova, bytes, physical) = (found.va, leaf.size.bytes(), leaf.address.0);
+            let next = Piece { iova, bytes, access: leaf.access, physical };
+            match &mut piece {
+                Some(piece) if piece.continues(&next) => piece.bytes += bytes,
+                _ => self.print_piece(stream, piece.replace(next))?,
+            }
+        }
+        self.print_piece(stream, piece)?;
+        if memory.incomplete.get() {
+            writeln!(console, "kernel  | AUDIT incomplete {stream}")?;
+        }
+        Ok(())
+    }
+
+    fn print_piece(&self, stream: StreamId, piece: Option<Piece>) -> fmt::Result {
+        let Some(piece) = piece else { return Ok(()) };
+        let Piece { iova, bytes, physical, .. } = piece;
+        let rights = piece.rights();
+        writeln!(Console(&self.hal), "kernel  | AUDIT reach {stream} {iova:#x} {bytes:#x} {rights} {physical:#x}")
+    }
+}

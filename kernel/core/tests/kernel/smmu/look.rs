@@ -1,0 +1,130 @@
+//! What `DebugSnapshot` prints of streams: what an SMMU would find, whoever wrote it.
+
+use sluice_paging::TableMemory;
+use sluice_smmu::{Ruling, Ste};
+
+use super::*;
+
+impl System {
+    /// The lines about streams, without what all have in front.
+    fn look(&mut self) -> Vec<String> {
+        self.machine().take_console();
+        self.syscall(Syscall::DebugSnapshot, 0, 0, &[], &[]);
+        let printed = self.machine().take_console();
+        printed.lines().filter_map(|line| line.strip_prefix("kernel  | AUDIT ")).map(str::to_owned).collect()
+    }
+
+    /// The entry of a stream in the only second-level table.
+    fn entry(&self, stream: u64) -> PhysAddr {
+        STREAM_TABLE.offset(stream * 64)
+    }
+
+    /// Overwrites it, as nobody should.
+    fn write_entry(&self, stream: u64, words: &[u64]) {
+        let at = self.entry(stream);
+        words.iter().zip(0..).for_each(|(word, index)| self.machine().store(at.offset(8 * index), *word));
+    }
+}
+
+/// The pages of `reach 0:0x0010 IOVA BYTES RIGHTS PHYSICAL`.
+fn printed(lines: &[String]) -> BTreeSet<Page> {
+    let number = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
+    let mut pages = BTreeSet::new();
+    for line in lines.iter().filter_map(|line| line.strip_prefix("reach 0:0x0010 ")) {
+        let [iova, bytes, rights, physical] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let (read, write) = (rights.contains('r'), rights.contains('w'));
+        pages.extend((0..number(bytes) >> 12).map(|page| Page {
+            iova: number(iova) + (page << 12),
+            address: PhysAddr(number(physical) + (page << 12)),
+            read,
+            write,
+        }));
+    }
+    pages
+}
+
+#[test]
+fn what_is_printed_is_what_the_modelled_smmu_reaches_on_every_kind() {
+    for identity in variants::ALL {
+        let mut device = Device::bound_to(identity);
+        let (vspace, sid) = (device.vspace, device.sid);
+        // Two pages in one piece, and one that only reads.
+        for (at, rights) in [(AT + 0x1000, 3), (AT + 0x2000, 3), (AT + 0x3000, 2)] {
+            let frame = device.system.make(ObjectType::SmallPage, 0);
+            assert_eq!(device.system.map(frame, vspace, at, rights, 7), ok());
+        }
+        let lines = device.system.look();
+        assert_eq!(printed(&lines), device.system.reached(STREAM));
+        assert_eq!(printed(&lines).len(), 4);
+        let count = |line: &String| line.strip_prefix("smmu 0 abort ").unwrap().parse::<u64>().unwrap();
+        let others = lines.last().map(count).expect("a last line");
+        device.system.done(sid, Label::SidUnbindCb, &[], &[]);
+        assert_eq!(device.system.look(), [format!("smmu 0 abort {}", others + 1)]);
+    }
+}
+
+#[test]
+fn an_entry_that_nobody_asked_for_is_printed_for_what_it_is() {
+    let mut device = Device::bound();
+    let system = &mut device.system;
+    let other = STREAM + 1;
+    let stream = format!("stream 0:0x0010 entry {} stage 2", system.entry(STREAM));
+    let bound = system.look();
+    assert_eq!((bound.len(), bound[0].as_str()), (3, stream.as_str()));
+    let entry = |system: &System, from: PhysAddr| -> Vec<u64> {
+        (0..8).map(|word| system.machine().load(from.offset(8 * word))).collect()
+    };
+    let copied = entry(system, system.entry(STREAM));
+    system.write_entry(other, &copied);
+    let reach = bound[1].replace("0x0010", "0x0011");
+    let stage2 = format!("stream 0:0x0011 entry {} stage 2", system.entry(other));
+    assert_eq!(system.look(), [&stream, &bound[1], &stage2, &reach, "smmu 0 abort 254"]);
+    system.write_entry(other, &Ste::bypass().words());
+    assert_eq!(system.look()[2], stage2.replace("stage 2", "bypass"));
+    for unknown in [[0; 8], [copied[0] | 1 << 58, copied[1], copied[2], copied[3], 0, 0, 0, 0]] {
+        system.write_entry(other, &unknown);
+        assert_eq!(system.look()[2..4], [stage2.replace("stage 2", "unknown"), "smmu 0 abort 254".to_owned()]);
+    }
+    system.write_entry(other, &[copied[0], copied[1], copied[2], 0xfff_f000_0000, 0, 0, 0, 0]);
+    assert_eq!(system.look()[2..4], [stage2, "incomplete 0:0x0011".to_owned()]);
+}
+
+#[test]
+fn a_descriptor_that_nobody_encodes_is_told_apart_from_none() {
+    let mut device = Device::bound();
+    let Cap::VSpace(vspace) = device.system.cap(device.vspace) else { panic!("no VSpace") };
+    let slot = sluice_paging::lookup(device.system.machine(), Format::STAGE2, vspace.root, AT).slot;
+    let word = device.system.machine().load(slot);
+    let replace = |system: &System, word: u64| {
+        system.machine().store(slot, 0);
+        system.machine().store(slot, word);
+    };
+    replace(&device.system, word | 1 << 55);
+    let foreign = format!("foreign 0:0x0010 {AT:#x} 0x1000 {:#x}", word | 1 << 55);
+    assert_eq!(device.system.look()[1..], [foreign, "smmu 0 abort 255".to_owned()]);
+    replace(&device.system, word & !1);
+    assert_eq!(device.system.look()[1..], ["smmu 0 abort 255"]);
+}
+
+#[test]
+fn a_table_that_is_its_own_next_level_has_an_end() {
+    let mut device = Device::bound();
+    let frame = device.system.make(ObjectType::SmallPage, 0);
+    let root = PhysAddr(device.system.base(frame));
+    let words = Ste::stage2(&Features::read(device.system.machine(), SMMU).unwrap(), 9, root).words();
+    for at in (0..0x1000).step_by(8) {
+        device.system.machine().store(root.offset(at), Format::STAGE2.encode_table(root));
+    }
+    device.system.write_entry(STREAM + 1, &words);
+    let lines = device.system.look();
+    assert!(lines.contains(&"incomplete 0:0x0011".to_owned()) && lines.len() < 1000, "{} lines", lines.len());
+}
+
+#[test]
+fn registers_decide_whether_there_is_a_table() {
+    let mut device = Device::bound();
+    let unit = device.system.kernel.smmu_driver(0).expect("an SMMU");
+    assert!(matches!(unit.ruling(device.system.machine()), Ruling::Table(_)));
+    device.system.done(SID_CONTROL, Label::SidControlDisableSmmu, &[], &[0]);
+    assert_eq!(device.system.look(), ["smmu 0 off abort"]);
+}

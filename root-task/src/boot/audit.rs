@@ -1,0 +1,139 @@
+//! On request (`sluice.audit` on the command line of a debug kernel): what streams reach, to be compared with what
+//! `capdl-gen audit` said they would.
+//!
+//! The kernel prints what it finds in the tables of the SMMUs; here it is said which memory is which region's:
+//!
+//! ```text
+//! root    | AUDIT begin start
+//! root    | AUDIT region disk_buffer 0x0 0x200000 0x48000000
+//! root    | AUDIT registers nvme.disk 0x10000000 0x4000
+//! kernel  | AUDIT ...
+//! root    | AUDIT end
+//! ```
+//!
+//! A region has a line for each piece of it that is in one piece in memory: offset, bytes, first physical address; a
+//! device one for each range of its registers. This is done at two moments: `start`, when everything has been handed out and no
+//! component has run; and, under its name, when a guest's device is to master memory for the first time, as only then has its VMM
+//! bound it.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use sluice_spec::System;
+
+use super::builder::Builder;
+use super::machine::Checked;
+use super::regions::RegionFrames;
+use crate::Stop;
+use crate::kernel::Kernel;
+
+/// The moment at which no component has run.
+const START: &str = "start";
+/// How long the machine waits for somebody to change its memory.
+const PAUSE_MS: u32 = 2000;
+
+/// What is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wish {
+    /// To hear each moment once.
+    Once,
+    /// To hear the first again after a while, in which the machine can be tampered with from outside.
+    Twice,
+}
+
+/// What is wanted, and what has been told.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Audit {
+    wish: Option<Wish>,
+    /// Devices of guests, by the positions of component and device.
+    told: Vec<(usize, usize)>,
+}
+
+impl Audit {
+    /// By the value of the option.
+    pub(super) fn wished(word: Option<&str>) -> Self {
+        let wish = match word {
+            Some("on") => Some(Wish::Once),
+            Some("twice") => Some(Wish::Twice),
+            _ => None,
+        };
+        Self { wish, told: Vec::new() }
+    }
+
+    /// Everything has been handed out, and no component has run.
+    pub(super) fn at_start<K: Kernel>(&self, builder: &mut Builder<K>, places: &Places<'_>) -> Result<(), Stop> {
+        let Some(wish) = self.wish else { return Ok(()) };
+        tell(builder, places, START)?;
+        if wish == Wish::Twice {
+            builder.kernel.line("AUDIT again");
+            K::wait(PAUSE_MS);
+            tell(builder, places, START)?;
+        }
+        Ok(())
+    }
+
+    /// The device `of` (positions of component and device), called `name`, is to master memory.
+    pub(super) fn at_mastering<K: Kernel>(
+        &mut self,
+        builder: &mut Builder<K>,
+        places: &Places<'_>,
+        of: (usize, usize),
+        name: &str,
+    ) -> Result<(), Stop> {
+        if self.wish.is_none() || self.told.contains(&of) {
+            return Ok(());
+        }
+        self.told.push(of);
+        tell(builder, places, name)
+    }
+}
+
+/// What lies where.
+pub(super) struct Places<'a> {
+    pub(super) system: &'a System,
+    pub(super) regions: &'a [RegionFrames],
+    /// The devices of each component.
+    pub(super) checked: &'a [Vec<Checked>],
+}
+
+/// A part of a region that is in one piece in memory.
+struct Piece {
+    offset: u64,
+    bytes: u64,
+    physical: u64,
+}
+
+/// Prints what lies where, and has the kernel print what streams reach.
+fn tell<K: Kernel>(builder: &mut Builder<K>, places: &Places<'_>, moment: &str) -> Result<(), Stop> {
+    builder.kernel.line(&format!("AUDIT begin {moment}"));
+    for (region, frames) in places.system.regions.iter().zip(places.regions) {
+        let bytes = frames.size.bytes();
+        let mut pieces: Vec<Piece> = Vec::new();
+        for (frame, index) in frames.frames().zip(0..) {
+            let physical = builder.kernel.address_of(frame).map_err(|failure| Stop::Refused {
+                action: "tell where a frame is",
+                who: region.name.to_string(),
+                failure,
+            })?;
+            match pieces.last_mut() {
+                Some(piece) if piece.physical + piece.bytes == physical.0 => piece.bytes += bytes,
+                _ => pieces.push(Piece { offset: index * bytes, bytes, physical: physical.0 }),
+            }
+        }
+        for Piece { offset, bytes, physical } in pieces {
+            builder.kernel.line(&format!("AUDIT region {} {offset:#x} {bytes:#x} {physical:#x}", region.name));
+        }
+    }
+    for (component, checked) in places.system.components.iter().zip(places.checked) {
+        for (device, checked) in component.devices.iter().zip(checked) {
+            for (_, base, bytes) in &checked.live.registers {
+                let line = format!("AUDIT registers {}.{} {base:#x} {bytes:#x}", component.name, device.name);
+                builder.kernel.line(&line);
+            }
+        }
+    }
+    builder.kernel.snapshot();
+    builder.kernel.line("AUDIT end");
+    Ok(())
+}
