@@ -1,6 +1,6 @@
 //! `[pd.NAME]`: a native component (protection domain).
 
-use sluice_abi::{FrameSize, MAX_PRIORITY, MIN_UNTYPED_BITS, smmu};
+use sluice_abi::{FrameSize, MAX_PRIORITY, MIN_UNTYPED_BITS, PHYS_BITS, smmu};
 use sluice_spec::{Perms, Restart};
 
 use super::device::{self, Device};
@@ -12,8 +12,8 @@ use crate::diagnostic::{At, Problem, Problems, Span};
 const DEFAULT_STACK: u64 = 64 << 10;
 /// Bytes of heap when the spec says nothing.
 const DEFAULT_HEAP: u64 = 256 << 10;
-/// The largest Untyped a component can be given, as log2: the largest frame.
-const MAX_GRANT_BITS: u32 = 30;
+/// The largest Untyped a component can be given, as log2: half of all physical addresses.
+const MAX_GRANT_BITS: u32 = PHYS_BITS - 1;
 /// Who else prints on the console.
 const RESERVED_NAMES: [&str; 2] = ["kernel", "root"];
 
@@ -255,7 +255,7 @@ pub(super) fn read_untyped(mut table: Table<'_>, problems: &mut Problems) -> Opt
         let allowed = MIN_UNTYPED_BITS..=MAX_GRANT_BITS;
         if !size.value.is_power_of_two() || !allowed.contains(&bits) {
             return Err(Problem::new(format!("an Untyped cannot have {} bytes", size.value))
-                .at(size.span, "expected a power of two from 16 to 1G"));
+                .at(size.span, "expected a power of two from 16 to 8192G"));
         }
         Ok(bits as u8)
     });

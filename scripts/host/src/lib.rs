@@ -19,6 +19,7 @@ pub mod fuzz;
 pub mod guest;
 pub mod host_tests;
 pub mod keys;
+pub mod machines;
 pub mod mutants;
 pub mod neighbour;
 pub mod peer;

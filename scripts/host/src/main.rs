@@ -12,7 +12,9 @@ use sluice_scripts::run::{self, Choices, Machine};
 use sluice_scripts::suite::Extent;
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
-use sluice_scripts::{bench, conformance, demo, fuzz, guest, mutants, peer, provisions, reference, stops, suite};
+use sluice_scripts::{
+    bench, conformance, demo, fuzz, guest, machines, mutants, peer, provisions, reference, stops, suite,
+};
 
 /// Builds, boots and tests Sluice.
 #[derive(Parser)]
@@ -101,6 +103,8 @@ enum Action {
     },
     /// Make the boots that must stop.
     Stops,
+    /// Boot systems on machines that are not their platform's.
+    Machines,
     /// Fetch the kernels that guests boot, and make an initramfs for each.
     Guest {
         /// Fetch the newest although others are there.
@@ -212,6 +216,10 @@ fn act(action: Action) -> Result<bool> {
         Action::Stops => {
             let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
             closing_line(stops::run(&tree, &programs)?)
+        }
+        Action::Machines => {
+            let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
+            closing_line(machines::run(&tree, &programs)?)
         }
         Action::Guest { refresh, trial } => {
             let payloads = guest::Payloads::prepare(&tree, refresh)?;

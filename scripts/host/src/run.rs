@@ -43,6 +43,8 @@ pub struct Choices {
     pub trace: Option<PathBuf>,
     /// The kernel: one that is not for debugging cannot end the machine.
     pub kernel: Kernel,
+    /// The machine, instead of the platform's.
+    pub qemu: Option<Qemu>,
     /// Print every line as it comes.
     pub show: bool,
     /// A soak run: longer than any other, and told so by its command line.
@@ -140,7 +142,10 @@ struct Prepared {
 
 impl Prepared {
     fn of(tree: &Tree, system: &System, choices: &Choices) -> Result<Self> {
-        let qemu = tree.platform(&system.platform_name()?)?.qemu;
+        let qemu = match &choices.qemu {
+            Some(qemu) => qemu.clone(),
+            None => tree.platform(&system.platform_name()?)?.qemu,
+        };
         require_qemu(&qemu)?;
         let devices = match system.devices() {
             path if path.exists() => std::fs::read_to_string(&path)?,
@@ -164,8 +169,8 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
     let started = if choices.show { std::time::Instant::now() } else { report::begin(&name) };
     let outcome = outcome(tree, system, image, choices, &log)?;
     let Some(Judged { checks, problems }) = outcome.judged else {
-        let good = outcome.end == crate::verdict::End::PoweredOff && !outcome.stopped;
-        report::end(&name, &outcome.end.to_string(), good, started);
+        let good = outcome.transcript.end == crate::verdict::End::PoweredOff && !outcome.stopped;
+        report::end(&name, &outcome.transcript.end.to_string(), good, started);
         return Ok(Tally::one(good));
     };
     let failed = problems.len() as u64;
@@ -180,7 +185,7 @@ pub fn run(tree: &Tree, system: &System, image: &Path, choices: &Choices) -> Res
 
 /// How a boot went.
 struct Outcome {
-    end: crate::verdict::End,
+    transcript: Transcript,
     /// A stop was printed.
     stopped: bool,
     /// Nothing without a list of checks.
@@ -194,14 +199,29 @@ struct Judged {
     problems: Vec<String>,
 }
 
-/// Boots `image` quietly; what is wrong by the system's list of checks, which it must have.
+/// A boot of a system with a list of checks.
+pub(crate) struct Booted {
+    pub(crate) transcript: Transcript,
+    /// What is wrong with it by that list.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Boots `image` quietly, and judges it by the system's list of checks, which it must have.
+///
+/// # Errors
+/// As [`run`], and when there is no list.
+pub(crate) fn judged(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &Path) -> Result<Booted> {
+    let Outcome { transcript, judged, .. } = outcome(tree, system, image, choices, log)?;
+    let judged = judged.with_context(|| format!("{} has no list of checks", system.name))?;
+    Ok(Booted { transcript, problems: judged.problems })
+}
+
+/// What is wrong with a boot by the system's list of checks, which it must have.
 ///
 /// # Errors
 /// As [`run`], and when there is no list.
 pub fn problems(tree: &Tree, system: &System, image: &Path, log: &Path) -> Result<Vec<String>> {
-    let outcome = outcome(tree, system, image, &Choices::default(), log)?;
-    let judged = outcome.judged.with_context(|| format!("{} has no list of checks", system.name))?;
-    Ok(judged.problems)
+    Ok(judged(tree, system, image, &Choices::default(), log)?.problems)
 }
 
 fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &Path) -> Result<Outcome> {
@@ -234,8 +254,8 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
     write_log(log, &transcript)?;
     let guests = system.guests()?;
     let findings = Findings::with_guests(transcript.lines.iter().map(String::as_str), &guests);
-    let (end, stopped) = (transcript.end.clone(), !findings.stops.is_empty());
-    let Some(expected) = expected else { return Ok(Outcome { end, stopped, judged: None }) };
+    let stopped = !findings.stops.is_empty();
+    let Some(expected) = expected else { return Ok(Outcome { transcript, stopped, judged: None }) };
     let mut problems: Vec<String> =
         judge(&expected, &findings, &transcript.end).iter().map(ToString::to_string).collect();
     let mut checks = expected.len() as u64;
@@ -253,7 +273,7 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
             Err(error) => problems.push(format!("{error:#}")),
         }
     }
-    Ok(Outcome { end, stopped, judged: Some(Judged { checks, problems }) })
+    Ok(Outcome { transcript, stopped, judged: Some(Judged { checks, problems }) })
 }
 
 /// The command that boots `image`, with the disks the system is given or `choices` name.

@@ -9,6 +9,7 @@ use crate::conformance;
 use crate::fuzz;
 use crate::guest::{self, Payloads};
 use crate::host_tests;
+use crate::machines;
 use crate::mutants;
 use crate::provisions;
 use crate::report::{self, Tally, step};
@@ -64,6 +65,7 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, extent: Extent) -> Result<Tally
         }
     }
     tally.add(stops::run(tree, &programs)?);
+    tally.add(machines::run(tree, &programs)?);
     let calls = if soak { fuzz::SOAK_CALLS } else { fuzz::CALLS };
     tally.add(fuzz::run(tree, &programs, fuzz::Choices { calls, seed: None, show: false })?);
     tally.add(conformance::run(tree, &programs, Kernel::Debug)?);

@@ -1,5 +1,6 @@
 //! Everything the device tries, in order; what needs its stream comes before the stream is given up.
 
+mod above;
 mod allowed;
 mod bypass;
 mod driver;
@@ -25,7 +26,8 @@ use error::Trouble;
 type Scene = fn(&Env) -> Result<(), Trouble>;
 
 /// What the argument `scene` chooses from; without it, everything that is to be stopped is tried.
-const SCENES: [(&str, Scene); 7] = [
+const SCENES: [(&str, Scene); 8] = [
+    ("above", above::show),
     ("kernel-canary", unprotected::attack),
     ("sharing", sharing::show),
     ("gather", gather::show),

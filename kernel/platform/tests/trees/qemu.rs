@@ -9,6 +9,7 @@ use sluice_platform::{
 const VIRT: &[u8] = include_bytes!("../data/qemu-virt.dtb");
 const NO_SMMU: &[u8] = include_bytes!("../data/qemu-nosmmu.dtb");
 const FOUR_GIB: &[u8] = include_bytes!("../data/qemu-mem4g.dtb");
+const TWO_NODES: &[u8] = include_bytes!("../data/qemu-twonodes.dtb");
 const GIC_V2: &[u8] = include_bytes!("../data/qemu-gicv2.dtb");
 const VIRT_9: &[u8] = include_bytes!("../data/qemu-virt90.dtb");
 const TWO_CORES: &[u8] = include_bytes!("../data/qemu-twocores.dtb");
@@ -123,6 +124,13 @@ fn variants() {
         assert_eq!(machine.bootargs, "console=x sluice.smmu=off");
         assert_eq!(option(machine.bootargs, "sluice.smmu"), Some("off"));
         assert_eq!(option(machine.bootargs, "smmu"), None);
+    });
+    with_machine(TWO_NODES, |machine| {
+        let machine = machine.expect("a machine");
+        for node in ["/memory@40000000", "/memory@60000000"] {
+            assert!(machine.tree().path(node).is_some(), "{node}");
+        }
+        assert!(machine.memory.iter().eq([&region(0x4000_0000, 0x4000_0000)]), "neighbours are one");
     });
     with_machine(TWO_CORES, |machine| assert_eq!(machine.expect("a machine").cpus, 2));
     with_machine(GIC_V2, |machine| {

@@ -118,7 +118,7 @@ impl Boots<'_> {
 }
 
 /// What is wrong with a boot that had to stop with a line that begins with `says`.
-fn problems(transcript: &Transcript, says: &str, powers_off: bool) -> Vec<String> {
+pub(crate) fn problems(transcript: &Transcript, says: &str, powers_off: bool) -> Vec<String> {
     let mut problems = Vec::new();
     let findings = findings(transcript);
     match findings.stops.as_slice() {
