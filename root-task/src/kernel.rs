@@ -7,7 +7,7 @@ mod send;
 
 use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{CapRights, ObjectType, PhysAddr, VirtAddr, VmAttributes};
-use sluice_sys::{Failure, Slot};
+use sluice_sys::{Census, Failure, Slot};
 
 /// Addresses at which the root task maps frames to fill and configuration space; its image lies far below.
 pub const WINDOW: core::ops::Range<u64> = 0x80_0000_0000..0x100_0000_0000;
@@ -38,6 +38,8 @@ pub trait Kernel {
     fn snapshot(&mut self);
     /// How many of these slots of the root CNode hold a capability; `None` where the kernel does not tell.
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64>;
+    /// What is in use in the whole system; `None` where the kernel does not tell.
+    fn census(&self) -> Option<Census>;
     /// Waits for some milliseconds.
     fn wait(milliseconds: u32);
 }
@@ -77,6 +79,10 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {
         (**self).occupied(slots)
+    }
+
+    fn census(&self) -> Option<Census> {
+        (**self).census()
     }
 
     fn wait(milliseconds: u32) {

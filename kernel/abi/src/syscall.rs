@@ -37,6 +37,8 @@ numbered! {
         BenchmarkNull = -22,
         /// Report how many commands the kernel has given to an SMMU since boot (bench builds).
         BenchmarkSmmuCommands = -40,
+        /// Look at every invariant and report how much is in use (debug builds).
+        DebugCensus = -41,
     }
 }
 
@@ -48,6 +50,7 @@ impl Syscall {
             number @ 1..=14 => Some(Self::ALL[number as usize - 1]),
             22 => Some(Self::BenchmarkNull),
             40 => Some(Self::BenchmarkSmmuCommands),
+            41 => Some(Self::DebugCensus),
             _ => None,
         }
     }
@@ -70,9 +73,12 @@ impl Syscall {
             Self::DebugCapIdentify => ["capability pointer", "", ""],
             Self::DebugNameThread => ["capability pointer of the thread; its name is in the IPC buffer", "", ""],
             Self::BenchmarkSmmuCommands => ["number of the SMMU", "", ""],
-            Self::Yield | Self::DebugDumpScheduler | Self::DebugHalt | Self::DebugSnapshot | Self::BenchmarkNull => {
-                [""; 3]
-            }
+            Self::Yield
+            | Self::DebugDumpScheduler
+            | Self::DebugHalt
+            | Self::DebugSnapshot
+            | Self::DebugCensus
+            | Self::BenchmarkNull => [""; 3],
         }
     }
 
@@ -85,6 +91,12 @@ impl Syscall {
             Self::NbRecv => ["badge, 0 when there was nothing", "message word", "message words 0..3"],
             Self::DebugCapIdentify => ["type tag, 0 for none", "", ""],
             Self::BenchmarkSmmuCommands => ["commands, CMD_SYNC included", "CMD_SYNCs among them", ""],
+            Self::DebugCensus => [
+                "ASID pools",
+                "ASIDs of VSpaces",
+                "contexts with a capability, interrupts with a handler, capabilities but those to reply, unused bytes of \
+                 the Untypeds of memory that objects are made of",
+            ],
             Self::Send
             | Self::NbSend
             | Self::Reply
@@ -109,6 +121,7 @@ impl Syscall {
                 | Self::DebugCapIdentify
                 | Self::DebugSnapshot
                 | Self::DebugNameThread
+                | Self::DebugCensus
         )
     }
 

@@ -16,6 +16,7 @@
 
 pub mod boot;
 pub mod cap;
+mod census;
 mod cspace;
 pub mod debug;
 mod delete;

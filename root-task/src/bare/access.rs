@@ -5,7 +5,9 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sluice_abi::{CPtr, PhysAddr, VirtAddr, bootinfo};
 use sluice_root_task::kernel::{Invocation, Kernel, WINDOW};
-use sluice_sys::{Failure, Frame, debug_cap_identify, debug_halt, debug_put_char, debug_snapshot};
+use sluice_sys::{
+    Census, Failure, Frame, debug_cap_identify, debug_census, debug_halt, debug_put_char, debug_snapshot,
+};
 
 /// The running kernel.
 pub(super) struct System;
@@ -119,6 +121,10 @@ impl Kernel for System {
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {
         let held = |slot: &u64| debug_cap_identify(CPtr(*slot)) != 0;
         DEBUG.load(Ordering::Relaxed).then(|| slots.filter(held).count() as u64)
+    }
+
+    fn census(&self) -> Option<Census> {
+        DEBUG.load(Ordering::Relaxed).then(debug_census)
     }
 
     fn wait(milliseconds: u32) {

@@ -11,6 +11,7 @@ mod device;
 mod ecam;
 mod extra;
 mod grants;
+mod lives;
 mod machine;
 mod regions;
 mod report;
@@ -38,9 +39,10 @@ use audit::{Audit, Places};
 use builder::{Builder, Census};
 use component::Objects;
 use grants::Ends;
+use lives::Lives;
 use machine::{Checked, Devices};
 use regions::RegionFrames;
-use restart::Lives;
+
 pub use running::Running;
 
 /// What the kernel and the image left in memory.

@@ -33,16 +33,10 @@ impl<K: Kernel> Running<'_, K> {
         }
     }
 
-    /// The outcome of all restarts, when there were any: whether memory, slots and capabilities in use are after each what
-    /// they were when the system had been built.
+    /// The outcome of all restarts, when there were any ([`Lives::outcome`]).
     #[must_use]
     pub fn lives(&self) -> Option<String> {
-        let Lives { begun, leaky } = self.lasting.lives;
-        let outcome = if leaky == 0 { "pass" } else { "FAIL" };
-        let line = || {
-            format!("CHECK {outcome} lives-leave-nothing: {begun} restarts, {leaky} with other counts than at first")
-        };
-        (begun > 0).then(line)
+        self.lasting.lives.outcome()
     }
 
     fn build_again(&mut self, index: usize, name: &str) -> Result<(), String> {
@@ -60,10 +54,13 @@ impl<K: Kernel> Running<'_, K> {
         }
         let (before, now) = (self.lasting.census, self.builder.census());
         let same = before.is_none_or(|before| before == now);
-        self.lasting.lives.add(same);
         let kept = if same { "as at first" } else { "NOT AS AT FIRST" };
         let life = self.lasting.plans.get(index).map_or(0, |plan| plan.manifest.life);
         self.builder.kernel.line(&format!("{name} starts life {life}: {now}, {kept}"));
+        let whole = self.builder.kernel.census();
+        if let Some(changed) = self.lasting.lives.add(same, whole) {
+            self.builder.kernel.line(&format!("in the whole system: {changed}"));
+        }
         self.builder.invoke(name, Invocation::Resume { thread }).map_err(|stop| stop.to_string())
     }
 
@@ -118,20 +115,6 @@ impl<K: Kernel> Running<'_, K> {
         arena.rewind();
         trouble.note(builder.invoke(who, Invocation::Forget { notification: built.notification }));
         trouble.0.map_or(Ok(()), Err)
-    }
-}
-
-/// Lives after the first, of all components.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Lives {
-    begun: u64,
-    leaky: u64,
-}
-
-impl Lives {
-    fn add(&mut self, same: bool) {
-        self.begun += 1;
-        self.leaky += u64::from(!same);
     }
 }
 

@@ -41,7 +41,9 @@ pub use asid::{AsidControl, AsidPool};
 pub use boot::{Boot, extra_chunk};
 pub use buffer::{ReceiveSlot, set_ipc_buffer, set_receive_slot};
 pub use cnode::{CNode, Pivot, Slot};
-pub use debug::{debug_cap_identify, debug_halt, debug_name_thread, debug_put_char, debug_snapshot};
+pub use debug::{
+    Census, debug_cap_identify, debug_census, debug_halt, debug_name_thread, debug_put_char, debug_snapshot,
+};
 pub use failure::Failure;
 pub use frame::Frame;
 pub use ipc::{Endpoint, Event, Received, nb_recv, recv, reply, yield_now};

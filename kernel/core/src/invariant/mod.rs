@@ -50,6 +50,15 @@ impl Watch {
         }
     }
 
+    /// Where the walk starts; nowhere in a release build.
+    #[cfg_attr(not(debug_assertions), expect(clippy::unused_self, reason = "nothing is remembered"))]
+    pub(crate) const fn root(&self) -> Option<(SlotRef, u64)> {
+        #[cfg(debug_assertions)]
+        return self.root;
+        #[cfg(not(debug_assertions))]
+        None
+    }
+
     /// These slots are gone.
     #[cfg_attr(not(debug_assertions), expect(unused_variables, clippy::unused_self, reason = "nothing is remembered"))]
     pub(crate) fn forget(&mut self, first: SlotRef) {

@@ -8,7 +8,7 @@ use crate::cap::Asid;
 use crate::hal::Hal;
 
 impl<H: Hal> Kernel<H> {
-    /// Each CPU tag has the owner that its table says, and each context in an ASID's list exists.
+    /// Each CPU tag has the owner that its table says, no tag is left of one that is gone, and each context in an ASID's list exists.
     pub(super) fn spaces_are_sound(&self) -> Checked {
         let pools = (0..1u16 << ASID_POOL_COUNT_BITS).map(|pool| Asid(pool << ASID_POOL_INDEX_BITS));
         for base in pools.filter(|base| self.spaces.pool(*base).is_some()) {
@@ -24,6 +24,12 @@ impl<H: Hal> Kernel<H> {
                     next = self.get(handle).next_of_vspace.get();
                 }
             }
+        }
+        for vmid in 0..=u8::MAX {
+            let owner = self.spaces.owner(vmid);
+            let held =
+                owner.and_then(|asid| self.spaces.entry(&self.hal, asid)).is_some_and(|entry| entry.vmid == Some(vmid));
+            ensure(owner.is_none() || held, "tags-have-living-owners")?;
         }
         Ok(())
     }

@@ -107,6 +107,11 @@ impl<H: Hal> Kernel<H> {
                 crate::debug::dump_current(self);
                 self.print_reach();
             }
+            Syscall::DebugCensus => {
+                let census = self.census();
+                let registers = &self.tcb(thread).context.x;
+                registers.iter().zip(census).for_each(|(register, word)| register.set(word));
+            }
             Syscall::DebugHalt => self.hal.power_off(),
             Syscall::DebugCapIdentify => {
                 let cptr = CPtr(self.tcb(thread).context.x[0].get());

@@ -10,7 +10,7 @@ use std::vec::Vec;
 use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{CapRights, LookupFailure, ObjectType, PhysAddr, VirtAddr, VmAttributes, bootinfo};
 use sluice_platform::PciAddress;
-use sluice_sys::{Failure, Slot};
+use sluice_sys::{Census, Failure, Slot};
 
 use crate::kernel::{Invocation, Kernel};
 use crate::pci::Access;
@@ -438,6 +438,11 @@ impl Kernel for Fake {
 
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {
         Some(self.slots.keys().filter(|(cnode, slot)| *cnode == ROOT && slots.contains(slot)).count() as u64)
+    }
+
+    fn census(&self) -> Option<Census> {
+        let capabilities = self.slots.len() as u64;
+        Some(Census { pools: 1, asids: 2, contexts: 3, interrupts: 4, capabilities, unused: 0 })
     }
 
     fn wait(_: u32) {}
