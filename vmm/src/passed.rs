@@ -35,10 +35,10 @@ pub(crate) struct Passed {
     /// Signal bits of its interrupt and of its fault records.
     pub(crate) interrupt: u64,
     pub(crate) faults: u64,
-    /// Streams that stage 2 alone translates for.
-    pub(crate) direct: Vec<Stream>,
-    /// Positions of the others behind the virtual SMMU.
-    pub(crate) nested: Vec<usize>,
+    /// Its stream, when stage 2 alone translates for it.
+    pub(crate) direct: Option<Stream>,
+    /// Position of its stream behind the virtual SMMU.
+    pub(crate) nested: Option<usize>,
 }
 
 /// What the VMM has of a device, and the streams for the virtual SMMU with their numbers in the guest.
@@ -48,20 +48,18 @@ pub(crate) fn take(
     (position, device): (usize, &GuestDevice),
     behind_smmu: &mut Vec<(u32, Stream)>,
 ) -> Result<Passed, RtError> {
-    let mut direct = Vec::new();
-    let mut nested = Vec::new();
-    let context = Cb::from(device.cb);
-    if !device.sids.is_empty() {
+    let mut direct = None;
+    let mut nested = None;
+    if let Some(own) = device.stream {
+        let context = Cb::from(own.cb);
         context.assign_vspace(guest.space).map_err(RtError::refused("make the guest's memory a device's"))?;
-    }
-    for sid in device.sids.iter().copied().map(Sid::from) {
-        let stream = Stream::new(sid, context);
-        if device.nested {
-            nested.push(behind_smmu.len());
+        let stream = Stream::new(Sid::from(own.sid), context);
+        if own.nested {
+            nested = Some(behind_smmu.len());
             // A requester ID: bus 0, function 0.
             behind_smmu.push((u32::from(device.slot) << 3, stream));
         } else {
-            direct.push(stream);
+            direct = Some(stream);
         }
     }
     let bits = |name: &Option<String>| -> Result<u64, RtError> {
@@ -115,18 +113,18 @@ impl Passed {
         Ok(())
     }
 
-    /// Lets it master memory, or not. Streams that stage 2 alone translates for are bound for just as long: before the
+    /// Lets it master memory, or not. A stream that stage 2 alone translates for is bound for just as long: before the
     /// function begins, and until after it has been told to end.
     fn master(&mut self, on: bool) -> Result<(), String> {
         let refused = |error: RtError| error.to_string();
         if on {
-            for stream in &mut self.direct {
+            if let Some(stream) = &mut self.direct {
                 stream.bind().map_err(RtError::refused("bind a stream")).map_err(refused)?;
             }
             return self.supervised(DeviceAction::Master);
         }
         let told = self.supervised(DeviceAction::NoMaster);
-        for stream in &mut self.direct {
+        if let Some(stream) = &mut self.direct {
             stream.unbind().map_err(RtError::refused("unbind a stream")).map_err(refused)?;
         }
         told

@@ -272,17 +272,16 @@ impl<'a> Serve<'a> {
     fn faults(&mut self, index: usize, targets: &mut Targets) {
         let function = &self.real.functions[index];
         let name = String::from(function.name());
-        let direct: Vec<Sid> = function.direct.iter().map(|stream| stream.sid).collect();
-        let nested = function.nested.clone();
-        for sid in direct {
+        let (direct, nested) = (function.direct.map(|stream| stream.sid), function.nested);
+        if let Some(sid) = direct {
             while let Ok(Some(record)) = sid.get_fault() {
                 println!("{name}: {record:?}");
                 targets.fault(&record);
             }
             collected(&name, sid);
         }
-        for index in nested {
-            let Some(stream) = self.real.contexts.streams.get(index).copied() else { continue };
+        let stream = nested.and_then(|index| Some((index, *self.real.contexts.streams.get(index)?)));
+        if let Some((index, stream)) = stream {
             while let Ok(Some(record)) = stream.sid.get_fault() {
                 match self.machine.fault(&mut self.real, index, &record) {
                     Delivery::Guest => {}

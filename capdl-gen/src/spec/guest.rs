@@ -125,7 +125,8 @@ fn place(mut devices: Vec<Device>, problems: &mut Problems) -> Vec<Device> {
         if let Place::Node(_) | Place::Alias(_) = device.at.value {
             problems.push(
                 Problem::new("only PCI functions can be passed through to a guest")
-                    .at(device.at.span, "a node of the device tree"),
+                    .at(device.at.span, "a node of the device tree: its streams would have no number in the guest")
+                    .help("give it to a component that serves the guest"),
             );
         }
     }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use sluice_abi::PAGE_SIZE;
-use sluice_manifest::{Device, DmaRegion, GuestBar, GuestDevice, Interrupt, Manage, Registers};
+use sluice_manifest::{Device, DmaRegion, GuestBar, GuestDevice, GuestStream, Interrupt, Manage, Registers};
 use sluice_spec::{Mode, System, interrupt_signal};
 
 use super::{Addresses, Grant, Grants, PlanError, Signals, perms_of};
@@ -69,20 +69,23 @@ impl Planner<'_> {
             None => None,
         };
         self.fault_badges.push(badge);
-        let masters = device.mode != Mode::None;
-        let streams = 0..if masters { device.streams.len() } else { 0 };
-        let sids = streams.map(|stream| self.grants.add(Grant::Stream { device: position, stream }, 1)).collect();
-        let cb = if masters { self.grants.add(Grant::Context { device: position }, 1) } else { 0 };
+        let stream = match (&device.mode, &device.streams[..]) {
+            (Mode::None, _) => None,
+            (mode, &[word]) => Some(GuestStream {
+                word,
+                sid: self.grants.add(Grant::Stream { device: position, stream: 0 }, 1),
+                cb: self.grants.add(Grant::Context { device: position }, 1),
+                nested: *mode == Mode::Nested,
+            }),
+            (_, streams) => return Err(PlanError::Streams(device.name.clone(), streams.len())),
+        };
         Ok(GuestDevice {
             name: device.name.clone(),
             slot,
             config: live.config.iter().flat_map(|word| word.to_le_bytes()).collect(),
             bars,
             interrupt,
-            streams: device.streams.clone(),
-            sids,
-            cb,
-            nested: device.mode == Mode::Nested,
+            stream,
             fault_signal: device.faults.as_ref().map(|faults| faults.notify.clone()),
             coherent: device.coherent,
         })

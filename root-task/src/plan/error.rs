@@ -25,6 +25,8 @@ pub enum PlanError {
     Signals,
     /// A guest cannot have a stage 1 of its own.
     Nested(&'static str),
+    /// A guest's function has another number of streams than the one that the guest can tell it by.
+    Streams(String, usize),
     /// The component's devices share an interrupt that is edge-triggered for one only.
     Trigger(u32),
 }
@@ -39,6 +41,9 @@ impl fmt::Display for PlanError {
             Self::Overlap(at) => write!(f, "something is mapped at {at:#x} already"),
             Self::Signals => f.write_str("more signals than a notification has bits for"),
             Self::Nested(why) => f.write_str(why),
+            Self::Streams(device, streams) => {
+                write!(f, "{device}: a guest's device has one stream, and this {streams}")
+            }
             Self::Trigger(intid) => write!(f, "interrupt {intid} is both level- and edge-triggered"),
         }
     }

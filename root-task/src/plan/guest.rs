@@ -10,8 +10,10 @@ use sluice_spec::{Component, System};
 
 use super::{Circumstances, PlanError};
 
-/// IDR0.S1P and IDR0.S2P (IHI 0070, 6.3.1).
-const BOTH_STAGES: u32 = 0b11;
+/// IDR0.S2P (IHI 0070, 6.3.1).
+const STAGE_2: u32 = 1 << 0;
+/// IDR0.S1P.
+const STAGE_1: u32 = 1 << 1;
 
 /// What the VMM `component` of `guest` is told of it: of its `devices`, of their SMMU, and
 /// what seeds its random numbers.
@@ -21,8 +23,8 @@ pub(super) fn describe(
     guest: &sluice_spec::Guest,
     (devices, circumstances): (Vec<GuestDevice>, &Circumstances),
 ) -> Result<Guest, PlanError> {
-    let mut nested = devices.iter().filter(|device| device.nested).flat_map(|device| &device.streams);
-    let mut nested = nested.by_ref().filter_map(|word| StreamId::from_word(*word));
+    let nested = devices.iter().filter_map(|device| device.stream).filter(|stream| stream.nested);
+    let mut nested = nested.filter_map(|stream| StreamId::from_word(stream.word));
     let smmu = match nested.next() {
         None => None,
         Some(first) => {
@@ -30,8 +32,13 @@ pub(super) fn describe(
                 return Err(PlanError::Nested("its nested devices are behind several SMMUs"));
             }
             let registers = *circumstances.smmus.get(usize::from(first.smmu)).ok_or(PlanError::Reference("SMMU"))?;
-            if registers[0] & BOTH_STAGES != BOTH_STAGES {
-                return Err(PlanError::Nested("the SMMU of its nested devices does not have both stages"));
+            for (bit, what) in [
+                (STAGE_2, "its nested devices take both stages, and their SMMU has no stage 2"),
+                (STAGE_1, "its nested devices take both stages, and their SMMU has no stage 1"),
+            ] {
+                if registers[0] & bit == 0 {
+                    return Err(PlanError::Nested(what));
+                }
             }
             Some(registers)
         }

@@ -260,3 +260,64 @@ fn the_command_line_overrides_the_spec_and_the_machine_overrides_both() {
     let expected = [("verbose".into(), "no".into()), ("canary".into(), "0x1000".into())];
     assert_eq!(plan.manifest.args, expected);
 }
+
+/// A guest with two functions, each behind a stage 1 of its own.
+fn guests() -> System {
+    let mut system = system();
+    let owner = &mut system.components[1];
+    owner.guest = Some(sluice_spec::Guest { ram: 0, kernel: 1, initrd: None, bootargs: String::new(), vcpus: 1 });
+    for (device, slot) in owner.devices.iter_mut().zip(1..) {
+        device.mode = Mode::Nested;
+        device.guest_slot = Some(slot);
+        device.dma.clear();
+    }
+    system.regions.push(sluice_spec::Region { name: "kernel".into(), size: 0x1000, frame_bits: 12, contents: Some(0) });
+    system.blobs.push(sluice_spec::Blob { name: "Image".into(), offset: 0, len: 64 });
+    system
+}
+
+fn plan_guest(change: fn(&mut System), smmus: &[u32]) -> Result<Plan, PlanError> {
+    let mut system = guests();
+    change(&mut system);
+    let smmus = smmus.iter().map(|idr0| [*idr0, 0, 0, 0]).collect();
+    let circumstances = Circumstances { translating: true, smmus, ..Circumstances::default() };
+    Plan::new(&system, 1, &live(&[0, 0x4000]), &circumstances)
+}
+
+#[test]
+fn a_guests_function_has_one_stream_with_its_own_capabilities() {
+    let Plan { manifest, grants, .. } = plan_guest(|_| (), &[0b11]).unwrap();
+    let guest = manifest.guest.unwrap();
+    assert_eq!(guest.smmu, Some([0b11, 0, 0, 0]));
+    for (position, device) in guest.devices.iter().enumerate() {
+        let stream = device.stream.unwrap();
+        assert_eq!((stream.word, stream.nested), ([0x10, 0x30][position], true));
+        let at = |slot: u64| grants.iter().find(|(own, _)| *own == slot).map(|(_, grant)| grant);
+        assert_eq!(at(stream.sid), Some(&Grant::Stream { device: position, stream: 0 }));
+        assert_eq!(at(stream.cb), Some(&Grant::Context { device: position }));
+    }
+    let quiet = plan_guest(|system| system.components[1].devices[0].mode = Mode::None, &[0b11]).unwrap();
+    assert_eq!(quiet.manifest.guest.unwrap().devices[0].stream, None);
+}
+
+#[test]
+fn a_guests_function_with_two_streams_or_none_is_refused() {
+    let refused = |change: fn(&mut System), smmus: &[u32]| plan_guest(change, smmus).map(drop);
+    let two: fn(&mut System) = |system| system.components[1].devices[1].streams.push(0x31);
+    assert_eq!(refused(two, &[0b11]), Err(PlanError::Streams("scratch".into(), 2)));
+    assert_eq!(
+        refused(|system| system.components[1].devices[0].streams.clear(), &[0b11]),
+        Err(PlanError::Streams("disk".into(), 0))
+    );
+}
+
+#[test]
+fn a_stage_1_of_the_guests_takes_one_smmu_with_both_stages() {
+    for (idr0, missing) in [(0b01, 1), (0b10, 2)] {
+        let message = plan_guest(|_| (), &[idr0]).map(drop).unwrap_err().to_string();
+        assert_eq!(message, format!("its nested devices take both stages, and their SMMU has no stage {missing}"));
+    }
+    let apart: fn(&mut System) = |system| system.components[1].devices[1].streams[0] |= 1 << 32;
+    let message = plan_guest(apart, &[0b11, 0b11]).map(drop).unwrap_err().to_string();
+    assert_eq!(message, "its nested devices are behind several SMMUs");
+}

@@ -146,18 +146,25 @@ pub struct GuestDevice {
     pub bars: Vec<GuestBar>,
     /// Its interrupt.
     pub interrupt: Option<Interrupt>,
-    /// Message words of its streams (`smmu << 32 | sid`).
-    pub streams: Vec<u64>,
-    /// SID capability of each stream.
-    pub sids: Vec<u64>,
-    /// CB capability; 0 when it masters nothing.
-    pub cb: u64,
-    /// Whether the guest has a stage 1 of its own.
-    pub nested: bool,
+    /// What translates its DMA; nothing when it masters no memory.
+    pub stream: Option<GuestStream>,
     /// Name of the signal for its fault records.
     pub fault_signal: Option<String>,
     /// Whether its DMA is coherent with the CPU's caches.
     pub coherent: bool,
+}
+
+/// The stream of a guest's function. A function has one: its requester ID, which is also what numbers it in the guest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GuestStream {
+    /// Its message word (`smmu << 32 | sid`).
+    pub word: u64,
+    /// SID capability.
+    pub sid: u64,
+    /// CB capability.
+    pub cb: u64,
+    /// Whether the guest has a stage 1 of its own.
+    pub nested: bool,
 }
 
 /// A memory BAR of a guest's function.
