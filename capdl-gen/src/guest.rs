@@ -65,9 +65,10 @@ fn check(guest: &Guest, files: &[File]) -> Result<(), Problem> {
     let image = Image::read(bytes, bytes.len() as u64).map_err(|error| {
         let problem =
             Problem::new(format!("`{}` is no kernel for a guest", kernel.value)).at(kernel.span, error.to_string());
-        match bytes.starts_with(&GZIP) {
-            true => problem.help("it is compressed: gunzip it"),
-            false => problem,
+        match bytes {
+            [a, b, ..] if [*a, *b] == GZIP => problem.help("it is compressed: gunzip it"),
+            [0x7f, b'E', b'L', b'F', ..] => problem.help("it is an ELF file: what to boot is arch/arm64/boot/Image"),
+            _ => problem,
         }
     })?;
     let initrd = guest.initrd.as_ref();

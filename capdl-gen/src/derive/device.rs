@@ -6,7 +6,7 @@ use super::conflict::Claim;
 use super::streams::{self, Contexts};
 use super::{iova, place};
 use crate::diagnostic::{Problem, Problems};
-use crate::platform::Platform;
+use crate::platform::{Platform, Smmu};
 use crate::spec::{self, Component, Mode, Spec};
 
 /// The devices of `component`, and what they claim of the machine.
@@ -23,7 +23,7 @@ pub(super) fn derive<'a>(
         let dma = iova::derive(device, spec, problems);
         let Some(found) = problems.keep(place::find(device, platform)) else { continue };
         claims.push(Claim::of_device(component, device, &found));
-        let Some((mode, context)) = problems.keep(translation(device, &found, contexts)) else { continue };
+        let Some((mode, context)) = problems.keep(translation(device, &found, platform, contexts)) else { continue };
         let streams = match mode {
             SpecMode::None => Vec::new(),
             SpecMode::Stage2 | SpecMode::Nested | SpecMode::Stage1 | SpecMode::Bypass => {
@@ -57,6 +57,7 @@ pub(super) fn derive<'a>(
 fn translation(
     device: &spec::Device,
     found: &place::Found,
+    platform: &Platform,
     contexts: &mut Contexts,
 ) -> Result<(SpecMode, u16), Problem> {
     match device.mode.value {
@@ -72,6 +73,7 @@ fn translation(
                 Problem::new(format!("the streams of `{}` are at several SMMUs", device.name.value))
                     .at(device.at.span, "not supported: one context translates for one SMMU")
             })?;
+            check_stages(device, &platform.smmus[usize::from(smmu)])?;
             let mode = match device.mode.value {
                 Mode::None => SpecMode::None,
                 Mode::Stage2 => SpecMode::Stage2,
@@ -83,6 +85,29 @@ fn translation(
             Ok((mode, contexts.next(smmu, device.mode.span)?))
         }
     }
+}
+
+/// Whether the SMMU is expected to have the stages that the mode takes.
+fn check_stages(device: &spec::Device, smmu: &Smmu) -> Result<(), Problem> {
+    let Some(stages) = smmu.stages else { return Ok(()) };
+    let (able, help) = match device.mode.value {
+        Mode::None | Mode::Bypass | Mode::Stage1 => (true, ""),
+        Mode::Stage2 => (stages.second, "mode = \"s1\" is for SMMUs without stage 2; a guest's device cannot have it"),
+        Mode::Nested if stages.second => {
+            (stages.first, "mode = \"s2\" needs no stage 1: the guest then drives the device as if there were no SMMU")
+        }
+        Mode::Nested => {
+            (false, "without stage 2 nothing confines what a guest's device reaches: give it to a component")
+        }
+    };
+    if able {
+        return Ok(());
+    }
+    let has = if stages.first { "stage 1" } else { "stage 2" };
+    Err(Problem::new(format!("the SMMU of `{}` cannot translate for it in this mode", device.name.value))
+        .at(device.mode.span, if device.mode.value == Mode::Nested { "takes both stages" } else { "takes stage 2" })
+        .at(device.at.span, format!("behind {}, which has {has} alone", smmu.path))
+        .help(help))
 }
 
 /// A grant of raw streams has a name of its own, which a device must not have.

@@ -51,6 +51,18 @@ pub struct Smmu {
     pub path: String,
     /// Its registers.
     pub registers: Range,
+    /// The stages it is expected to have, where `platform.toml` says so: the device tree does not, and what the machine's
+    /// registers say decides when it boots.
+    pub stages: Option<Stages>,
+}
+
+/// The stages of translation of an SMMU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stages {
+    /// Stage 1.
+    pub first: bool,
+    /// Stage 2.
+    pub second: bool,
 }
 
 /// A PCI host.

@@ -18,8 +18,11 @@ pub fn load_blob(name: &str, blob: &[u8]) -> Result<Platform, PlatformError> {
     machine
         .visit_unconfined_masters(|device, binding| masters.push((device.path().to_string(), binding.to_owned())))
         .map_err(|error| wrong(error.to_string()))?;
-    let smmu =
-        |smmu: &sluice_platform::Smmu<'_>| Smmu { path: smmu.path.to_string(), registers: smmu.registers.into() };
+    let smmu = |smmu: &sluice_platform::Smmu<'_>| Smmu {
+        path: smmu.path.to_string(),
+        registers: smmu.registers.into(),
+        stages: None,
+    };
     Ok(Platform {
         name: name.to_owned(),
         memory: machine.memory.iter().map(|region| Range::from(*region)).collect(),

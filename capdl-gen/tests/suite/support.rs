@@ -149,5 +149,7 @@ fn guest_files(folder: &Path) {
     ] {
         fs::write(folder.join(name), bytes).expect("a file");
     }
-    fs::File::create(folder.join("initrd-large")).and_then(|file| file.set_len(13 << 20)).expect("a file");
+    for (name, bytes) in [("initrd-large", 13 << 20), ("initrd-huge", 17 << 20)] {
+        fs::File::create(folder.join(name)).and_then(|file| file.set_len(bytes)).expect("a file");
+    }
 }

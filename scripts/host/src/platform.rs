@@ -11,8 +11,21 @@ use serde::Deserialize;
 pub struct Platform {
     /// File name of the device tree, beside the platform file.
     pub device_tree: String,
+    /// What the device tree does not say about its SMMUs, for `capdl-gen`.
+    #[serde(rename = "smmu", default)]
+    pub smmus: Vec<Smmu>,
     /// The emulator.
     pub qemu: Qemu,
+}
+
+/// An SMMU, for `capdl-gen`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smmu {
+    /// Path in the device tree.
+    pub path: String,
+    /// Its stages of translation: 1, 2 or both.
+    pub stages: Vec<u8>,
 }
 
 /// The part of a QEMU command line that makes the machine.
