@@ -31,8 +31,9 @@ const DEVICE: &str = "qemu-xhci,addr=1";
 /// Builds, measures and prints the table; the report is in `build/bench.json` too.
 ///
 /// # Errors
-/// When a step cannot be started, or its result does not read.
+/// When there is no row called `profile`, a step cannot be started, or its result does not read.
 pub fn run(tree: &Tree, toolchain: &Toolchain, profile: Option<&str>) -> Result<Tally> {
+    let profile = profile.map(rows::named).transpose()?;
     let Some(programs) = build::programs(tree, toolchain, Kernel::Bench)? else { return Ok(Tally::one(false)) };
     let program = RootTask { elf: programs.program("bench"), cnode_bits: None, image: None };
     let Some(image) = build::root_task_image(tree, programs.kernel(), &program)? else { return Ok(Tally::one(false)) };

@@ -154,6 +154,16 @@ fn read(line: &str) -> Result<Measured> {
     Ok(Measured { name, statistics })
 }
 
+/// The name of the row that `wanted` is the name or the title of.
+///
+/// # Errors
+/// When there is none; all names are told then.
+pub(super) fn named(wanted: &str) -> Result<&'static str> {
+    let found = ROWS.iter().find(|row| row.name == wanted || row.title == wanted);
+    let names = || ROWS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    Ok(found.with_context(|| format!("no row is called `{wanted}`; there are {}", names()))?.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,5 +199,13 @@ mod tests {
         for (name, why) in MISSING {
             assert!(ROWS.iter().any(|row| row.name == name) && !why.is_empty());
         }
+    }
+
+    #[test]
+    fn a_row_goes_by_its_name_or_its_title() {
+        assert_eq!(named("null").unwrap(), "null");
+        assert_eq!(named("Null system call").unwrap(), "null");
+        let error = named("nul").unwrap_err().to_string();
+        assert!(error.contains("`nul`") && error.contains(" null,"), "{error}");
     }
 }
