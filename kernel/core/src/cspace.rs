@@ -3,7 +3,7 @@
 use sluice_abi::{CPtr, LookupFailure, WORD_BITS};
 
 use crate::Kernel;
-use crate::cap::{CNode, Cap};
+use crate::cap::CNode;
 use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::object::{Tcb, TcbSlot};
@@ -75,12 +75,12 @@ impl<H: Hal> Kernel<H> {
     pub(crate) fn lookup_argument(
         &self,
         source: bool,
-        root: Cap,
+        root: Option<CNode>,
         index: u64,
         depth: u64,
     ) -> Result<SlotRef, SyscallError> {
         let failed = |failure| SyscallError::FailedLookup { source, failure };
-        let Cap::CNode(root) = root else { return Err(failed(LookupFailure::InvalidRoot)) };
+        let root = root.ok_or_else(|| failed(LookupFailure::InvalidRoot))?;
         let depth = u32::try_from(depth).ok().filter(|depth| (1..=WORD_BITS).contains(depth));
         let depth = depth.ok_or(SyscallError::Range { min: 1, max: WORD_BITS.into() })?;
         let Resolved { slot, bits_left } = self.resolve(root, index, depth).map_err(failed)?;
@@ -91,7 +91,7 @@ impl<H: Hal> Kernel<H> {
     }
 
     /// The slot for a result: like [`Kernel::lookup_argument`], and empty.
-    pub(crate) fn lookup_empty(&self, root: Cap, index: u64, depth: u64) -> Result<SlotRef, SyscallError> {
+    pub(crate) fn lookup_empty(&self, root: Option<CNode>, index: u64, depth: u64) -> Result<SlotRef, SyscallError> {
         let slot = self.lookup_argument(false, root, index, depth)?;
         self.ensure_empty(slot)?;
         Ok(slot)

@@ -290,14 +290,16 @@ impl<H: Hal> Kernel<H> {
 
     /// Removes a frame from where its capability says it is mapped, if it still is.
     pub(crate) fn unmap_frame(&mut self, mapping: Mapping, frame: &Frame) {
-        let Some(root) = self.root_of(mapping.asid) else { return };
-        let Found { slot, entry, .. } = self.find_entry(self.format_of(mapping.asid), root, mapping.vaddr);
+        let Some(AsidEntry { root, format, vmid, .. }) = self.spaces.entry(&self.hal, mapping.asid) else { return };
+        let Found { slot, entry, .. } = self.find_entry(format, root, mapping.vaddr);
         let Entry::Leaf(leaf) = entry else { return };
         if leaf.size != frame.size || leaf.address != frame.base {
             return;
         }
         self.write_entry(slot, 0);
-        self.invalidate_page(mapping.asid, mapping.vaddr);
+        if let Some(vmid) = vmid {
+            self.hal.invalidate_page(vmid, mapping.vaddr);
+        }
         self.invalidate_contexts_later(mapping.asid, extent(mapping.vaddr, frame.size));
     }
 

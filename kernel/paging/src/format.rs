@@ -95,6 +95,17 @@ impl Format {
         address | attributes | bits::INNER_SHAREABLE | kind | bits::VALID
     }
 
+    /// The table that `word` leads to in a table of `level`, if it is such a word.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn table(level: u8, word: u64) -> Option<PhysAddr> {
+        if level < 3 && word & !bits::ADDRESS == bits::TABLE_OR_PAGE | bits::VALID {
+            Some(PhysAddr(word & bits::ADDRESS))
+        } else {
+            None
+        }
+    }
+
     /// What `word` means in a table of `level`.
     ///
     /// A word that the encoders of this format do not produce is [`Entry::Invalid`]: a block at level 0, a reserved
@@ -105,8 +116,7 @@ impl Format {
             return Entry::Invalid;
         }
         if level < 3 && word & bits::TABLE_OR_PAGE != 0 {
-            let table = PhysAddr(word & bits::ADDRESS);
-            return if self.encode_table(table) == word { Entry::Table(table) } else { Entry::Invalid };
+            return Self::table(level, word).map_or(Entry::Invalid, Entry::Table);
         }
         let Some(size) = Self::size_at(level) else { return Entry::Invalid };
         let address = PhysAddr(word & bits::ADDRESS & !(size.bytes() - 1));

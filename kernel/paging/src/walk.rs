@@ -25,13 +25,13 @@ pub fn lookup(mem: &impl TableMemory, format: Format, root: PhysAddr, va: u64) -
     let mut level = 0;
     loop {
         let slot = table.offset(Format::index(level, va) * 8);
-        match format.decode(level, mem.load(slot)) {
-            Entry::Table(next) => {
-                table = next;
-                level += 1;
-            }
-            entry @ (Entry::Invalid | Entry::Leaf(_)) => return Found { slot, level, entry },
-        }
+        let word = mem.load(slot);
+        // Most entries on the way are tables: whatever else a word may be is not decoded for them.
+        let Some(next) = Format::table(level, word) else {
+            return Found { slot, level, entry: format.decode(level, word) };
+        };
+        table = next;
+        level += 1;
     }
 }
 

@@ -152,6 +152,6 @@ impl<H: Hal> Kernel<H> {
     fn receive_slot(&self, receiver: Handle<Tcb>, buffer: IpcBuffer) -> Option<SlotRef> {
         let path = buffer.receive_path(&self.hal);
         let root = self.lookup_slot(receiver, path.root).ok()?;
-        self.lookup_empty(self.cap(root), path.index, path.depth).ok()
+        self.lookup_empty(self.read(root), path.index, path.depth).ok()
     }
 }

@@ -5,12 +5,11 @@ use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{CPtr, CapRights, PhysAddr};
 use sluice_paging::Entry;
 
-use crate::cap::{Asid, Cap, EndpointCap, Frame, Mapping, NotificationCap, PageTable, Reply, SgiSignal, VSpace};
+use crate::cap::{Asid, Cap, EndpointCap, Frame, Mapping, NotificationCap, PageTable, SgiSignal, VSpace};
 use crate::domain::DomainSlice;
 use crate::hal::CacheOp;
-use crate::object::{AsidPool, Notification, Tcb, Vcpu};
+use crate::object::{AsidPool, Notification, Tcb};
 use crate::store::{Handle, SlotRef};
-use crate::untyped::Retype;
 use crate::vcpu::VirtualInterrupt;
 
 /// A capability derived by decoding and where it came from.
@@ -34,28 +33,6 @@ pub(super) struct NewSpace {
     pub(super) fault_handler: CPtr,
     pub(super) cspace: Derived,
     pub(super) vspace: Derived,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Invocation {
-    Send { cap: EndpointCap, blocking: bool, call: bool },
-    Signal(NotificationCap),
-    Reply(Reply),
-    Retype(Retype),
-    CNode(CNodeInvocation),
-    Tcb(Handle<Tcb>, TcbInvocation),
-    Memory(MemoryInvocation),
-    Interrupt(InterruptInvocation),
-    Smmu(SmmuInvocation),
-    Vcpu(Handle<Vcpu>, VcpuInvocation),
-    Domain(DomainInvocation),
-}
-
-impl Invocation {
-    /// Whether the kernel itself carries it out, rather than passing a message on.
-    pub(super) const fn is_on_kernel_object(&self) -> bool {
-        !matches!(self, Self::Send { .. } | Self::Signal(_) | Self::Reply(_))
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -11,18 +11,17 @@ mod invocation;
 mod invoke;
 mod registers;
 mod reply;
+mod serve;
 
 use sluice_abi::{CPtr, CapRights, LookupFailure, MessageInfo, Syscall};
 use sluice_smmu::Issued;
 
 use self::decode::Request;
-use self::reply::Outcome;
 use crate::Kernel;
 use crate::cap::{Cap, EndpointCap, NotificationCap};
 use crate::hal::Hal;
-use crate::object::{Fault, Tcb, TcbSlot, ThreadState};
+use crate::object::{Fault, Tcb, TcbSlot};
 use crate::store::{Handle, SlotRef};
-use crate::trace::Ending;
 
 /// Whether the invoker waits until the message is taken, and whether it wants an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -165,32 +164,7 @@ impl<H: Hal> Kernel<H> {
         let length = info.length() as usize;
         let length = if buffer.is_some() { length } else { length.min(MessageInfo::REGISTERS) };
         let request = Request { thread, slot, label: info.label(), length, buffer, caps };
-        let traced = self.trace_request(length, caps, |index| self.message_word(thread, buffer, index));
-        match self.decode(&request, manner) {
-            Err(error) => {
-                if let Some(traced) = traced {
-                    self.trace_call(thread, slot, request.label, traced, Ending::Refused(error));
-                }
-                if manner.call {
-                    self.reply_error(thread, error);
-                }
-            }
-            Ok(invocation) => {
-                // Whoever is interrupted on the way starts the system call over.
-                self.set_state(thread, ThreadState::Restart);
-                let outcome = self.invoke(&request, invocation);
-                if let (Some(traced), true) = (traced, invocation.is_on_kernel_object()) {
-                    let ending = match outcome {
-                        Outcome::Preempted => Ending::Preempted,
-                        Outcome::Failed(error) => Ending::Refused(error),
-                        Outcome::Words(words, count) => Ending::Done(words, count),
-                        Outcome::Done | Outcome::Registers(..) => Ending::Done([0; 6], 0),
-                    };
-                    self.trace_call(thread, slot, request.label, traced, ending);
-                }
-                self.finish_invocation(thread, manner.call, outcome);
-            }
-        }
+        self.serve(&request, manner);
     }
 
     /// Sends or signals through the capability in `slot`, if that is what it is for: there is nothing to decode then.
@@ -209,20 +183,6 @@ impl<H: Hal> Kernel<H> {
         } else {
             false
         }
-    }
-
-    fn finish_invocation(&mut self, thread: Handle<Tcb>, call: bool, outcome: Outcome) {
-        // An invocation may have deleted its own thread, or sent it to wait.
-        if self.current != Some(thread)
-            || outcome == Outcome::Preempted
-            || self.tcb(thread).state.get() != ThreadState::Restart
-        {
-            return;
-        }
-        if call {
-            self.reply_outcome(thread, outcome);
-        }
-        self.set_state(thread, ThreadState::Running);
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "nothing can be received from any other kind")]

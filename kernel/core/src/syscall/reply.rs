@@ -17,8 +17,6 @@ pub(super) enum Outcome {
     Words([u64; 6], usize),
     /// Done; the first so many registers of a thread.
     Registers(Handle<Tcb>, usize),
-    /// Not done: an interrupt waits.
-    Preempted,
     /// Not done: hardware refused, and is as it was.
     Failed(SyscallError),
 }
@@ -40,7 +38,7 @@ impl<H: Hal> Kernel<H> {
         const SUCCESS: u64 = 0;
         match outcome {
             Outcome::Failed(error) => self.reply_error(thread, error),
-            Outcome::Done | Outcome::Preempted => self.reply_words(thread, SUCCESS, &[]),
+            Outcome::Done => self.reply_words(thread, SUCCESS, &[]),
             Outcome::Words(words, count) => self.reply_words(thread, SUCCESS, &words[..count]),
             Outcome::Registers(source, count) => {
                 let mut words = [0; sluice_abi::USER_CONTEXT_WORDS];

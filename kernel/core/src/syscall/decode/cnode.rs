@@ -2,22 +2,26 @@
 
 use sluice_abi::{CapRights, Label, LookupFailure};
 
-use super::super::invocation::{CNodeInvocation, Invocation};
+use super::super::invocation::CNodeInvocation;
 use super::{Decoded, Request};
 use crate::Kernel;
-use crate::cap::{Cap, mask_rights, update_data};
+use crate::cap::{CNode, Cap, mask_rights, update_data};
 use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::store::SlotRef;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn decode_cnode(&self, request: &Request, label: Option<Label>) -> Decoded {
+    pub(in crate::syscall) fn decode_cnode(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        root: CNode,
+    ) -> Decoded<CNodeInvocation> {
         let label = label
             .filter(|label| (Label::CNodeRevoke..=Label::CNodeSaveCaller).contains(label))
             .ok_or(SyscallError::IllegalOperation)?;
         Self::expect(request, 2, 0)?;
-        let root = self.cap(request.slot);
-        let dest = self.lookup_argument(false, root, self.word(request, 0), self.word(request, 1))?;
+        let dest = self.lookup_argument(false, Some(root), self.word(request, 0), self.word(request, 1))?;
         let invocation = match label {
             Label::CNodeCopy | Label::CNodeMint | Label::CNodeMove | Label::CNodeMutate => {
                 self.decode_copy(request, label, dest)?
@@ -36,12 +40,12 @@ impl<H: Hal> Kernel<H> {
             },
             _ => self.decode_rotate(request, dest)?,
         };
-        Ok(Invocation::CNode(invocation))
+        Ok(invocation)
     }
 
     fn decode_copy(&self, request: &Request, label: Label, dest: SlotRef) -> Decoded<CNodeInvocation> {
         Self::expect(request, 4, 1)?;
-        let (_, source_root) = self.extra(request, 0)?;
+        let source_root = self.extra_as(request, 0)?;
         self.ensure_empty(dest)?;
         let depth = self.word(request, 3);
         let source = self.lookup_argument(true, source_root, self.word(request, 2), depth)?;
@@ -73,8 +77,8 @@ impl<H: Hal> Kernel<H> {
         Self::expect(request, 8, 2)?;
         let word = |index| self.word(request, index);
         let (pivot_data, pivot_depth, source_data, source_depth) = (word(2), word(4), word(5), word(7));
-        let (_, pivot_root) = self.extra(request, 0)?;
-        let (_, source_root) = self.extra(request, 1)?;
+        let pivot_root = self.extra_as(request, 0)?;
+        let source_root = self.extra_as(request, 1)?;
         let source = self.lookup_argument(true, source_root, word(6), source_depth)?;
         let pivot = self.lookup_argument(true, pivot_root, word(3), pivot_depth)?;
         if pivot == source || pivot == dest {

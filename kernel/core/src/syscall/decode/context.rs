@@ -5,17 +5,21 @@ use sluice_abi::smmu::{CdTable, ContextId, MAX_STAGE1_COMMANDS};
 use sluice_paging::Format;
 use sluice_smmu::{CdTableRefusal, Stage1Command, check_cd_table};
 
-use super::super::invocation::{Invocation, SmmuInvocation};
+use super::super::invocation::SmmuInvocation;
 use super::{Decoded, Request};
 use crate::Kernel;
-use crate::cap::{Cap, VSpace};
+use crate::cap::VSpace;
 use crate::error::SyscallError;
 use crate::hal::Hal;
-use crate::object::Context;
+use crate::object::{AsidEntry, Context};
 use crate::store::Handle;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn decode_cb_control(&self, request: &Request, label: Option<Label>) -> Decoded {
+    pub(in crate::syscall) fn decode_cb_control(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+    ) -> Decoded<SmmuInvocation> {
         let invocation = match label {
             Some(Label::CbControlGetCb) => {
                 Self::expect(request, 3, 1)?;
@@ -35,7 +39,7 @@ impl<H: Hal> Kernel<H> {
             Some(Label::CbControlTlbInvalidateAll) => SmmuInvocation::InvalidateAll(self.smmu_argument(request)?),
             _ => return Err(SyscallError::IllegalOperation),
         };
-        Ok(Invocation::Smmu(invocation))
+        Ok(invocation)
     }
 
     fn context(&self, context: ContextId) -> Decoded<(Handle<Context>, &Context)> {
@@ -43,14 +47,19 @@ impl<H: Hal> Kernel<H> {
         Ok((handle, self.get(handle)))
     }
 
-    pub(super) fn decode_cb(&self, request: &Request, label: Option<Label>, context: ContextId) -> Decoded {
+    pub(in crate::syscall) fn decode_cb(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        context: ContextId,
+    ) -> Decoded<SmmuInvocation> {
         self.context(context)?;
         let assigned = self.context_root(context).is_some();
         let invocation = match label {
             Some(Label::CbAssignVspace) => {
-                let (source, cap) = self.extra(request, 0)?;
-                let (_, asid) = self.live_vspace(cap, 1)?;
-                let Cap::VSpace(vspace) = cap else { return Err(SyscallError::InvalidCapability(1)) };
+                let (source, _) = self.extra(request, 0)?;
+                let vspace: VSpace = self.extra_as(request, 0)?.ok_or(SyscallError::InvalidCapability(1))?;
+                let (asid, AsidEntry { format: present, .. }) = self.live_vspace(Some(vspace), 1)?;
                 if assigned {
                     return Err(SyscallError::DeleteFirst);
                 }
@@ -58,7 +67,7 @@ impl<H: Hal> Kernel<H> {
                 if !features.translates() {
                     return Err(SyscallError::IllegalOperation);
                 }
-                let (present, wanted) = (self.format_of(asid), features.table_format());
+                let wanted = features.table_format();
                 if present != wanted && (present != Format::STAGE2 || !self.is_untouched(asid)) {
                     return Err(SyscallError::InvalidCapability(1));
                 }
@@ -75,7 +84,7 @@ impl<H: Hal> Kernel<H> {
             Some(Label::CbClearFault) => SmmuInvocation::ClearContextFault(context),
             _ => return Err(SyscallError::IllegalOperation),
         };
-        Ok(Invocation::Smmu(invocation))
+        Ok(invocation)
     }
 
     fn cd_table(&self, context: ContextId) -> Decoded<Option<CdTable>> {

@@ -2,7 +2,7 @@
 
 use sluice_abi::{DOMAIN_SCHEDULE_LENGTH, Label, MAX_DOMAIN_TICKS, NUM_DOMAINS};
 
-use super::super::invocation::{DomainInvocation, Invocation};
+use super::super::invocation::DomainInvocation;
 use super::{Decoded, Request};
 use crate::Kernel;
 use crate::cap::Cap;
@@ -11,14 +11,18 @@ use crate::error::SyscallError;
 use crate::hal::Hal;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn decode_domain(&self, request: &Request, label: Option<Label>) -> Decoded {
+    pub(in crate::syscall) fn decode_domain(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+    ) -> Decoded<DomainInvocation> {
         let invocation = match label {
             Some(Label::DomainSetSet) => self.decode_set_domain(request)?,
             Some(Label::DomainScheduleConfigure) => self.decode_configure_slice(request)?,
             Some(Label::DomainScheduleSetStart) => self.decode_set_start(request)?,
             _ => return Err(SyscallError::IllegalOperation),
         };
-        Ok(Invocation::Domain(invocation))
+        Ok(invocation)
     }
 
     fn decode_set_domain(&self, request: &Request) -> Decoded<DomainInvocation> {

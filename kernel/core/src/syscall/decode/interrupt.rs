@@ -2,7 +2,7 @@
 
 use sluice_abi::{CapRights, Label};
 
-use super::super::invocation::{InterruptInvocation, Invocation};
+use super::super::invocation::InterruptInvocation;
 use super::{Decoded, Request};
 use crate::Kernel;
 use crate::cap::{Cap, SgiSignal};
@@ -14,7 +14,11 @@ use crate::interrupt::InterruptUse;
 const LAST_SGI: u64 = 15;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn decode_irq_control(&self, request: &Request, label: Option<Label>) -> Decoded {
+    pub(in crate::syscall) fn decode_irq_control(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+    ) -> Decoded<InterruptInvocation> {
         let trigger = match label {
             Some(Label::IrqControlGet) => false,
             Some(Label::IrqControlGetTrigger) => true,
@@ -33,10 +37,10 @@ impl<H: Hal> Kernel<H> {
         }
         let dest = self.destination(request, 0, words - 2)?;
         let issue = InterruptInvocation::Issue { intid, edge, control: request.slot, dest };
-        Ok(Invocation::Interrupt(issue))
+        Ok(issue)
     }
 
-    fn decode_issue_sgi(&self, request: &Request) -> Decoded {
+    fn decode_issue_sgi(&self, request: &Request) -> Decoded<InterruptInvocation> {
         Self::expect(request, 4, 1)?;
         let (intid, target) = (self.word(request, 0), self.word(request, 1));
         if intid > LAST_SGI {
@@ -45,10 +49,15 @@ impl<H: Hal> Kernel<H> {
         let target = u32::try_from(target).map_err(|_| SyscallError::InvalidArgument(1))?;
         let signal = SgiSignal { intid: intid as u8, target };
         let dest = self.destination(request, 0, 2)?;
-        Ok(Invocation::Interrupt(InterruptInvocation::IssueSgi { signal, control: request.slot, dest }))
+        Ok(InterruptInvocation::IssueSgi { signal, control: request.slot, dest })
     }
 
-    pub(super) fn decode_irq_handler(&self, request: &Request, label: Option<Label>, intid: u32) -> Decoded {
+    pub(in crate::syscall) fn decode_irq_handler(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        intid: u32,
+    ) -> Decoded<InterruptInvocation> {
         let invocation = match label {
             Some(Label::IrqHandlerAck) => InterruptInvocation::Acknowledge(intid),
             Some(Label::IrqHandlerSetNotification) => match self.extra(request, 0)? {
@@ -60,6 +69,6 @@ impl<H: Hal> Kernel<H> {
             Some(Label::IrqHandlerClear) => InterruptInvocation::Clear(intid),
             _ => return Err(SyscallError::IllegalOperation),
         };
-        Ok(Invocation::Interrupt(invocation))
+        Ok(invocation)
     }
 }

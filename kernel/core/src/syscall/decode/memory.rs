@@ -1,38 +1,44 @@
 //! Invocations of frames, tables, VSpaces and ASID pools.
 
-use sluice_abi::{CapRights, Label, LookupFailure, PAGE_BITS, PhysAddr, USER_TOP, VirtAddr, VmAttributes};
+use sluice_abi::{CapRights, Label, LookupFailure, PAGE_BITS, USER_TOP, VirtAddr, VmAttributes};
 use sluice_paging::{Access, Entry, Format, Found, Leaf, MemoryType};
 
-use super::super::invocation::{Invocation, MemoryInvocation};
+use super::super::invocation::MemoryInvocation;
 use super::{Decoded, Request};
 use crate::Kernel;
 use crate::cap::{Asid, Cap, Frame, Mapping, PageTable, Untyped, VSpace, frame_rights};
 use crate::error::SyscallError;
 use crate::hal::{CacheOp, Hal};
-use crate::object::AsidPool;
+use crate::object::{AsidEntry, AsidPool};
 use crate::store::Handle;
 
 impl<H: Hal> Kernel<H> {
-    /// Root and ASID of a VSpace capability that is in its pool; `number` is the capability's in the message.
-    pub(super) fn live_vspace(&self, cap: Cap, number: u64) -> Decoded<(PhysAddr, Asid)> {
-        let Cap::VSpace(VSpace { root, asid: Some(asid), .. }) = cap else {
+    /// ASID of a VSpace capability that is in its pool, and what the pool says of it; `number` is the capability's in the
+    /// message.
+    pub(super) fn live_vspace(&self, vspace: Option<VSpace>, number: u64) -> Decoded<(Asid, AsidEntry)> {
+        let Some(VSpace { root, asid: Some(asid), .. }) = vspace else {
             return Err(SyscallError::InvalidCapability(number));
         };
-        match self.root_of(asid) {
+        match self.spaces.entry(&self.hal, asid) {
             None => Err(SyscallError::target(LookupFailure::InvalidRoot)),
-            Some(found) if found != root => Err(SyscallError::InvalidCapability(number)),
-            Some(_) => Ok((root, asid)),
+            Some(entry) if entry.root != root => Err(SyscallError::InvalidCapability(number)),
+            Some(entry) => Ok((asid, entry)),
         }
     }
 
-    pub(super) fn decode_frame(&self, request: &Request, label: Option<Label>, frame: Frame) -> Decoded {
+    pub(in crate::syscall) fn decode_frame(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        frame: Frame,
+    ) -> Decoded<MemoryInvocation> {
         let invocation = match label.ok_or(SyscallError::IllegalOperation)? {
             Label::PageMap => self.decode_map(request, frame)?,
             Label::PageUnmap => MemoryInvocation::UnmapFrame { slot: request.slot, frame },
             Label::PageGetAddress => MemoryInvocation::GetAddress(frame.base),
             label => self.decode_frame_maintenance(request, page_operation(label)?, frame)?,
         };
-        Ok(Invocation::Memory(invocation))
+        Ok(invocation)
     }
 
     fn decode_map(&self, request: &Request, frame: Frame) -> Decoded<MemoryInvocation> {
@@ -40,8 +46,7 @@ impl<H: Hal> Kernel<H> {
         let vaddr = VirtAddr(self.word(request, 0));
         let rights = CapRights::from_bits_truncate(self.word(request, 1));
         let attributes = VmAttributes::from_bits_truncate(self.word(request, 2));
-        let (_, vspace) = self.extra(request, 0)?;
-        let (root, asid) = self.live_vspace(vspace, 1)?;
+        let (asid, AsidEntry { root, format, .. }) = self.live_vspace(self.extra_as(request, 0)?, 1)?;
         if !vaddr.is_aligned(frame.size.bits()) {
             return Err(SyscallError::Alignment);
         }
@@ -56,13 +61,13 @@ impl<H: Hal> Kernel<H> {
                 }
             }
         }
-        let Found { slot: entry_at, level, entry: old } = self.find_entry(self.format_of(asid), root, vaddr);
+        let Found { slot: entry_at, level, entry: old } = self.find_entry(format, root, vaddr);
         if level != Format::level_of(frame.size) {
             let bits_left = Format::coverage_bits(level).into();
             return Err(SyscallError::target(LookupFailure::MissingCapability { bits_left }));
         }
         let leaf = leaf(&frame, rights, attributes);
-        let word = self.format_of(asid).encode_leaf(&leaf);
+        let word = format.encode_leaf(&leaf);
         let mapping = Mapping { asid, vaddr };
         Ok(MemoryInvocation::MapFrame { slot: request.slot, frame, mapping, entry_at, word, old })
     }
@@ -91,12 +96,17 @@ impl<H: Hal> Kernel<H> {
         Ok(MemoryInvocation::Maintain { operation, at: frame.base.offset(start), bytes: end - start })
     }
 
-    pub(super) fn decode_page_table(&self, request: &Request, label: Option<Label>, table: PageTable) -> Decoded {
+    pub(in crate::syscall) fn decode_page_table(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        table: PageTable,
+    ) -> Decoded<MemoryInvocation> {
         if label == Some(Label::PageTableUnmap) {
             if !self.is_final(request.slot) {
                 return Err(SyscallError::RevokeFirst);
             }
-            return Ok(Invocation::Memory(MemoryInvocation::UnmapTable { slot: request.slot, table }));
+            return Ok(MemoryInvocation::UnmapTable { slot: request.slot, table });
         }
         if label != Some(Label::PageTableMap) {
             return Err(SyscallError::IllegalOperation);
@@ -106,23 +116,28 @@ impl<H: Hal> Kernel<H> {
             return Err(SyscallError::InvalidCapability(0));
         }
         let vaddr = VirtAddr(self.word(request, 0));
-        let (_, vspace) = self.extra(request, 0)?;
-        let Cap::VSpace(VSpace { asid: Some(_), .. }) = vspace else { return Err(SyscallError::InvalidCapability(1)) };
+        let vspace = self.extra_as(request, 0)?;
+        let Some(VSpace { asid: Some(_), .. }) = vspace else { return Err(SyscallError::InvalidCapability(1)) };
         if vaddr.0 > USER_TOP {
             return Err(SyscallError::InvalidArgument(0));
         }
-        let (root, asid) = self.live_vspace(vspace, 1)?;
-        let Found { slot: entry_at, level, entry } = self.find_entry(self.format_of(asid), root, vaddr);
+        let (asid, AsidEntry { root, format, .. }) = self.live_vspace(vspace, 1)?;
+        let Found { slot: entry_at, level, entry } = self.find_entry(format, root, vaddr);
         let coverage = Format::coverage_bits(level);
         if coverage == PAGE_BITS || entry != Entry::Invalid {
             return Err(SyscallError::DeleteFirst);
         }
         let mapping = Mapping { asid, vaddr: vaddr.align_down(coverage) };
         let word = Format::STAGE2.encode_table(table.base);
-        Ok(Invocation::Memory(MemoryInvocation::MapTable { slot: request.slot, table, mapping, entry_at, word }))
+        Ok(MemoryInvocation::MapTable { slot: request.slot, table, mapping, entry_at, word })
     }
 
-    pub(super) fn decode_vspace(&self, request: &Request, label: Option<Label>, vspace: VSpace) -> Decoded {
+    pub(in crate::syscall) fn decode_vspace(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        vspace: VSpace,
+    ) -> Decoded<MemoryInvocation> {
         let operation = vspace_operation(label.ok_or(SyscallError::IllegalOperation)?)?;
         Self::expect(request, 2, 0)?;
         let (start, end) = (self.word(request, 0), self.word(request, 1));
@@ -132,25 +147,29 @@ impl<H: Hal> Kernel<H> {
         if end > USER_TOP {
             return Err(SyscallError::IllegalOperation);
         }
-        let (root, asid) = self.live_vspace(Cap::VSpace(vspace), 0)?;
-        let Found { level, entry, .. } = self.find_entry(self.format_of(asid), root, VirtAddr(start));
-        let Entry::Leaf(leaf) = entry else { return Ok(Invocation::Memory(MemoryInvocation::Nothing)) };
+        let (_, AsidEntry { root, format, .. }) = self.live_vspace(Some(vspace), 0)?;
+        let Found { level, entry, .. } = self.find_entry(format, root, VirtAddr(start));
+        let Entry::Leaf(leaf) = entry else { return Ok(MemoryInvocation::Nothing) };
         let mask = (1u64 << Format::coverage_bits(level)) - 1;
         if start & !mask != (end - 1) & !mask {
             return Err(SyscallError::Range { min: start, max: start | mask });
         }
         if leaf.memory == MemoryType::Device {
-            return Ok(Invocation::Memory(MemoryInvocation::Nothing));
+            return Ok(MemoryInvocation::Nothing);
         }
         let at = leaf.address.offset(start & mask);
         // A device frame may be mapped cacheable; the kernel does not touch it all the same.
         if !self.hal.is_memory(at, end - start) {
             return Err(SyscallError::IllegalOperation);
         }
-        Ok(Invocation::Memory(MemoryInvocation::Maintain { operation, at, bytes: end - start }))
+        Ok(MemoryInvocation::Maintain { operation, at, bytes: end - start })
     }
 
-    pub(super) fn decode_asid_control(&self, request: &Request, label: Option<Label>) -> Decoded {
+    pub(in crate::syscall) fn decode_asid_control(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+    ) -> Decoded<MemoryInvocation> {
         if label != Some(Label::AsidControlMakePool) {
             return Err(SyscallError::IllegalOperation);
         }
@@ -163,16 +182,16 @@ impl<H: Hal> Kernel<H> {
         };
         self.ensure_childless(untyped)?;
         let dest = self.destination(request, 1, 0)?;
-        Ok(Invocation::Memory(MemoryInvocation::MakePool { untyped, at, base, dest }))
+        Ok(MemoryInvocation::MakePool { untyped, at, base, dest })
     }
 
-    pub(super) fn decode_asid_pool(
+    pub(in crate::syscall) fn decode_asid_pool(
         &self,
         request: &Request,
         label: Option<Label>,
         pool: Handle<AsidPool>,
         base: Asid,
-    ) -> Decoded {
+    ) -> Decoded<MemoryInvocation> {
         if label != Some(Label::AsidPoolAssign) {
             return Err(SyscallError::IllegalOperation);
         }
@@ -186,7 +205,7 @@ impl<H: Hal> Kernel<H> {
             Some(_) => {}
         }
         let asid = self.free_asid(pool, base).ok_or(SyscallError::DeleteFirst)?;
-        Ok(Invocation::Memory(MemoryInvocation::AssignAsid { pool, asid, slot, vspace }))
+        Ok(MemoryInvocation::AssignAsid { pool, asid, slot, vspace })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Decoding: from a message to an [`Invocation`] that cannot fail any more. Nothing here changes anything.
+//! Decoding: from a message to an invocation that cannot be refused any more. Nothing here changes anything.
 
 mod cnode;
 mod context;
@@ -10,12 +10,9 @@ mod tcb;
 mod untyped;
 mod vcpu;
 
-use sluice_abi::{CapRights, Label};
-
-use super::Manner;
-use super::invocation::{Derived, InterruptInvocation, Invocation};
+use super::invocation::Derived;
 use crate::Kernel;
-use crate::cap::{Cap, Derivation, derivation};
+use crate::cap::{Cap, Derivation, Packed, derivation};
 use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::ipc::{ExtraCaps, IpcBuffer};
@@ -35,43 +32,12 @@ pub(super) struct Request {
     pub(super) caps: ExtraCaps,
 }
 
-type Decoded<T = Invocation> = Result<T, SyscallError>;
+/// What a message was decoded to, or why it is refused.
+pub(super) type Decoded<T> = Result<T, SyscallError>;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn decode(&self, request: &Request, manner: Manner) -> Decoded {
-        let label = Label::from_word(request.label);
-        match self.cap(request.slot) {
-            Cap::Null | Cap::Zombie(_) => Err(SyscallError::InvalidCapability(0)),
-            Cap::Endpoint(cap) if cap.rights.contains(CapRights::WRITE) => {
-                Ok(Invocation::Send { cap, blocking: manner.blocking, call: manner.call })
-            }
-            Cap::Notification(cap) if cap.rights.contains(CapRights::WRITE) => Ok(Invocation::Signal(cap)),
-            Cap::Endpoint(_) | Cap::Notification(_) => Err(SyscallError::InvalidCapability(0)),
-            Cap::Reply(reply) if reply.master => Err(SyscallError::InvalidCapability(0)),
-            Cap::Reply(reply) => Ok(Invocation::Reply(reply)),
-            Cap::Thread(thread) => self.decode_tcb(request, label, thread),
-            Cap::CNode(_) => self.decode_cnode(request, label),
-            Cap::Untyped(untyped) => self.decode_untyped(request, label, untyped),
-            Cap::IrqControl => self.decode_irq_control(request, label),
-            Cap::IrqHandler(intid) => self.decode_irq_handler(request, label, intid),
-            Cap::Domain => self.decode_domain(request, label),
-            Cap::Frame(frame) => self.decode_frame(request, label, frame),
-            Cap::PageTable(table) => self.decode_page_table(request, label, table),
-            Cap::VSpace(vspace) => self.decode_vspace(request, label, vspace),
-            Cap::AsidControl => self.decode_asid_control(request, label),
-            Cap::AsidPool { pool, base } => self.decode_asid_pool(request, label, pool, base),
-            Cap::SidControl => self.decode_sid_control(request, label),
-            Cap::Sid(stream) => self.decode_sid(request, label, stream),
-            Cap::CbControl => self.decode_cb_control(request, label),
-            Cap::Cb { context, .. } => self.decode_cb(request, label, context),
-            Cap::Vcpu(vcpu) => self.decode_vcpu(request, label, vcpu),
-            Cap::SgiSignal(signal) => Ok(Invocation::Interrupt(InterruptInvocation::SendSgi(signal))),
-            Cap::StreamTable { .. } => Err(SyscallError::IllegalOperation),
-        }
-    }
-
     /// Message word `index`, which the caller knows to be within the message. Each word is read once.
-    fn word(&self, request: &Request, index: usize) -> u64 {
+    pub(super) fn word(&self, request: &Request, index: usize) -> u64 {
         self.message_word(request.thread, request.buffer, index)
     }
 
@@ -90,6 +56,12 @@ impl<H: Hal> Kernel<H> {
         Ok((slot, self.cap(slot)))
     }
 
+    /// Extra capability `index`, if it is of one kind.
+    fn extra_as<T: Packed>(&self, request: &Request, index: usize) -> Decoded<Option<T>> {
+        let slot = request.caps.get(index).ok_or(SyscallError::Truncated)?;
+        Ok(self.read(slot))
+    }
+
     /// What a copy of `cap`, found in `source`, would be; [`Cap::Null`] where there is no copy.
     fn derive(&self, source: SlotRef, cap: Cap) -> Decoded<Derived> {
         let cap = match derivation(cap) {
@@ -106,7 +78,7 @@ impl<H: Hal> Kernel<H> {
 
     /// The empty slot named by root capability 0 and two message words from `first`.
     fn destination(&self, request: &Request, root: usize, first: usize) -> Decoded<SlotRef> {
-        let (_, root) = self.extra(request, root)?;
+        let root = self.extra_as(request, root)?;
         self.lookup_empty(root, self.word(request, first), self.word(request, first + 1))
     }
 }

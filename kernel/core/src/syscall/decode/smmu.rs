@@ -4,7 +4,7 @@ use sluice_abi::smmu::{STREAM_TABLE_SPLIT, StreamId};
 use sluice_abi::{CapRights, Label, LookupFailure};
 use sluice_smmu::{Mode, Rejected};
 
-use super::super::invocation::{Invocation, SmmuInvocation};
+use super::super::invocation::SmmuInvocation;
 use super::{Decoded, Request};
 use crate::Kernel;
 use crate::cap::Cap;
@@ -37,7 +37,11 @@ impl<H: Hal> Kernel<H> {
         if u64::from(stream.sid) > max { Err(SyscallError::Range { min: 0, max }) } else { Ok(stream) }
     }
 
-    pub(super) fn decode_sid_control(&self, request: &Request, label: Option<Label>) -> Decoded {
+    pub(in crate::syscall) fn decode_sid_control(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+    ) -> Decoded<SmmuInvocation> {
         let invocation = match label {
             Some(Label::SidControlGetSid) => self.decode_get_sid(request)?,
             Some(Label::SidControlGetFault) => SmmuInvocation::GetGlobalFault(self.smmu_argument(request)?),
@@ -62,7 +66,7 @@ impl<H: Hal> Kernel<H> {
             Some(Label::SidControlBypassStream) => self.decode_bypass(request)?,
             _ => return Err(SyscallError::IllegalOperation),
         };
-        Ok(Invocation::Smmu(invocation))
+        Ok(invocation)
     }
 
     fn decode_get_sid(&self, request: &Request) -> Decoded<SmmuInvocation> {
@@ -113,7 +117,12 @@ impl<H: Hal> Kernel<H> {
         self.locate(stream).ok_or(SyscallError::InvalidCapability(0))
     }
 
-    pub(super) fn decode_sid(&self, request: &Request, label: Option<Label>, stream: StreamId) -> Decoded {
+    pub(in crate::syscall) fn decode_sid(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        stream: StreamId,
+    ) -> Decoded<SmmuInvocation> {
         let located = self.located(stream)?;
         let bound = self.is_bound(located);
         let invocation = match label {
@@ -138,7 +147,7 @@ impl<H: Hal> Kernel<H> {
             Some(Label::SidClearFault) => SmmuInvocation::ClearRecord(stream),
             _ => return Err(SyscallError::IllegalOperation),
         };
-        Ok(Invocation::Smmu(invocation))
+        Ok(invocation)
     }
 
     fn handler_argument(&self, request: &Request) -> Decoded<Option<(crate::cap::NotificationCap, SlotRef)>> {

@@ -3,7 +3,7 @@
 use sluice_abi::{CPtr, CapRights, Label, USER_CONTEXT_WORDS, ipc_buffer};
 use sluice_paging::Format;
 
-use super::super::invocation::{Derived, Invocation, NewBuffer, NewSpace, TcbInvocation};
+use super::super::invocation::{Derived, NewBuffer, NewSpace, TcbInvocation};
 use super::{Decoded, Request};
 use crate::Kernel;
 use crate::cap::{Cap, VSpace, update_data};
@@ -13,7 +13,12 @@ use crate::object::{Tcb, TcbSlot};
 use crate::store::Handle;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn decode_tcb(&self, request: &Request, label: Option<Label>, thread: Handle<Tcb>) -> Decoded {
+    pub(in crate::syscall) fn decode_tcb(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        thread: Handle<Tcb>,
+    ) -> Decoded<TcbInvocation> {
         let invocation = match label.ok_or(SyscallError::IllegalOperation)? {
             Label::TcbReadRegisters => self.decode_read_registers(request, thread)?,
             Label::TcbWriteRegisters => self.decode_write_registers(request, thread)?,
@@ -59,7 +64,7 @@ impl<H: Hal> Kernel<H> {
             }
             _ => return Err(SyscallError::IllegalOperation),
         };
-        Ok(Invocation::Tcb(thread, invocation))
+        Ok(invocation)
     }
 
     fn decode_read_registers(&self, request: &Request, thread: Handle<Tcb>) -> Decoded<TcbInvocation> {

@@ -4,7 +4,6 @@ use sluice_abi::{
     Label, LookupFailure, MAX_UNTYPED_BITS, MIN_UNTYPED_BITS, ObjectType, RETYPE_FAN_OUT_LIMIT, WORD_BITS,
 };
 
-use super::super::invocation::Invocation;
 use super::{Decoded, Request};
 use crate::Kernel;
 use crate::cap::{CNode, Cap, Untyped};
@@ -14,7 +13,12 @@ use crate::store::SlotRef;
 use crate::untyped::Retype;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn decode_untyped(&self, request: &Request, label: Option<Label>, untyped: Untyped) -> Decoded {
+    pub(in crate::syscall) fn decode_untyped(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        untyped: Untyped,
+    ) -> Decoded<Retype> {
         if label != Some(Label::UntypedRetype) {
             return Err(SyscallError::IllegalOperation);
         }
@@ -35,12 +39,15 @@ impl<H: Hal> Kernel<H> {
             return Err(SyscallError::InvalidArgument(1));
         }
         let offset = used.next_multiple_of(1 << object_bits);
-        Ok(Invocation::Retype(Retype { source: request.slot, reset, object, user_bits, offset, dest, count }))
+        Ok(Retype { source: request.slot, reset, object, user_bits, offset, dest, count })
     }
 
     fn destination_node(&self, request: &Request, index: u64, depth: u64) -> Decoded<CNode> {
-        let (_, root) = self.extra(request, 0)?;
-        let cap = if depth == 0 { root } else { self.cap(self.lookup_argument(false, root, index, depth)?) };
+        let (slot, _) = self.extra(request, 0)?;
+        let cap = match depth {
+            0 => self.cap(slot),
+            _ => self.cap(self.lookup_argument(false, self.read(slot), index, depth)?),
+        };
         match cap {
             Cap::CNode(node) => Ok(node),
             _ => Err(SyscallError::target(LookupFailure::MissingCapability { bits_left: depth })),

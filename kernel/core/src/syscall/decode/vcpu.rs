@@ -3,7 +3,7 @@
 use sluice_abi::Label;
 use sluice_abi::vcpu::VcpuRegister;
 
-use super::super::invocation::{Invocation, VcpuInvocation};
+use super::super::invocation::VcpuInvocation;
 use super::{Decoded, Request};
 use crate::Kernel;
 use crate::cap::Cap;
@@ -20,7 +20,12 @@ const MAX_PRIORITY: u64 = 31;
 const MAX_GROUP: u64 = 1;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn decode_vcpu(&self, request: &Request, label: Option<Label>, vcpu: Handle<Vcpu>) -> Decoded {
+    pub(in crate::syscall) fn decode_vcpu(
+        &self,
+        request: &Request,
+        label: Option<Label>,
+        vcpu: Handle<Vcpu>,
+    ) -> Decoded<VcpuInvocation> {
         let invocation = match label {
             Some(Label::VcpuSetTcb) => match self.extra(request, 0)? {
                 (_, Cap::Thread(thread)) => VcpuInvocation::SetTcb(thread),
@@ -40,7 +45,7 @@ impl<H: Hal> Kernel<H> {
             Some(Label::VcpuTakeBackIrq) => self.decode_take_back(request, vcpu)?,
             _ => return Err(SyscallError::IllegalOperation),
         };
-        Ok(Invocation::Vcpu(vcpu, invocation))
+        Ok(invocation)
     }
 
     /// The register that message word 0 names.

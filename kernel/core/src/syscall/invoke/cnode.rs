@@ -10,7 +10,7 @@ use crate::object::{Tcb, TcbSlot};
 use crate::store::Handle;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn invoke_cnode(
+    pub(in crate::syscall) fn invoke_cnode(
         &mut self,
         thread: Handle<Tcb>,
         invocation: CNodeInvocation,

@@ -1,13 +1,14 @@
 //! Interrupts.
 
 use super::super::invocation::InterruptInvocation;
+use super::super::reply::Outcome;
 use crate::Kernel;
 use crate::cap::{Cap, SgiSignal, same_object};
 use crate::hal::Hal;
 use crate::interrupt::InterruptUse;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn invoke_interrupt(&mut self, invocation: InterruptInvocation) {
+    pub(in crate::syscall) fn invoke_interrupt(&mut self, invocation: InterruptInvocation) -> Outcome {
         match invocation {
             InterruptInvocation::Issue { intid, edge, control, dest } => {
                 if let Some(edge) = edge {
@@ -31,6 +32,7 @@ impl<H: Hal> Kernel<H> {
             }
             InterruptInvocation::SendSgi(signal) => self.hal.send_sgi(sgi_request(signal)),
         }
+        Outcome::Done
     }
 }
 

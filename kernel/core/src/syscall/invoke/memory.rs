@@ -15,21 +15,21 @@ use crate::store::Handle;
 const MAINTAIN_STEP: u64 = 1 << 12;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn invoke_memory(
+    pub(in crate::syscall) fn invoke_memory(
         &mut self,
         thread: Handle<Tcb>,
         invocation: MemoryInvocation,
     ) -> Result<Outcome, Preempted> {
         match invocation {
             MemoryInvocation::MapFrame { slot, frame, mapping, entry_at, word, old } => {
-                self.slot(slot).set_cap(Cap::Frame(Frame { mapped: Some(mapping), ..frame }));
+                self.slot(slot).write(Frame { mapped: Some(mapping), ..frame });
                 self.map_frame(mapping, &frame, entry_at, word, old);
             }
             MemoryInvocation::UnmapFrame { slot, frame } => {
                 if let Some(mapping) = frame.mapped {
                     self.unmap_frame(mapping, &frame);
                 }
-                self.slot(slot).set_cap(Cap::Frame(Frame { mapped: None, ..frame }));
+                self.slot(slot).write(Frame { mapped: None, ..frame });
             }
             MemoryInvocation::MapTable { slot, table, mapping, entry_at, word } => {
                 self.slot(slot).set_cap(Cap::PageTable(PageTable { mapped: Some(mapping), ..table }));
@@ -46,8 +46,8 @@ impl<H: Hal> Kernel<H> {
             MemoryInvocation::Nothing => {}
             MemoryInvocation::GetAddress(address) => return Ok(Outcome::word(address.0)),
             MemoryInvocation::MakePool { untyped, at, base, dest } => {
-                if let Cap::Untyped(parent) = self.cap(untyped) {
-                    self.slot(untyped).set_cap(Cap::Untyped(Untyped { used: parent.size(), ..parent }));
+                if let Some(parent) = self.read::<Untyped>(untyped) {
+                    self.slot(untyped).write(Untyped { used: parent.size(), ..parent });
                 }
                 self.hal.clear(at, sluice_abi::PAGE_SIZE);
                 let pool = self.hal.create::<AsidPool>(at);
@@ -55,7 +55,7 @@ impl<H: Hal> Kernel<H> {
                 self.spaces.set_pool(base, Some(pool));
             }
             MemoryInvocation::AssignAsid { asid, slot, vspace, .. } => {
-                self.slot(slot).set_cap(Cap::VSpace(VSpace { asid: Some(asid), ..vspace }));
+                self.slot(slot).write(VSpace { asid: Some(asid), ..vspace });
                 self.assign_asid(asid, vspace.root);
             }
         }

@@ -13,7 +13,7 @@ use crate::object::{Context, Stream};
 use crate::store::SlotRef;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn invoke_smmu(&mut self, invocation: SmmuInvocation) -> Outcome {
+    pub(in crate::syscall) fn invoke_smmu(&mut self, invocation: SmmuInvocation) -> Outcome {
         match invocation {
             SmmuInvocation::IssueSid { stream, control, dest } => self.issue_sid(stream, control, dest),
             SmmuInvocation::IssueCb { context, control, dest } => self.issue_cb(context, control, dest),

@@ -13,7 +13,7 @@ use crate::object::{Tcb, TcbSlot};
 use crate::store::{Handle, SlotRef};
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn invoke_tcb(
+    pub(in crate::syscall) fn invoke_tcb(
         &mut self,
         request: &Request,
         thread: Handle<Tcb>,

@@ -8,7 +8,7 @@ use crate::object::Vcpu;
 use crate::store::Handle;
 
 impl<H: Hal> Kernel<H> {
-    pub(super) fn invoke_vcpu(&mut self, vcpu: Handle<Vcpu>, invocation: VcpuInvocation) -> Outcome {
+    pub(in crate::syscall) fn invoke_vcpu(&mut self, vcpu: Handle<Vcpu>, invocation: VcpuInvocation) -> Outcome {
         match invocation {
             VcpuInvocation::SetTcb(thread) => self.associate(vcpu, thread),
             VcpuInvocation::Inject { index, interrupt } => self.inject(vcpu, index, interrupt),
