@@ -58,7 +58,7 @@ pub(crate) fn complete(mut state: State, caps: &[(PhysAddr, [u64; 2])], root: Ph
 
 fn capability(cap: &concrete::Cap) -> Option<Cap> {
     let mapped = |mapping: Option<concrete::Mapping>| {
-        mapping.map(|mapping| Mapping { asid: Asid(mapping.asid.0), at: mapping.vaddr })
+        mapping.map(|mapping| Mapping { asid: Asid(mapping.asid().0), at: mapping.vaddr() })
     };
     Some(match *cap {
         concrete::Cap::Untyped(cap) => {

@@ -276,7 +276,7 @@ impl<H: Hal> Kernel<H> {
             Entry::Leaf(leaf) if leaf.address == frame.base && self.hal.load(slot) == word => {}
             Entry::Leaf(leaf) => {
                 self.write_entry(slot, 0);
-                self.invalidate_range(mapping.asid, mapping.vaddr, leaf.size);
+                self.invalidate_range(mapping.asid(), mapping.vaddr(), leaf.size);
                 self.write_entry(slot, word);
             }
             Entry::Invalid | Entry::Table(_) => self.write_entry(slot, word),
@@ -290,30 +290,30 @@ impl<H: Hal> Kernel<H> {
 
     /// Removes a frame from where its capability says it is mapped, if it still is.
     pub(crate) fn unmap_frame(&mut self, mapping: Mapping, frame: &Frame) {
-        let Some(AsidEntry { root, format, vmid, .. }) = self.spaces.entry(&self.hal, mapping.asid) else { return };
-        let Found { slot, entry, .. } = self.find_entry(format, root, mapping.vaddr);
+        let Some(AsidEntry { root, format, vmid, .. }) = self.spaces.entry(&self.hal, mapping.asid()) else { return };
+        let Found { slot, entry, .. } = self.find_entry(format, root, mapping.vaddr());
         let Entry::Leaf(leaf) = entry else { return };
         if leaf.size != frame.size || leaf.address != frame.base {
             return;
         }
         self.write_entry(slot, 0);
         if let Some(vmid) = vmid {
-            self.hal.invalidate_page(vmid, mapping.vaddr);
+            self.hal.invalidate_page(vmid, mapping.vaddr());
         }
-        self.invalidate_contexts_later(mapping.asid, extent(mapping.vaddr, frame.size));
+        self.invalidate_contexts_later(mapping.asid(), extent(mapping.vaddr(), frame.size));
     }
 
     /// Takes a table out of its VSpace, if it is still there.
     pub(crate) fn unmap_table(&mut self, mapping: Mapping, table: PhysAddr) {
-        let Some(root) = self.root_of(mapping.asid) else { return };
-        let Some((slot, level)) = self.table_slot(root, mapping.vaddr, table) else { return };
+        let Some(root) = self.root_of(mapping.asid()) else { return };
+        let Some((slot, level)) = self.table_slot(root, mapping.vaddr(), table) else { return };
         let bytes = 1 << Format::coverage_bits(level);
-        let extent = Extent { vaddr: mapping.vaddr, bytes, leaf_bits: PAGE_BITS };
+        let extent = Extent { vaddr: mapping.vaddr(), bytes, leaf_bits: PAGE_BITS };
         self.write_entry(slot, 0);
-        if let Some(vmid) = self.spaces.entry(&self.hal, mapping.asid).and_then(|entry| entry.vmid) {
+        if let Some(vmid) = self.spaces.entry(&self.hal, mapping.asid()).and_then(|entry| entry.vmid) {
             self.hal.invalidate_vmid(vmid);
         }
-        self.invalidate_contexts(mapping.asid, extent);
+        self.invalidate_contexts(mapping.asid(), extent);
     }
 
     /// The entry on the way to `vaddr` that points at `table`, and its level.

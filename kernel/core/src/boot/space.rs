@@ -90,7 +90,7 @@ impl<H: Hal> Kernel<H> {
                 let base = self.boot_page(free, "page tables")?;
                 let found = self.find_entry(Format::STAGE2, root, vaddr);
                 self.map_table(found.slot, Format::STAGE2.encode_table(base));
-                let mapped = Some(Mapping { asid, vaddr });
+                let mapped = Mapping::new(asid, vaddr);
                 self.provide_next(slots, Cap::PageTable(PageTable { base, mapped }))?;
             }
         }
@@ -98,11 +98,10 @@ impl<H: Hal> Kernel<H> {
     }
 
     fn map_boot_page(&mut self, asid: Asid, at: PhysAddr, vaddr: u64, access: Access) -> Cap {
-        let mapping = Mapping { asid, vaddr: VirtAddr(vaddr) };
-        let mapped = Some(mapping);
+        let mapped = Mapping::new(asid, VirtAddr(vaddr));
         let frame = Frame { base: at, size: FrameSize::Small, rights: READ_WRITE, device: false, mapped };
-        if let Some(root) = self.root_of(asid) {
-            let found = self.find_entry(Format::STAGE2, root, mapping.vaddr);
+        if let (Some(mapping), Some(root)) = (mapped, self.root_of(asid)) {
+            let found = self.find_entry(Format::STAGE2, root, mapping.vaddr());
             let leaf = Leaf { address: at, size: FrameSize::Small, access, memory: MemoryType::Normal };
             self.map_frame(mapping, &frame, found.slot, Format::STAGE2.encode_leaf(&leaf), Entry::Invalid);
         }

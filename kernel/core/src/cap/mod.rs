@@ -1,6 +1,7 @@
 //! Capabilities: their typed form, their packed form, and the tree of their derivation.
 
 mod derive;
+mod mapping;
 mod pack;
 pub mod raw;
 mod read;
@@ -9,6 +10,7 @@ mod slot;
 
 pub(crate) use derive::frame_rights;
 pub use derive::{Derivation, derivation, mask_rights, update_data};
+pub use mapping::Mapping;
 pub use read::Packed;
 pub(crate) use region::memory;
 pub use region::{is_revocable, same_object, same_region};
@@ -16,7 +18,7 @@ pub use slot::{Links, Slot};
 
 use sluice_abi::cap::CapTag;
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CapRights, FrameSize, PhysAddr, VirtAddr};
+use sluice_abi::{CapRights, FrameSize, PhysAddr};
 
 use crate::object::{AsidPool, BlockedSender, Endpoint, Notification, Tcb, Vcpu};
 use crate::store::Handle;
@@ -201,15 +203,6 @@ pub struct Zombie {
     pub kind: ZombieKind,
     /// Slots not yet emptied.
     pub remaining: u64,
-}
-
-/// Where a frame is mapped.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mapping {
-    /// The VSpace.
-    pub asid: Asid,
-    /// Address of the first byte.
-    pub vaddr: VirtAddr,
 }
 
 /// Memory that can be mapped.

@@ -32,6 +32,12 @@ impl Field {
         word >> self.low & ((1 << self.bits) - 1)
     }
 
+    /// A word with all bits of the field set.
+    #[must_use]
+    pub const fn mask(self) -> u64 {
+        ((1 << self.bits) - 1) << self.low
+    }
+
     /// A word with the field set to `value`, which must fit, and the rest zero.
     #[must_use]
     pub const fn put(self, value: u64) -> u64 {

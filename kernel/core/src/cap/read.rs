@@ -3,7 +3,7 @@
 //! [`Cap::unpack`](super::Cap::unpack) reads these kinds by the same functions, so the two cannot disagree.
 
 use sluice_abi::cap::CapTag;
-use sluice_abi::{CapRights, FrameSize, PhysAddr, VirtAddr};
+use sluice_abi::{CapRights, FrameSize, PhysAddr};
 
 use super::raw::{self, RawCap};
 use super::{Asid, CNode, EndpointCap, Frame, Mapping, NotificationCap, Reply, Untyped, VSpace};
@@ -37,16 +37,11 @@ fn rights(cap: RawCap) -> CapRights {
 }
 
 pub(super) fn mapping(cap: RawCap) -> Option<Mapping> {
-    (raw::MAPPED.get(cap[0]) != 0).then(|| Mapping {
-        asid: Asid(raw::ASID.get(cap[1]) as u16),
-        vaddr: VirtAddr(raw::MAPPED_PAGE.get(cap[1]) << 12),
-    })
+    if raw::MAPPED.get(cap[0]) != 0 { Mapping::of(cap[1]) } else { None }
 }
 
 pub(super) fn mapping_words(mapped: Option<Mapping>) -> (u64, u64) {
-    mapped.map_or((0, 0), |Mapping { asid, vaddr }| {
-        (raw::MAPPED.put(1), raw::MAPPED_PAGE.put(vaddr.0 >> 12) | raw::ASID.put(asid.0.into()))
-    })
+    mapped.map_or((0, 0), |mapping| (raw::MAPPED.put(1), mapping.word()))
 }
 
 impl Packed for Untyped {

@@ -149,7 +149,7 @@ fn contexts() -> impl Iterator<Item = (ContextId, Handle<Context>)> {
 
 fn capability(cap: &concrete::Cap) -> Cap {
     let mapped = |mapping: Option<concrete::Mapping>| {
-        mapping.map(|mapping| Mapping { asid: Asid(mapping.asid.0), at: mapping.vaddr })
+        mapping.map(|mapping| Mapping { asid: Asid(mapping.asid().0), at: mapping.vaddr() })
     };
     match *cap {
         concrete::Cap::Untyped(cap) => {

@@ -5,7 +5,7 @@ use sluice_abi::{CapRights, Label, LookupFailure};
 use super::super::invocation::CNodeInvocation;
 use super::{Decoded, Request};
 use crate::Kernel;
-use crate::cap::{CNode, Cap, mask_rights, update_data};
+use crate::cap::{CNode, Cap, EndpointCap, mask_rights, update_data};
 use crate::error::SyscallError;
 use crate::hal::Hal;
 use crate::store::SlotRef;
@@ -22,25 +22,24 @@ impl<H: Hal> Kernel<H> {
             .ok_or(SyscallError::IllegalOperation)?;
         Self::expect(request, 2, 0)?;
         let dest = self.lookup_argument(false, Some(root), self.word(request, 0), self.word(request, 1))?;
-        let invocation = match label {
+        match label {
             Label::CNodeCopy | Label::CNodeMint | Label::CNodeMove | Label::CNodeMutate => {
-                self.decode_copy(request, label, dest)?
+                self.decode_copy(request, label, dest)
             }
-            Label::CNodeRevoke => CNodeInvocation::Revoke(dest),
-            Label::CNodeDelete => CNodeInvocation::Delete(dest),
+            Label::CNodeRevoke => Ok(CNodeInvocation::Revoke(dest)),
+            Label::CNodeDelete => Ok(CNodeInvocation::Delete(dest)),
             Label::CNodeSaveCaller => {
                 self.ensure_empty(dest)?;
-                CNodeInvocation::SaveCaller(dest)
+                Ok(CNodeInvocation::SaveCaller(dest))
             }
-            Label::CNodeCancelBadgedSends => match self.cap(dest) {
-                Cap::Endpoint(endpoint) if endpoint.rights == CapRights::all() => {
-                    CNodeInvocation::CancelBadgedSends(endpoint)
+            Label::CNodeCancelBadgedSends => match self.read::<EndpointCap>(dest) {
+                Some(endpoint) if endpoint.rights == CapRights::all() => {
+                    Ok(CNodeInvocation::CancelBadgedSends(endpoint))
                 }
-                _ => return Err(SyscallError::IllegalOperation),
+                _ => Err(SyscallError::IllegalOperation),
             },
-            _ => self.decode_rotate(request, dest)?,
-        };
-        Ok(invocation)
+            _ => self.decode_rotate(request, dest),
+        }
     }
 
     fn decode_copy(&self, request: &Request, label: Label, dest: SlotRef) -> Decoded<CNodeInvocation> {

@@ -36,8 +36,7 @@ impl<H: Hal> Kernel<H> {
             return Err(SyscallError::RevokeFirst);
         }
         let dest = self.destination(request, 0, words - 2)?;
-        let issue = InterruptInvocation::Issue { intid, edge, control: request.slot, dest };
-        Ok(issue)
+        Ok(InterruptInvocation::Issue { intid, edge, control: request.slot, dest })
     }
 
     fn decode_issue_sgi(&self, request: &Request) -> Decoded<InterruptInvocation> {

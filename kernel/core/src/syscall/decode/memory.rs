@@ -32,13 +32,12 @@ impl<H: Hal> Kernel<H> {
         label: Option<Label>,
         frame: Frame,
     ) -> Decoded<MemoryInvocation> {
-        let invocation = match label.ok_or(SyscallError::IllegalOperation)? {
-            Label::PageMap => self.decode_map(request, frame)?,
-            Label::PageUnmap => MemoryInvocation::UnmapFrame { slot: request.slot, frame },
-            Label::PageGetAddress => MemoryInvocation::GetAddress(frame.base),
-            label => self.decode_frame_maintenance(request, page_operation(label)?, frame)?,
-        };
-        Ok(invocation)
+        match label.ok_or(SyscallError::IllegalOperation)? {
+            Label::PageMap => self.decode_map(request, frame),
+            Label::PageUnmap => Ok(MemoryInvocation::UnmapFrame { slot: request.slot, frame }),
+            Label::PageGetAddress => Ok(MemoryInvocation::GetAddress(frame.base)),
+            label => self.decode_frame_maintenance(request, page_operation(label)?, frame),
+        }
     }
 
     fn decode_map(&self, request: &Request, frame: Frame) -> Decoded<MemoryInvocation> {
@@ -51,8 +50,8 @@ impl<H: Hal> Kernel<H> {
             return Err(SyscallError::Alignment);
         }
         match frame.mapped {
-            Some(mapping) if mapping.asid != asid => return Err(SyscallError::InvalidCapability(1)),
-            Some(mapping) if mapping.vaddr != vaddr => return Err(SyscallError::InvalidArgument(0)),
+            Some(mapping) if mapping.asid() != asid => return Err(SyscallError::InvalidCapability(1)),
+            Some(mapping) if mapping.vaddr() != vaddr => return Err(SyscallError::InvalidArgument(0)),
             Some(_) => {}
             None => {
                 let last = vaddr.0.checked_add(frame.size.bytes() - 1);
@@ -68,7 +67,7 @@ impl<H: Hal> Kernel<H> {
         }
         let leaf = leaf(&frame, rights, attributes);
         let word = format.encode_leaf(&leaf);
-        let mapping = Mapping { asid, vaddr };
+        let mapping = Mapping::new(asid, vaddr).ok_or(SyscallError::InvalidCapability(1))?;
         Ok(MemoryInvocation::MapFrame { slot: request.slot, frame, mapping, entry_at, word, old })
     }
 
@@ -80,7 +79,7 @@ impl<H: Hal> Kernel<H> {
     ) -> Decoded<MemoryInvocation> {
         Self::expect(request, 2, 0)?;
         let mapping = frame.mapped.ok_or(SyscallError::IllegalOperation)?;
-        if self.root_of(mapping.asid).is_none() {
+        if self.root_of(mapping.asid()).is_none() {
             return Err(SyscallError::target(LookupFailure::InvalidRoot));
         }
         let (start, end) = (self.word(request, 0), self.word(request, 1));
@@ -127,7 +126,7 @@ impl<H: Hal> Kernel<H> {
         if coverage == PAGE_BITS || entry != Entry::Invalid {
             return Err(SyscallError::DeleteFirst);
         }
-        let mapping = Mapping { asid, vaddr: vaddr.align_down(coverage) };
+        let mapping = Mapping::new(asid, vaddr.align_down(coverage)).ok_or(SyscallError::InvalidCapability(1))?;
         let word = Format::STAGE2.encode_table(table.base);
         Ok(MemoryInvocation::MapTable { slot: request.slot, table, mapping, entry_at, word })
     }

@@ -30,10 +30,10 @@ pub(super) fn leaves_agree_with_mapped_frames(view: &View<'_>) {
         view.caps().filter_map(|(_, cap)| if let Cap::Frame(f) = cap { Some(f) } else { None }).collect();
     for (asid, (root, _)) in view.live_spaces() {
         for found in mappings(view.machine(), Format::STAGE2, root) {
-            let mapping = Mapping { asid, vaddr: VirtAddr(found.va) };
+            let mapped = Mapping::new(asid, VirtAddr(found.va));
             let leaf = found.leaf;
             let allowed = frames.iter().any(|frame| {
-                frame.mapped == Some(mapping)
+                frame.mapped == mapped
                     && frame.base == leaf.address
                     && frame.size == leaf.size
                     && (!leaf.access.write || frame.rights.contains(CapRights::WRITE))
@@ -55,7 +55,7 @@ pub(super) fn tables_agree_with_mapped_tables(view: &View<'_>) {
                 let word = view.machine().load(table.offset(8 * index));
                 let vaddr = VirtAddr(start + (index << Format::coverage_bits(level)));
                 let Entry::Table(next) = Format::STAGE2.decode(level, word) else { continue };
-                let mapped = Some(Mapping { asid, vaddr });
+                let mapped = Mapping::new(asid, vaddr);
                 let known = tables.iter().any(|table| table.base == next && table.mapped == mapped);
                 assert!(known, "{asid:?} has a table at {vaddr} that no capability names");
                 open.push((next, level + 1, vaddr.0));
