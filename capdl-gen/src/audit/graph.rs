@@ -1,7 +1,8 @@
 //! The graph of reach.
 
+use sluice_abi::PAGE_SIZE;
 use sluice_spec::{Component, Device, Mode, Perms, System};
-use sluice_vmm::layout::RAM_BASE;
+use sluice_vmm::layout::{RAM_BASE, SMMU};
 
 use crate::derive::Together;
 use crate::reach;
@@ -36,6 +37,17 @@ pub struct Party {
     pub kind: Kind,
     /// Positions in [`Audit::parties`] of those whose registers it writes, or, a device, could write.
     pub drives: Vec<usize>,
+    /// Of a device: how the SMMU knows it.
+    pub translation: Option<Translation>,
+}
+
+/// How an SMMU knows a device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Translation {
+    /// What translates.
+    pub mode: Mode,
+    /// Its streams, each as the word of messages; none when it masters nothing, or is behind no SMMU.
+    pub streams: Vec<u64>,
 }
 
 /// Kinds of parties.
@@ -171,7 +183,7 @@ fn add_component(audit: &mut Audit, component: &Component) {
         Kind::Vmm => format!("{} (VMM)", component.name),
         Kind::Component | Kind::Guest | Kind::Device => component.name.clone(),
     };
-    audit.parties.push(Party { name, kind, drives: Vec::new() });
+    audit.parties.push(Party { name, kind, drives: Vec::new(), translation: None });
     let untyped = component.untyped.iter().map(|grant| 1u64 << grant.size_bits).sum::<u64>();
     let bytes = component.stack + component.heap + untyped;
     let private = audit.memories.len();
@@ -186,14 +198,25 @@ fn add_component(audit: &mut Audit, component: &Component) {
     let mut driver = position;
     if let Some(guest) = &component.guest {
         driver = audit.parties.len();
-        audit.parties.push(Party { name: component.name.clone(), kind: Kind::Guest, drives: Vec::new() });
+        audit.parties.push(Party {
+            name: component.name.clone(),
+            kind: Kind::Guest,
+            drives: Vec::new(),
+            translation: None,
+        });
         let access = Access::Cpu { at: Some(RAM_BASE) };
         audit.edges.push(Edge { party: driver, memory: guest.ram as usize, perms: all, access });
     }
+    let shown = shown_registers(audit, component, position);
+    for (memory, at) in &shown {
+        audit.edges.push(Edge { party: driver, memory: *memory, perms: READ, access: Access::Cpu { at: Some(*at) } });
+    }
+    let mut passed = Vec::new();
     for device in &component.devices {
         let party = audit.parties.len();
         let name = format!("{}.{}", component.name, device.name);
-        audit.parties.push(Party { name, kind: Kind::Device, drives: Vec::new() });
+        let translation = Some(Translation { mode: device.mode.clone(), streams: device.streams.clone() });
+        audit.parties.push(Party { name, kind: Kind::Device, drives: Vec::new(), translation });
         let by = if device.guest_slot.is_some() { driver } else { position };
         audit.parties[by].drives.push(party);
         if device.mode == Mode::Bypass {
@@ -201,15 +224,48 @@ fn add_component(audit: &mut Audit, component: &Component) {
             continue;
         }
         audit.edges.extend(by_device(party, device, component));
+        if device.guest_slot.is_some() && device.mode != Mode::None {
+            let access = |at| Access::Dma { iova: at, stages: stages(&device.mode) };
+            let edges =
+                shown.iter().map(|(memory, at)| Edge { party, memory: *memory, perms: READ, access: access(*at) });
+            audit.edges.extend(edges);
+        }
+        passed.extend(device.guest_slot.map(|_| party));
+    }
+    // A guest's devices are in its address space, as are their registers.
+    for party in &passed {
+        audit.parties[*party].drives.extend(passed.iter().copied().filter(|other| other != party));
+    }
+}
+
+const READ: Perms = Perms { read: true, write: false, execute: false };
+
+/// The registers of a guest's SMMU that it reads without its VMM: memory of the VMM's, and where the guest sees it.
+fn shown_registers(audit: &mut Audit, component: &Component, vmm: usize) -> Vec<(usize, u64)> {
+    let mut shown = Vec::new();
+    if component.devices.iter().any(|device| device.mode == Mode::Nested) {
+        for (half, at) in [(0, SMMU.base), (1, SMMU.base + SMMU.size / 2)] {
+            let memory = audit.memories.len();
+            let name = format!("{}.smmu{half}", component.name);
+            audit.memories.push(Memory { name, bytes: PAGE_SIZE, private: true });
+            let perms = Perms { write: true, ..READ };
+            audit.edges.push(Edge { party: vmm, memory, perms, access: Access::Cpu { at: None } });
+            shown.push((memory, at));
+        }
+    }
+    shown
+}
+
+const fn stages(mode: &Mode) -> &'static [u8] {
+    match mode {
+        Mode::Nested => &[1, 2],
+        Mode::Stage1 => &[1],
+        Mode::None | Mode::Stage2 | Mode::Bypass => &[2],
     }
 }
 
 fn by_device(party: usize, device: &Device, component: &Component) -> Vec<Edge> {
-    let stages: &[u8] = match device.mode {
-        Mode::Nested => &[1, 2],
-        Mode::Stage1 => &[1],
-        Mode::None | Mode::Stage2 | Mode::Bypass => &[2],
-    };
+    let stages = stages(&device.mode);
     if let (Some(guest), true) = (&component.guest, device.guest_slot.is_some() && device.mode != Mode::None) {
         let perms = Perms { read: true, write: true, execute: false };
         let access = Access::Dma { iova: RAM_BASE, stages };

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use sluice_abi::smmu::StreamId;
+
 use super::graph::{Access, Audit, Kind};
 use super::text::rights;
 
@@ -15,7 +17,16 @@ pub(super) fn show(audit: &Audit) -> String {
             Kind::Device => "device",
         };
         let drives: Vec<&str> = party.drives.iter().map(|device| name(*device)).collect();
-        json!({ "name": party.name.trim_end_matches(" (VMM)"), "kind": kind, "drives": drives })
+        let mut entry = json!({ "name": party.name.trim_end_matches(" (VMM)"), "kind": kind, "drives": drives });
+        if let Some(translation) = &party.translation {
+            let streams = translation.streams.iter().map(|word| match StreamId::from_word(*word) {
+                Some(stream) => stream.to_string(),
+                None => format!("{word:#x}"),
+            });
+            entry["mode"] = json!(translation.mode.name());
+            entry["streams"] = json!(streams.collect::<Vec<String>>());
+        }
+        entry
     });
     let memories = audit
         .memories

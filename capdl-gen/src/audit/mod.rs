@@ -11,7 +11,7 @@ mod json;
 mod svg;
 mod text;
 
-pub use graph::{Access, Audit, Edge, Kind, Memory, Party, Reach, Via};
+pub use graph::{Access, Audit, Edge, Kind, Memory, Party, Reach, Translation, Via};
 pub(crate) use text::rights;
 
 use sluice_spec::System;
