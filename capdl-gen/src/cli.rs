@@ -52,6 +52,9 @@ enum Command {
         /// The boot image to write
         #[arg(short, long, value_name = "IMAGE")]
         output: PathBuf,
+        /// Also write who reaches which memory, as `audit --json` does
+        #[arg(long, value_name = "FILE")]
+        audit: Option<PathBuf>,
         /// log2 of the slots of the root task's CNode; by default as many as the payload's pages need
         #[arg(long, value_name = "N", value_parser = cnode_bits())]
         cnode_bits: Option<u64>,
@@ -136,8 +139,12 @@ fn slots_for(payload: &[u8]) -> u64 {
 pub fn run(arguments: &Arguments) -> Result<String, String> {
     let platforms = |near: &Path| arguments.platforms.clone().map_or_else(|| files::platforms_near(near), Ok);
     match &arguments.command {
-        Command::Build { spec, kernel, root_task, components, files, output, cnode_bits } => {
-            let Checked { system, files, .. } = check(spec, &platforms(spec)?, Some(components), files.as_deref())?;
+        Command::Build { spec, kernel, root_task, components, files, output, audit, cnode_bits } => {
+            let checked = check(spec, &platforms(spec)?, Some(components), files.as_deref())?;
+            let Checked { spec, system, groups, files, .. } = checked;
+            if let Some(file) = audit {
+                write(file, &Audit::of(&spec, &system, &groups).json())?;
+            }
             let payload = image::pack_payload(&system, &files);
             write_image(kernel, root_task, &payload, cnode_bits.unwrap_or_else(|| slots_for(&payload)), output)
         }
@@ -150,7 +157,7 @@ pub fn run(arguments: &Arguments) -> Result<String, String> {
             let audit = Audit::of(&spec, &system, &groups);
             for (file, contents) in [(json, audit.json()), (svg, audit.svg())] {
                 if let Some(file) = file {
-                    fs::write(file, contents).map_err(|error| format!("{}: {error}", file.display()))?;
+                    write(file, &contents)?;
                 }
             }
             Ok(audit.text())
@@ -183,6 +190,10 @@ fn check(spec: &Path, platforms: &Path, components: Option<&Path>, files: Option
         let style = if stderr().is_terminal() { Style::Terminal } else { Style::Plain };
         render(&spec.display().to_string(), &text, problems.into_sorted(), style)
     })
+}
+
+fn write(file: &Path, text: &str) -> Result<(), String> {
+    fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn write_image(

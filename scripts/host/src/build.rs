@@ -277,12 +277,19 @@ fn build_generator(tree: &Tree) -> Result<bool> {
     Ok(step(tree, "build capdl-gen", command)?.good)
 }
 
-/// The command that makes a boot image; the generator is built.
+/// Where the audit of the system in a boot image is.
+#[must_use]
+pub fn audit_of(image: &Path) -> PathBuf {
+    image.with_extension("audit.json")
+}
+
+/// The command that makes a boot image, and its audit beside it; the generator is built.
 pub(crate) fn generator(tree: &Tree, programs: &Programs, system: &System, image: &Path) -> Command {
     let mut command = host_cargo(tree, "run");
     command.args(["--quiet", "-p", "capdl-gen", "--", "build"]).arg(&system.spec);
     command.arg("--kernel").arg(&programs.kernel).arg("--root-task").arg(&programs.root_task);
     command.arg("--components").arg(&programs.components).arg("-o").arg(image);
+    command.arg("--audit").arg(audit_of(image));
     command
 }
 

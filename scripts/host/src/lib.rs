@@ -7,6 +7,7 @@
 //!
 //! What it does not do: derive anything about a system (that is `capdl-gen`'s) or install software (`scripts/setup`).
 
+pub mod audit;
 pub mod bench;
 pub mod boot;
 pub mod build;

@@ -1,36 +1,27 @@
 //! Boots a system's image and, when the system says which checks it prints, judges it.
 
+mod disks;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::audit;
 use crate::boot::{self, Limits, Transcript};
-use crate::build::Kernel;
-use crate::disk::{self, Disk};
+use crate::build::{self, Kernel};
 use crate::expectation;
 use crate::keys;
-use crate::neighbour::Neighbour;
 use crate::platform::Qemu;
-use crate::provisions::{Holds, Provisions};
-use crate::qemu::{self, Files, Serial};
+use crate::qemu::{self, Serial};
 use crate::report::{self, Tally};
-use crate::transcript::Digest;
+use crate::trace;
 use crate::tree::{System, Tree};
 use crate::verdict::{Findings, judge};
-
-/// The disk to read, as a `.qemu` file names it.
-const DISK: &str = "DISK";
-/// The disk to write.
-const SCRATCH: &str = "SCRATCH";
-/// The file in which the peer keeps what a guest sends.
-const PEER: &str = "PEER";
-/// This program.
-const SLUICE: &str = "SLUICE";
-/// Every placeholder that a `.qemu` file may have.
-pub const PLACEHOLDERS: [&str; 4] = [DISK, SCRATCH, PEER, SLUICE];
+use disks::Disks;
+pub use disks::PLACEHOLDERS;
 
 /// What a user may choose about a run.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -63,73 +54,6 @@ pub struct Machine {
     /// More arguments for QEMU, behind `--`.
     #[arg(last = true, conflicts_with = "system")]
     pub qemu: Vec<String>,
-}
-
-/// A machine's disks, by the placeholder that stands for each.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Disks {
-    disk: Option<Disk>,
-    scratch: Option<PathBuf>,
-    peer: Option<PathBuf>,
-    provisions: Provisions,
-}
-
-impl Disks {
-    fn prepare(tree: &Tree, system: &System, placeholders: &[String], choices: &Choices) -> Result<Self> {
-        let provisions = Provisions::of(system)?;
-        let mut disks = Self { provisions, ..Self::default() };
-        for name in placeholders {
-            match name.as_str() {
-                DISK => {
-                    disks.disk = Some(match &choices.disk {
-                        Some(file) => Disk::from_file(tree, file)?,
-                        None => Disk::default_for(tree, disks.provisions.disk_mib)?,
-                    });
-                }
-                SCRATCH => disks.scratch = Some(disk::scratch(tree, &system.name, disks.provisions.scratch.mib)?),
-                PEER => disks.peer = Some(disk::sent(tree, &system.name)?),
-                SLUICE => {}
-                other => bail!("{} asks for ${{{other}}}, which nothing makes", system.devices().display()),
-            }
-        }
-        if let (Some(file), None) = (&choices.disk, &disks.disk) {
-            bail!("{} has no disk that {} could be", system.name, file.display());
-        }
-        Ok(disks)
-    }
-
-    fn files(&self) -> Result<Files> {
-        let disk = self.disk.as_ref().map(|disk| (DISK.to_owned(), disk.path.clone()));
-        let scratch = self.scratch.as_ref().map(|path| (SCRATCH.to_owned(), path.clone()));
-        let peer = self.peer.as_ref().map(|path| (PEER.to_owned(), path.clone()));
-        let sluice = (SLUICE.to_owned(), std::env::current_exe().context("this program is not known")?);
-        Ok(disk.into_iter().chain(scratch).chain(peer).chain([sluice]).collect())
-    }
-
-    /// What the peer was sent is what the disk begins with.
-    fn compare_sent(&self, path: &Path) -> Result<String> {
-        let disk = self.disk.as_ref().context("there is no disk that could have been sent")?;
-        let wanted = self.provisions.peer_mib << 20;
-        let bytes = disk::verify_copy(&disk.path, path, wanted).context("what the peer was sent")?;
-        Ok(format!("{bytes} bytes of {} are what the disk begins with", path.display()))
-    }
-
-    fn compare_neighbour(&self, neighbour: &Neighbour, lines: &[String]) -> Result<String> {
-        let disk = self.disk.as_ref().context("there is no disk that could have been read")?;
-        neighbour.compare(lines, &disk.path)
-    }
-
-    fn compare_scratch(&self, path: &Path) -> Result<String> {
-        let scratch = &self.provisions.scratch;
-        let bytes = match scratch.holds {
-            Holds::Pattern => disk::verify_scratch(path)?,
-            Holds::Disk => {
-                let disk = self.disk.as_ref().context("there is no disk that could have been copied")?;
-                disk::verify_copy(&disk.path, path, scratch.first_mib << 20)?
-            }
-        };
-        Ok(format!("{bytes} bytes of {} hold what was written", path.display()))
-    }
 }
 
 /// What a system's machine is started with.
@@ -226,14 +150,21 @@ pub fn problems(tree: &Tree, system: &System, image: &Path, log: &Path) -> Resul
 
 fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &Path) -> Result<Outcome> {
     let Prepared { qemu, disks, devices } = Prepared::of(tree, system, choices)?;
-    let mut command = qemu::command(&qemu, image, &devices, choices.append.as_deref());
-    if let Some(log) = &choices.trace {
-        crate::trace::attach(&mut command, log)?;
-    }
     let expected = match system.checks() {
         path if path.exists() => Some(expectation::read_file(&path)?),
         _ => None,
     };
+    // A system with a command line of its own, as that without protection has one, keeps it.
+    let is_free = !devices.iter().any(|argument| argument == "-append");
+    ensure!(is_free || choices.trace.is_none(), "a system with a command line of its own cannot be traced");
+    let is_audited = is_free && expected.is_some() && choices.kernel == Kernel::Debug;
+    let options =
+        [is_audited.then_some(audit::OPTION), choices.trace.as_ref().map(|_| trace::OPTION), choices.append.as_deref()];
+    let append = options.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let mut command = qemu::command(&qemu, image, &devices, Some(append.as_str()).filter(|text| !text.is_empty()));
+    if let Some(log) = &choices.trace {
+        trace::attach(&mut command, log)?;
+    }
     if let Some(disk) = disks.disk.as_ref().filter(|_| choices.show) {
         println!("      disk {}: {}", disk.path.display(), disk.origin);
     }
@@ -259,13 +190,9 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
     let mut problems: Vec<String> =
         judge(&expected, &findings, &transcript.end).iter().map(ToString::to_string).collect();
     let mut checks = expected.len() as u64;
-    let comparisons = [
-        disks.disk.as_ref().map(|disk| compare_digest(disk, disks.provisions.digests, &findings.digests)),
-        disks.scratch.as_deref().map(|scratch| disks.compare_scratch(scratch)),
-        disks.peer.as_deref().map(|peer| disks.compare_sent(peer)),
-        disks.provisions.neighbour.as_ref().map(|neighbour| disks.compare_neighbour(neighbour, &transcript.lines)),
-    ];
-    for comparison in comparisons.into_iter().flatten() {
+    let account =
+        is_audited.then(|| audit::check(&build::audit_of(image), transcript.lines.iter().map(String::as_str)));
+    for comparison in account.into_iter().chain(disks.compare(&findings.digests, &transcript.lines)) {
         checks += 1;
         match comparison {
             Ok(said) if choices.show => println!("host    | {said}"),
@@ -327,26 +254,6 @@ pub(crate) fn require_qemu(qemu: &Qemu) -> Result<()> {
     qemu::require_version(&String::from_utf8_lossy(&output.stdout), &qemu.at_least)
 }
 
-/// Every time the disk was read, it was read right: `times` when that is said, at least once.
-fn compare_digest(disk: &Disk, times: Option<usize>, printed: &[Digest]) -> Result<String> {
-    let wanted = disk.digest()?;
-    match printed.iter().find(|found| **found != wanted) {
-        None if printed.is_empty() => bail!("the system printed no SHA256 of its disk"),
-        None if times.is_none_or(|times| times == printed.len()) => {
-            Ok(format!("SHA256 {} {} is that of {}", wanted.hex, wanted.bytes, disk.path.display()))
-        }
-        None => bail!("the system printed {} digests of its disk", printed.len()),
-        Some(found) => bail!(
-            "the system read SHA256 {} over {} bytes; {} has {} over {}",
-            found.hex,
-            found.bytes,
-            disk.path.display(),
-            wanted.hex,
-            wanted.bytes
-        ),
-    }
-}
-
 pub(crate) fn write_log(path: &Path, transcript: &Transcript) -> Result<()> {
     let mut text = transcript.lines.join("\n");
     text.push_str(&format!("\n[{}]\n", transcript.end));
@@ -361,32 +268,6 @@ fn printable(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn disk() -> (Disk, PathBuf) {
-        let path = std::env::temp_dir().join(format!("sluice-run-{}", std::process::id()));
-        std::fs::write(&path, b"abc").unwrap();
-        (Disk { path: path.clone(), origin: String::new() }, path)
-    }
-
-    #[test]
-    fn one_digest_equal_to_the_disks_is_needed() {
-        let (disk, path) = disk();
-        let good = disk.digest().unwrap();
-        let short = Digest { bytes: 2, ..good.clone() };
-        let other = Digest { hex: "0".repeat(64), bytes: 3 };
-        assert!(compare_digest(&disk, Some(1), std::slice::from_ref(&good)).is_ok());
-        assert!(compare_digest(&disk, None, &[good.clone(), good.clone()]).is_ok());
-        for (printed, message) in [
-            (vec![], "printed no SHA256"),
-            (vec![short], "over 2 bytes"),
-            (vec![other], "read SHA256 0000"),
-            (vec![good.clone(), good], "2 digests"),
-        ] {
-            let error = compare_digest(&disk, Some(1), &printed).unwrap_err().to_string();
-            assert!(error.contains(message), "{error}");
-        }
-        std::fs::remove_file(path).unwrap();
-    }
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {

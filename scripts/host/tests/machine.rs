@@ -57,6 +57,7 @@ impl Fake {
         write("checks", checks.as_bytes());
         write("qemu", devices.as_bytes());
         write("img", &image(text));
+        write("audit.json", AUDIT.as_bytes());
         let system = System::at(&folder.join(&name).with_extension("toml")).expect("a system");
         Self { folder, system }
     }
@@ -76,13 +77,17 @@ impl Drop for Fake {
 }
 
 const CHECKS: &str = "edu works\nkernel kernel-canary-intact\n";
-const GOOD: &str = "edu     | CHECK pass works: yes\r\nroot    | RESULT 1 passed, 0 failed\r\n\
+/// One device, which has a stream and reaches nothing.
+const AUDIT: &str = r#"{ "memories": [], "reach": [], "parties": [
+    { "name": "edu.edu", "kind": "device", "drives": [], "mode": "s2", "streams": ["0:0x0008"] } ] }"#;
+const GOOD: &str = "root    | AUDIT begin start\r\nkernel  | AUDIT stream 0:0x0008 entry 0x9000 stage 2\r\n\
+    kernel  | AUDIT smmu 0 abort 255\r\nroot    | AUDIT end\r\nedu     | CHECK pass works: yes\r\nroot    | RESULT 1 passed, 0 failed\r\n\
     kernel  | CHECK pass kernel-canary-intact: same\r\n";
 
 #[test]
 fn a_machine_that_prints_what_it_must_is_good() {
     let fake = Fake::new("good", CHECKS, "-device\nedu,addr=1\n", GOOD);
-    assert_eq!(fake.run(None), Tally { passed: 2, failed: 0 });
+    assert_eq!(fake.run(None), Tally { passed: 3, failed: 0 });
 }
 
 #[test]
@@ -96,7 +101,19 @@ fn a_component_that_speaks_for_the_root_task_does_not_pass() {
 fn a_failed_check_fails_the_run() {
     let text = GOOD.replace("CHECK pass works", "CHECK FAIL works").replace("1 passed, 0", "0 passed, 1");
     let fake = Fake::new("failed", CHECKS, "", &text);
-    assert_eq!(fake.run(None), Tally { passed: 1, failed: 1 });
+    assert_eq!(fake.run(None), Tally { passed: 2, failed: 1 });
+}
+
+#[test]
+fn streams_that_do_not_do_what_the_audit_says_fail_the_run() {
+    let account = GOOD.find("edu     |").expect("what comes behind the account");
+    for (name, text) in [
+        ("bypass", GOOD.replace("stage 2", "bypass")),
+        ("silent", GOOD[account..].to_owned()),
+        ("forged-account", GOOD.replace("kernel  | AUDIT stream", "edu     | AUDIT stream")),
+    ] {
+        assert_eq!(Fake::new(name, CHECKS, "", &text).run(None), Tally { passed: 2, failed: 1 }, "{name}");
+    }
 }
 
 #[test]
@@ -116,14 +133,14 @@ fn the_digest_is_compared_with_the_disk() {
     let digest = Disk::from_file(&tree, &file).expect("a disk").digest().expect("a digest");
     let text = |hex: &str| format!("nvme    | SHA256 {hex} 8192\n{GOOD}");
     let right = Fake::new("digest-right", CHECKS, devices, &text(&digest.hex));
-    assert_eq!(right.run(Some(file.clone())), Tally { passed: 3, failed: 0 });
+    assert_eq!(right.run(Some(file.clone())), Tally { passed: 4, failed: 0 });
     let wrong = Fake::new("digest-wrong", CHECKS, devices, &text(&"0".repeat(64)));
-    assert_eq!(wrong.run(Some(file)), Tally { passed: 2, failed: 1 });
+    assert_eq!(wrong.run(Some(file)), Tally { passed: 3, failed: 1 });
 }
 
 #[test]
 fn a_scratch_disk_that_nobody_wrote_fails_the_run() {
     let devices = "-drive\nif=none,id=s,file=${SCRATCH},format=raw\n-device\nnvme,serial=s,drive=s\n";
     let fake = Fake::new("scratch", CHECKS, devices, GOOD);
-    assert_eq!(fake.run(None), Tally { passed: 2, failed: 1 });
+    assert_eq!(fake.run(None), Tally { passed: 3, failed: 1 });
 }

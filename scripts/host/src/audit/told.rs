@@ -1,0 +1,254 @@
+//! What a machine says about its streams: the lines `AUDIT ...` of the kernel and the root task.
+//!
+//! They come behind these two names only. A component's lines have its own in front, so it cannot add to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::transcript::{KERNEL, ROOT};
+
+/// Everything said at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Moment {
+    /// Its name: `start`, or that of a guest's device.
+    pub name: String,
+    /// Where regions are.
+    pub regions: Vec<Region>,
+    /// Where registers of devices are.
+    pub registers: Vec<Registers>,
+    /// Streams that do not abort.
+    pub streams: BTreeMap<String, Stream>,
+    /// What each SMMU does with the others.
+    pub smmus: BTreeMap<String, Others>,
+}
+
+/// A part of a region that is in one piece in memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Region {
+    /// Name of the region.
+    pub name: String,
+    /// Where in it the part begins.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// First physical address.
+    pub physical: u64,
+}
+
+/// Registers of a device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registers {
+    /// Name of the device.
+    pub device: String,
+    /// First physical address.
+    pub base: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// A stream that does not abort.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stream {
+    /// Where its entry is.
+    pub entry: u64,
+    /// What translates.
+    pub stages: Stages,
+    /// What it reaches by that.
+    pub pieces: Vec<Piece>,
+    /// Lines that say that its tables are not as the kernel writes them.
+    pub strange: Vec<String>,
+}
+
+/// What an entry says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stages {
+    /// Transactions pass untranslated.
+    Bypass,
+    /// Stage 1 alone translates.
+    One,
+    /// Stage 2 alone translates.
+    Two,
+    /// Both do.
+    Both,
+    /// Nothing that the kernel writes.
+    Unknown,
+}
+
+/// Addresses behind which memory is in one piece.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// First address for the device.
+    pub iova: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Of `r` and `w`; `-` without any.
+    pub rights: String,
+    /// First physical address.
+    pub physical: u64,
+}
+
+/// Streams of an SMMU that no line names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Others {
+    /// They abort, by their entries or for want of one.
+    Abort,
+    /// The SMMU is off and aborts everything.
+    Off,
+    /// The SMMU is off and stops nothing.
+    Bypass,
+    /// The stream table leads out of memory.
+    Incomplete,
+}
+
+/// The moments of a machine that printed `lines`.
+///
+/// # Errors
+/// When a line begins as one of these and is none, or a moment has no end.
+pub fn moments<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<Moment>> {
+    let mut moments = Vec::new();
+    let mut open: Option<Moment> = None;
+    for line in lines {
+        let Some((speaker, text)) = line.split_once("| ") else { continue };
+        let speaker = speaker.trim_end();
+        let Some(text) = text.trim_end_matches('\r').strip_prefix("AUDIT ") else { continue };
+        let words: Vec<&str> = text.split(' ').collect();
+        let read = match (speaker, words.as_slice()) {
+            (ROOT, ["again"]) => Ok(()),
+            (ROOT, ["begin", name]) if open.is_none() => {
+                open = Some(Moment { name: (*name).to_owned(), ..Moment::default() });
+                Ok(())
+            }
+            (ROOT, ["end"]) => open.take().map(|moment| moments.push(moment)).context("nothing has begun"),
+            (ROOT, words) => open.as_mut().context("nothing has begun").and_then(|moment| moment.place(words)),
+            // Whoever may make the kernel's debug calls can have it print outside of the root task's moments.
+            (KERNEL, words) => open.as_mut().map_or(Ok(()), |moment| moment.see(words, text)),
+            _ => Ok(()),
+        };
+        read.with_context(|| format!("unreadable: {line}"))?;
+    }
+    ensure!(open.is_none(), "a moment has no end");
+    for moment in &moments {
+        ensure!(
+            !moment.smmus.is_empty() || moment.streams.is_empty(),
+            "{}: nothing ends an SMMU's streams",
+            moment.name
+        );
+    }
+    Ok(moments)
+}
+
+impl Moment {
+    /// What the root task says.
+    fn place(&mut self, words: &[&str]) -> Result<()> {
+        match words {
+            ["region", name, offset, bytes, physical] => self.regions.push(Region {
+                name: (*name).to_owned(),
+                offset: number(offset)?,
+                bytes: number(bytes)?,
+                physical: number(physical)?,
+            }),
+            ["registers", device, base, bytes] => {
+                let (base, bytes) = (number(base)?, number(bytes)?);
+                self.registers.push(Registers { device: (*device).to_owned(), base, bytes });
+            }
+            _ => bail!("not a line of the root task's"),
+        }
+        Ok(())
+    }
+
+    /// What the kernel says.
+    fn see(&mut self, words: &[&str], text: &str) -> Result<()> {
+        match words {
+            ["stream", stream, "entry", at, rest @ ..] => {
+                let stages = match rest {
+                    ["bypass"] => Stages::Bypass,
+                    ["stage", "1"] => Stages::One,
+                    ["stage", "2"] => Stages::Two,
+                    ["stage", "1+2"] => Stages::Both,
+                    ["unknown"] => Stages::Unknown,
+                    _ => bail!("an entry says one of five things"),
+                };
+                let seen = Stream { entry: number(at)?, stages, pieces: Vec::new(), strange: Vec::new() };
+                ensure!(self.streams.insert((*stream).to_owned(), seen).is_none(), "a stream has one entry");
+            }
+            ["reach", stream, iova, bytes, rights, physical] => {
+                let piece = Piece {
+                    iova: number(iova)?,
+                    bytes: number(bytes)?,
+                    rights: (*rights).to_owned(),
+                    physical: number(physical)?,
+                };
+                self.stream(stream)?.pieces.push(piece);
+            }
+            ["foreign" | "incomplete", stream, ..] => self.stream(stream)?.strange.push(text.to_owned()),
+            ["smmu", smmu, "incomplete"] => {
+                self.smmus.insert((*smmu).to_owned(), Others::Incomplete);
+            }
+            ["smmu", smmu, rest @ ..] => {
+                let others = match rest {
+                    ["abort", count] => count.parse::<u64>().map(|_| Others::Abort)?,
+                    ["off", "abort"] => Others::Off,
+                    ["off", "bypass"] => Others::Bypass,
+                    _ => bail!("an SMMU does one of three things with the other streams"),
+                };
+                self.smmus.entry((*smmu).to_owned()).or_insert(others);
+            }
+            _ => bail!("not a line of the kernel's"),
+        }
+        Ok(())
+    }
+
+    fn stream(&mut self, name: &str) -> Result<&mut Stream> {
+        self.streams.get_mut(name).context("a stream without entry")
+    }
+
+    /// The devices that have registers.
+    #[must_use]
+    pub fn devices(&self) -> BTreeSet<&str> {
+        self.registers.iter().map(|registers| registers.device.as_str()).collect()
+    }
+}
+
+fn number(text: &str) -> Result<u64> {
+    let digits = text.strip_prefix("0x").context("numbers begin with 0x")?;
+    u64::from_str_radix(digits, 16).with_context(|| format!("`{text}` is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_two_speakers_become_a_moment() {
+        let lines = "root    | AUDIT begin start\n\
+            root    | AUDIT region ring 0x0 0x1000 0x4000\nroot    | AUDIT registers a.disk 0x10000000 0x4000\n\
+            kernel  | current thread\nkernel  | AUDIT stream 0:0x0008 entry 0x9000 stage 1+2\n\
+            kernel  | AUDIT reach 0:0x0008 0x10000 0x1000 rw 0x4000\nedu     | AUDIT stream 0:0x0009 entry 0x0 bypass\n\
+            kernel  | AUDIT smmu 0 abort 255\nroot    | AUDIT end\nkernel  | AUDIT smmu 0 abort 7\n";
+        let [moment] = &moments(lines.lines()).unwrap()[..] else { panic!("one moment") };
+        assert_eq!((moment.name.as_str(), moment.regions.len(), moment.devices().len()), ("start", 1, 1));
+        let stream = &moment.streams["0:0x0008"];
+        assert_eq!((moment.streams.len(), stream.entry, stream.stages), (1, 0x9000, Stages::Both));
+        let piece = Piece { iova: 0x10000, bytes: 0x1000, rights: "rw".to_owned(), physical: 0x4000 };
+        assert_eq!((&stream.pieces, moment.smmus["0"]), (&vec![piece], Others::Abort));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_moment() {
+        for (lines, part) in [
+            ("root    | AUDIT begin start", "no end"),
+            ("root    | AUDIT end", "unreadable"),
+            ("root    | AUDIT begin a\nroot    | AUDIT begin b", "unreadable"),
+            ("root    | AUDIT begin a\nkernel  | AUDIT reach 0:0x0008 0x0 0x1000 rw 0x0", "unreadable"),
+            ("root    | AUDIT begin a\nkernel  | AUDIT stream 0:0x0008 entry 9 bypass", "unreadable"),
+            ("root    | AUDIT begin a\nkernel  | AUDIT stream 0:0x0008 entry 0x9 stage 3", "unreadable"),
+            ("root    | AUDIT begin a\nkernel  | AUDIT smmu 0 off", "unreadable"),
+            ("root    | AUDIT begin a\nkernel  | AUDIT stream 0:0x0008 entry 0x9 bypass\nroot    | AUDIT end", "ends"),
+        ] {
+            let error = moments(lines.lines()).unwrap_err().to_string();
+            assert!(error.contains(part), "{lines}: {error}");
+        }
+        assert!(moments(["anything"]).unwrap().is_empty());
+    }
+}

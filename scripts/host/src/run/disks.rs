@@ -1,0 +1,153 @@
+//! The disks of a system's machine, and whether they are as they should be in the end.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::Choices;
+use crate::disk::{self, Disk};
+use crate::neighbour::Neighbour;
+use crate::provisions::{Holds, Provisions};
+use crate::qemu::Files;
+use crate::transcript::Digest;
+use crate::tree::{System, Tree};
+
+/// The disk to read, as a `.qemu` file names it.
+const DISK: &str = "DISK";
+/// The disk to write.
+const SCRATCH: &str = "SCRATCH";
+/// The file in which the peer keeps what a guest sends.
+const PEER: &str = "PEER";
+/// This program.
+const SLUICE: &str = "SLUICE";
+/// Every placeholder that a `.qemu` file may have.
+pub const PLACEHOLDERS: [&str; 4] = [DISK, SCRATCH, PEER, SLUICE];
+
+/// A machine's disks, by the placeholder that stands for each.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Disks {
+    pub(super) disk: Option<Disk>,
+    pub(super) scratch: Option<PathBuf>,
+    pub(super) peer: Option<PathBuf>,
+    pub(super) provisions: Provisions,
+}
+
+impl Disks {
+    pub(super) fn prepare(tree: &Tree, system: &System, placeholders: &[String], choices: &Choices) -> Result<Self> {
+        let provisions = Provisions::of(system)?;
+        let mut disks = Self { provisions, ..Self::default() };
+        for name in placeholders {
+            match name.as_str() {
+                DISK => {
+                    disks.disk = Some(match &choices.disk {
+                        Some(file) => Disk::from_file(tree, file)?,
+                        None => Disk::default_for(tree, disks.provisions.disk_mib)?,
+                    });
+                }
+                SCRATCH => disks.scratch = Some(disk::scratch(tree, &system.name, disks.provisions.scratch.mib)?),
+                PEER => disks.peer = Some(disk::sent(tree, &system.name)?),
+                SLUICE => {}
+                other => bail!("{} asks for ${{{other}}}, which nothing makes", system.devices().display()),
+            }
+        }
+        if let (Some(file), None) = (&choices.disk, &disks.disk) {
+            bail!("{} has no disk that {} could be", system.name, file.display());
+        }
+        Ok(disks)
+    }
+
+    pub(super) fn files(&self) -> Result<Files> {
+        let disk = self.disk.as_ref().map(|disk| (DISK.to_owned(), disk.path.clone()));
+        let scratch = self.scratch.as_ref().map(|path| (SCRATCH.to_owned(), path.clone()));
+        let peer = self.peer.as_ref().map(|path| (PEER.to_owned(), path.clone()));
+        let sluice = (SLUICE.to_owned(), std::env::current_exe().context("this program is not known")?);
+        Ok(disk.into_iter().chain(scratch).chain(peer).chain([sluice]).collect())
+    }
+
+    /// What the peer was sent is what the disk begins with.
+    fn compare_sent(&self, path: &Path) -> Result<String> {
+        let disk = self.disk.as_ref().context("there is no disk that could have been sent")?;
+        let wanted = self.provisions.peer_mib << 20;
+        let bytes = disk::verify_copy(&disk.path, path, wanted).context("what the peer was sent")?;
+        Ok(format!("{bytes} bytes of {} are what the disk begins with", path.display()))
+    }
+
+    fn compare_neighbour(&self, neighbour: &Neighbour, lines: &[String]) -> Result<String> {
+        let disk = self.disk.as_ref().context("there is no disk that could have been read")?;
+        neighbour.compare(lines, &disk.path)
+    }
+
+    fn compare_scratch(&self, path: &Path) -> Result<String> {
+        let scratch = &self.provisions.scratch;
+        let bytes = match scratch.holds {
+            Holds::Pattern => disk::verify_scratch(path)?,
+            Holds::Disk => {
+                let disk = self.disk.as_ref().context("there is no disk that could have been copied")?;
+                disk::verify_copy(&disk.path, path, scratch.first_mib << 20)?
+            }
+        };
+        Ok(format!("{bytes} bytes of {} hold what was written", path.display()))
+    }
+
+    /// Compares each disk with what it should hold, or the system should have read: what agrees, and what does not.
+    pub(super) fn compare(&self, digests: &[Digest], lines: &[String]) -> Vec<Result<String>> {
+        let comparisons = [
+            self.disk.as_ref().map(|disk| compare_digest(disk, self.provisions.digests, digests)),
+            self.scratch.as_deref().map(|scratch| self.compare_scratch(scratch)),
+            self.peer.as_deref().map(|peer| self.compare_sent(peer)),
+            self.provisions.neighbour.as_ref().map(|neighbour| self.compare_neighbour(neighbour, lines)),
+        ];
+        comparisons.into_iter().flatten().collect()
+    }
+}
+
+/// Every time the disk was read, it was read right: `times` when that is said, at least once.
+fn compare_digest(disk: &Disk, times: Option<usize>, printed: &[Digest]) -> Result<String> {
+    let wanted = disk.digest()?;
+    match printed.iter().find(|found| **found != wanted) {
+        None if printed.is_empty() => bail!("the system printed no SHA256 of its disk"),
+        None if times.is_none_or(|times| times == printed.len()) => {
+            Ok(format!("SHA256 {} {} is that of {}", wanted.hex, wanted.bytes, disk.path.display()))
+        }
+        None => bail!("the system printed {} digests of its disk", printed.len()),
+        Some(found) => bail!(
+            "the system read SHA256 {} over {} bytes; {} has {} over {}",
+            found.hex,
+            found.bytes,
+            disk.path.display(),
+            wanted.hex,
+            wanted.bytes
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk() -> (Disk, PathBuf) {
+        let path = std::env::temp_dir().join(format!("sluice-run-{}", std::process::id()));
+        std::fs::write(&path, b"abc").unwrap();
+        (Disk { path: path.clone(), origin: String::new() }, path)
+    }
+
+    #[test]
+    fn one_digest_equal_to_the_disks_is_needed() {
+        let (disk, path) = disk();
+        let good = disk.digest().unwrap();
+        let short = Digest { bytes: 2, ..good.clone() };
+        let other = Digest { hex: "0".repeat(64), bytes: 3 };
+        assert!(compare_digest(&disk, Some(1), std::slice::from_ref(&good)).is_ok());
+        assert!(compare_digest(&disk, None, &[good.clone(), good.clone()]).is_ok());
+        for (printed, message) in [
+            (vec![], "printed no SHA256"),
+            (vec![short], "over 2 bytes"),
+            (vec![other], "read SHA256 0000"),
+            (vec![good.clone(), good], "2 digests"),
+        ] {
+            let error = compare_digest(&disk, Some(1), &printed).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}
