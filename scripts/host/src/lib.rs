@@ -17,6 +17,7 @@ pub mod device_tree;
 pub mod disk;
 pub mod expectation;
 pub mod fuzz;
+pub mod gdb;
 pub mod guest;
 pub mod host_tests;
 pub mod keys;

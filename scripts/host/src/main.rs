@@ -13,7 +13,7 @@ use sluice_scripts::suite::Extent;
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
 use sluice_scripts::{
-    bench, conformance, demo, fuzz, guest, machines, mutants, peer, provisions, reference, stops, suite,
+    audit, bench, conformance, demo, fuzz, guest, machines, mutants, peer, provisions, reference, stops, suite,
 };
 
 /// Builds, boots and tests Sluice.
@@ -105,6 +105,8 @@ enum Action {
     Stops,
     /// Boot systems on machines that are not their platform's.
     Machines,
+    /// Overwrite stream table entries of a machine from outside and see that it is noticed.
+    Tamper,
     /// Fetch the kernels that guests boot, and make an initramfs for each.
     Guest {
         /// Fetch the newest although others are there.
@@ -220,6 +222,10 @@ fn act(action: Action) -> Result<bool> {
         Action::Machines => {
             let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
             closing_line(machines::run(&tree, &programs)?)
+        }
+        Action::Tamper => {
+            let Some(programs) = build::programs(&tree, &toolchain()?, Kernel::Debug)? else { return Ok(false) };
+            closing_line(audit::tamper::run(&tree, &programs)?)
         }
         Action::Guest { refresh, trial } => {
             let payloads = guest::Payloads::prepare(&tree, refresh)?;

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::audit::tamper;
 use crate::build::{self, Kernel, Workspace};
 use crate::conformance;
 use crate::fuzz;
@@ -64,6 +65,7 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, extent: Extent) -> Result<Tally
             tally.add(run::run(tree, &system, &image, &choices)?);
         }
     }
+    tally.add(tamper::run(tree, &programs)?);
     tally.add(stops::run(tree, &programs)?);
     tally.add(machines::run(tree, &programs)?);
     let calls = if soak { fuzz::SOAK_CALLS } else { fuzz::CALLS };

@@ -5,6 +5,7 @@
 
 mod compare;
 mod expected;
+pub mod tamper;
 mod told;
 
 use std::path::Path;
