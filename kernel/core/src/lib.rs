@@ -32,6 +32,7 @@ mod ipc;
 mod kernel;
 pub mod object;
 mod sched;
+pub mod secure;
 mod store;
 mod syscall;
 pub mod trace;

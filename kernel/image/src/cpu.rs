@@ -4,7 +4,7 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::asm::barrier;
-use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, MPIDR_EL1, Readable, VTCR_EL2, VTTBR_EL2, Writeable};
+use aarch64_cpu::registers::{CNTFRQ_EL0, ID_AA64MMFR0_EL1, MPIDR_EL1, Readable, VTCR_EL2, VTTBR_EL2, Writeable};
 use sluice_abi::{PhysAddr, VirtAddr};
 use sluice_core::CacheOp;
 
@@ -154,6 +154,11 @@ pub(crate) fn maintain(operation: CacheOp, at: PhysAddr, bytes: u64) {
         // the window's.
         unsafe { asm!("ic ialluis", "dsb ish", "isb", options(nostack)) }
     }
+}
+
+/// Counts of the system counter in a second (CNTFRQ_EL0); 0 where nobody has said.
+pub(crate) fn counter_frequency() -> u64 {
+    CNTFRQ_EL0.get()
 }
 
 /// Sets how many counts from now the EL2 physical timer fires.

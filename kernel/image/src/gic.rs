@@ -76,12 +76,8 @@ impl Gic {
         stride: Option<u64>,
     ) -> Result<Self, GicError> {
         use self::distributor as d;
-        let count = ((phys::read32(distributor.offset(d::TYPER)) & 0x1f) + 1) * 32;
-        let count = count.min(SPURIOUS);
-        let sgi_frame = redistributors
-            .filter_map(|(base, size)| find_redistributor(base, size, stride))
-            .next()
-            .ok_or(GicError::NoRedistributor)?;
+        let count = Self::count_of(distributor);
+        let sgi_frame = Self::redistributor(redistributors, stride)?.offset(redistributor::SGI_FRAME);
         let gic = Self { distributor, sgi_frame, count };
         phys::write32(distributor.offset(d::CTLR), 0);
         poll(distributor.offset(d::CTLR), d::RWP, "GICD_CTLR")?;
@@ -107,6 +103,21 @@ impl Gic {
         }
         enable_cpu_interface();
         Ok(gic)
+    }
+
+    /// INTIDs that the controller at `distributor` has.
+    pub(crate) fn count_of(distributor: PhysAddr) -> u32 {
+        let count = ((phys::read32(distributor.offset(self::distributor::TYPER)) & 0x1f) + 1) * 32;
+        count.min(SPURIOUS)
+    }
+
+    /// First frame of this core's redistributor.
+    pub(crate) fn redistributor(
+        mut regions: impl Iterator<Item = (PhysAddr, u64)>,
+        stride: Option<u64>,
+    ) -> Result<PhysAddr, GicError> {
+        let found = regions.find_map(|(base, size)| find_redistributor(base, size, stride));
+        found.ok_or(GicError::NoRedistributor)
     }
 
     /// INTIDs the controller has.
@@ -167,7 +178,7 @@ fn forget(registers: PhysAddr) {
     }
 }
 
-/// The SGI frame of this core's redistributor, if it is in the region.
+/// The first frame of this core's redistributor, if it is in the region.
 fn find_redistributor(region: PhysAddr, size: u64, stride: Option<u64>) -> Option<PhysAddr> {
     let affinity = cpu::affinity();
     let affinity = (affinity >> 8 & 0xff00_0000 | affinity & 0xff_ffff) as u32;
@@ -175,7 +186,7 @@ fn find_redistributor(region: PhysAddr, size: u64, stride: Option<u64>) -> Optio
     while base.0 + 0x2_0000 <= region.0 + size {
         let low = phys::read32(base.offset(redistributor::TYPER));
         if phys::read32(base.offset(redistributor::TYPER + 4)) == affinity {
-            return Some(base.offset(redistributor::SGI_FRAME));
+            return Some(base);
         }
         if low & redistributor::LAST != 0 {
             return None;

@@ -12,6 +12,7 @@
 mod boot;
 mod console;
 mod cpu;
+mod el3;
 mod fpu;
 mod gic;
 mod guest;

@@ -1,7 +1,8 @@
 //! From the loader to the first line of Rust: a first set of translation tables, the MMU, a stack.
 //!
 //! Entered as the arm64 boot protocol says: MMU off, `x0` = physical address of the device tree, loaded at a 2 MiB
-//! boundary. Code before the MMU is on is position-independent; then execution moves to the linked addresses. The
+//! boundary; at EL2, or at EL3, which [`crate::el3`] leaves. With nothing in `x0` the tree is looked for 2 MiB below the
+//! kernel. Code before the MMU is on is position-independent; then execution moves to the linked addresses. The
 //! tables made here map whole gigabytes; [`crate::mmu`] replaces them by exact ones.
 
 use core::arch::global_asm;
@@ -21,13 +22,23 @@ _head:
     .long   0
 
 1:  msr     daifset, #0xf
+    mov     x20, x0
+    mov     x19, #0                 // whether EL3 is the kernel's to leave
     mrs     x9, CurrentEL
     cmp     x9, #(2 << 2)
+    b.eq    2f
+    cmp     x9, #(3 << 2)
     b.ne    9f
-    mov     x20, x0
-    adrp    x21, _head
+    mov     x19, #1
+    adr     x30, 2f
+    b       sluice_drop
+2:  adrp    x21, _head
     tst     x21, #0x1fffff
     b.ne    9f
+    // A loader that sets no registers puts the device tree right below the image.
+    cbnz    x20, 3f
+    sub     x20, x21, #0x200000
+3:
 
     // Identity, for the instructions around switching the MMU on.
     adrp    x0, boot_l0
@@ -120,6 +131,7 @@ _head:
     isb
     mov     x0, x20
     mov     x1, x21
+    mov     x2, x19
     bl      sluice_boot
     b       resume_user
 

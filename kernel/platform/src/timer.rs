@@ -17,6 +17,8 @@ pub struct Timer {
     pub virtual_timer: Interrupt,
     /// EL2 physical timer (CNTHP).
     pub hypervisor: Interrupt,
+    /// Counts in a second, for machines on which nobody sets CNTFRQ_EL0 (`clock-frequency`).
+    pub frequency: Option<u32>,
 }
 
 /// The machine's timers.
@@ -25,6 +27,7 @@ pub(crate) fn timer(tree: Tree<'_>) -> Result<Timer, MachineError<'_>> {
         return Err(tree.root().error("", Problem::NoNode("timer with compatible = \"arm,armv8-timer\"")));
     };
     let all = interrupts(&node)?;
+    let frequency = node.word("clock-frequency");
     if node.property("interrupt-names").is_some() {
         let named = |name| named_interrupt(&node, &all, name);
         let needed =
@@ -34,6 +37,7 @@ pub(crate) fn timer(tree: Tree<'_>) -> Result<Timer, MachineError<'_>> {
             physical: needed("phys", "\"phys\"")?,
             virtual_timer: needed("virt", "\"virt\"")?,
             hypervisor: needed("hyp-phys", "\"hyp-phys\"")?,
+            frequency,
         });
     }
     // without names the binding fixes the order
@@ -41,5 +45,5 @@ pub(crate) fn timer(tree: Tree<'_>) -> Result<Timer, MachineError<'_>> {
         let too_few = Problem::TooFew { found: all.len(), needed: 4 };
         all.get(index).copied().ok_or_else(|| node.error("interrupts", too_few))
     };
-    Ok(Timer { secure_physical: Some(at(0)?), physical: at(1)?, virtual_timer: at(2)?, hypervisor: at(3)? })
+    Ok(Timer { secure_physical: Some(at(0)?), physical: at(1)?, virtual_timer: at(2)?, hypervisor: at(3)?, frequency })
 }

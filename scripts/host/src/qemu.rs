@@ -66,6 +66,15 @@ pub fn command_at(
     devices: &[String],
     boot_arguments: Option<&str>,
 ) -> Command {
+    let mut command = machine_command(serial, qemu, devices);
+    command.args([OsString::from("-kernel"), image.into()]);
+    if let Some(text) = boot_arguments {
+        command.args(["-append", text]);
+    }
+    command
+}
+
+fn machine_command(serial: Serial, qemu: &Qemu, devices: &[String]) -> Command {
     let serial = match serial {
         Serial::Program => "stdio",
         Serial::Terminal => "mon:stdio",
@@ -75,11 +84,20 @@ pub fn command_at(
         .args(["-M", &qemu.machine, "-cpu", &qemu.cpu, "-m", &qemu.memory])
         .args(&qemu.arguments)
         .args(["-serial", serial])
-        .args(devices)
-        .args([OsString::from("-kernel"), image.into()]);
-    if let Some(text) = boot_arguments {
-        command.args(["-append", text]);
-    }
+        .args(devices);
+    command
+}
+
+/// The whole command line of a machine that a program watches, with the image put into memory at `address` and the first
+/// core started there as it comes out of reset: no register is set, and the device tree is at the start of RAM.
+#[must_use]
+pub fn bare_command(qemu: &Qemu, image: &Path, devices: &[String], address: u64) -> Command {
+    let mut loader = OsString::from("loader,force-raw=on,cpu-num=0,");
+    loader.push(format!("addr={address:#x},file="));
+    // A comma inside an option's value is written twice.
+    loader.push(image.to_string_lossy().replace(',', ",,"));
+    let mut command = machine_command(Serial::Program, qemu, devices);
+    command.args([OsString::from("-device"), loader]);
     command
 }
 
@@ -199,6 +217,23 @@ mod tests {
             "-M virt -cpu c -m 1G -nodefaults -serial stdio -device edu -kernel k.img -append a b"
         );
         assert_eq!(shown.last(), Some(&"a b"));
+    }
+
+    #[test]
+    fn a_bare_machine_has_its_image_in_memory_and_no_kernel() {
+        let qemu = Qemu {
+            program: "q".to_owned(),
+            at_least: "10.0".to_owned(),
+            machine: "virt".to_owned(),
+            cpu: "c".to_owned(),
+            memory: "1G".to_owned(),
+            arguments: vec![],
+        };
+        let command = bare_command(&qemu, Path::new("/a,b.img"), &[], 0x4020_0000);
+        let shown: Vec<_> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
+        let wanted = "-M virt -cpu c -m 1G -serial stdio \
+                      -device loader,force-raw=on,cpu-num=0,addr=0x40200000,file=/a,,b.img";
+        assert_eq!(shown.join(" "), wanted);
     }
 
     #[test]

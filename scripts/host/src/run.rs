@@ -36,6 +36,8 @@ pub struct Choices {
     pub kernel: Kernel,
     /// The machine, instead of the platform's.
     pub qemu: Option<Qemu>,
+    /// Where the image is put into memory, on a machine without firmware, which cannot end itself.
+    pub bare_at: Option<u64>,
     /// Print every line as it comes.
     pub show: bool,
     /// A soak run: longer than any other, and told so by its command line.
@@ -155,13 +157,17 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
         _ => None,
     };
     // A system with a command line of its own, as that without protection has one, keeps it.
-    let is_free = !devices.iter().any(|argument| argument == "-append");
+    // A bare machine gives its kernel none.
+    let is_free = choices.bare_at.is_none() && !devices.iter().any(|argument| argument == "-append");
     ensure!(is_free || choices.trace.is_none(), "a system with a command line of its own cannot be traced");
     let is_audited = is_free && expected.is_some() && choices.kernel == Kernel::Debug;
     let options =
         [is_audited.then_some(audit::OPTION), choices.trace.as_ref().map(|_| trace::OPTION), choices.append.as_deref()];
     let append = options.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let mut command = qemu::command(&qemu, image, &devices, Some(append.as_str()).filter(|text| !text.is_empty()));
+    let mut command = match choices.bare_at {
+        Some(address) => qemu::bare_command(&qemu, image, &devices, address),
+        None => qemu::command(&qemu, image, &devices, Some(append.as_str()).filter(|text| !text.is_empty())),
+    };
     if let Some(log) = &choices.trace {
         trace::attach(&mut command, log)?;
     }
@@ -174,7 +180,8 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
         Some(_) => Limits::CHECKED,
         None => Limits::WATCHED,
     };
-    let after_result = (choices.kernel != Kernel::Debug).then_some(boot::AFTER_RESULT);
+    let ends_itself = choices.kernel == Kernel::Debug && choices.bare_at.is_none();
+    let after_result = (!ends_itself).then_some(boot::AFTER_RESULT);
     let limits = Limits { after_result, ..limits };
     let keys = keys::read_file(&system.keys())?;
     let transcript = boot::run_typing(command, limits, &keys, &mut |line| {

@@ -12,9 +12,12 @@ use sluice_abi::bootinfo::{EXTRA_DEBUG_CANARY, EXTRA_FDT, EXTRA_SMMUS};
 use sluice_abi::{PAGE_BITS, PAGE_SIZE, PHYS_BITS, PhysAddr, SLOT_BITS};
 use sluice_core::boot::{BootMemory, Extra, Range, Ranges};
 use sluice_core::object::UserContext;
+use sluice_core::secure::open_interrupts;
 use sluice_core::{InterruptUse, Kernel, KernelMemory};
 use sluice_platform::{Console, Machine as Description, ValidBlob, cut_slack, option, remove_nops, validate};
+use sluice_smmu::shut_secure_side;
 
+use crate::el3::El3;
 use crate::gic::Gic;
 use crate::machine::{Machine, install, next_context};
 use crate::mmu::{Kind, Tables};
@@ -34,7 +37,8 @@ fn or_stop<T, E: fmt::Display>(result: Result<T, E>) -> T {
 
 /// Called by `start` with the MMU on. Returns the registers of the root thread.
 #[unsafe(no_mangle)]
-extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext {
+extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr, entered_at_el3: u64) -> *const UserContext {
+    let el3 = El3::entered(entered_at_el3);
     let tree_bytes = tree_bytes(tree);
     let blob = validate(tree_bytes).unwrap_or_else(|error| stop(format_args!("device tree: {error}")));
     let machine = Description::from_blob(&blob).unwrap_or_else(|error| {
@@ -46,7 +50,8 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
     if let Some(uart) = &machine.console {
         console::set(uart.registers.base());
     }
-    psci::set(machine.psci);
+    // Firmware at EL3 would have been replaced, whatever the tree says of it.
+    psci::set(if el3.is_some() { None } else { machine.psci });
     console::line(format_args!(
         "sluice {} at {load}, {} MiB of memory",
         env!("CARGO_PKG_VERSION"),
@@ -62,6 +67,9 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
     let mut memory = or_stop(free_memory(&machine, &ram, load, &root_image, tree, tree_bytes.len()));
     let canary =
         cfg!(debug_assertions).then(|| Canary::new(allocate(&mut memory.free, PAGE_SIZE, PAGE_BITS, "canary")));
+    if let Some(el3) = el3 {
+        leave_el3(el3, &machine);
+    }
     let gic = or_stop(start_gic(&machine));
     let kernel_memory = KernelMemory {
         interrupt_node: allocate(&mut memory.free, u64::from(gic.count()) << SLOT_BITS, PAGE_BITS, "interrupts"),
@@ -70,6 +78,9 @@ extern "C" fn sluice_boot(tree: PhysAddr, load: PhysAddr) -> *const UserContext 
     };
     cpu::set_empty_root(kernel_memory.empty_root);
     let tracing = cfg!(debug_assertions) && option(machine.bootargs, "sluice.trace") == Some("semihosting");
+    if cpu::counter_frequency() == 0 {
+        stop(format_args!("the counter's frequency is not known (CNTFRQ_EL0, or clock-frequency of the timer)"));
+    }
     let hal = Machine { gic, timer: Timer::new(), ram, canary, tracing };
     let kernel = install(Kernel::new(hal, kernel_memory));
     let confined = option(machine.bootargs, "sluice.smmu") != Some(OFF);
@@ -188,10 +199,32 @@ const fn whole_pages(range: Range) -> Range {
     Range { start: range.start & !(PAGE_SIZE - 1), end: range.end.next_multiple_of(PAGE_SIZE) }
 }
 
+/// Takes from the secure side what EL2 needs, shuts the rest, and gives EL3 up.
+fn leave_el3(el3: El3, machine: &Description<'_>) {
+    let gic = &machine.gic;
+    let redistributor = or_stop(Gic::redistributor(redistributors(machine), gic.redistributor_stride));
+    let distributor = gic.distributor.base();
+    let were_secure = or_stop(open_interrupts(&el3, distributor, redistributor, Gic::count_of(distributor)));
+    for (number, smmu) in machine.smmus.iter().enumerate() {
+        let base = smmu.registers.base();
+        if let Err(register) = shut_secure_side(&el3, base) {
+            stop(format_args!("SMMU {number} at {base}: secure register {:#x} does not acknowledge", register.0));
+        }
+    }
+    // What the tree says, where nobody has set CNTFRQ_EL0 before.
+    let frequency = if cpu::counter_frequency() == 0 { machine.timer.frequency.map_or(0, u64::from) } else { 0 };
+    el3.close(frequency);
+    let interrupts = if were_secure { "taken from the secure side" } else { "in one security state" };
+    console::line(format_args!("entered at EL3; interrupts {interrupts}"));
+}
+
+fn redistributors(machine: &Description<'_>) -> impl Iterator<Item = (PhysAddr, u64)> {
+    machine.gic.redistributors.iter().map(|region| (region.base(), region.size()))
+}
+
 fn start_gic(machine: &Description<'_>) -> Result<Gic, crate::gic::GicError> {
     let gic = &machine.gic;
-    let regions = gic.redistributors.iter().map(|region| (region.base(), region.size()));
-    Gic::start(gic.distributor.base(), regions, gic.redistributor_stride)
+    Gic::start(gic.distributor.base(), redistributors(machine), gic.redistributor_stride)
 }
 
 /// Takes zeroed memory for the kernel, or stops.

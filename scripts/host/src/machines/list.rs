@@ -30,6 +30,9 @@ pub struct Entry {
     /// Whether there is an SMMU.
     #[serde(default = "yes")]
     pub smmu: bool,
+    /// Whether there is an EL3 and nothing on it: the image is put into memory, and entered there.
+    #[serde(default)]
+    pub bare: bool,
     /// How much of the memory is in the first of two nodes.
     pub first_node: Option<String>,
     /// More arguments.
@@ -48,6 +51,9 @@ const fn yes() -> bool {
 
 /// The end of a machine's type that puts an SMMU before its PCIe host.
 const SMMU: &str = ",iommu=smmuv3";
+
+/// The end of a machine's type that gives its cores an EL3, in which they start when no kernel is loaded.
+const EL3: &str = ",secure=on";
 
 /// One machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,8 +105,9 @@ impl Machine<'_> {
         let Self { entry, cpu, memory } = self;
         let nodes = entry.first_node.as_ref().map_or_else(String::new, |first| format!(" from {first}"));
         let smmu = if entry.smmu { "" } else { " no SMMU" };
+        let bare = if entry.bare { " at EL3" } else { "" };
         let more = entry.arguments.join(" ");
-        format!("{} on {cpu} {memory}{nodes}{smmu} {more}", entry.system).trim_end().to_owned()
+        format!("{} on {cpu} {memory}{nodes}{smmu}{bare} {more}", entry.system).trim_end().to_owned()
     }
 
     /// MiB in each memory node.
@@ -129,8 +136,9 @@ impl Machine<'_> {
             }
         }
         arguments.extend(self.entry.arguments.iter().cloned());
+        let machine = if self.entry.smmu { platform.machine.clone() } else { without };
         Ok(Qemu {
-            machine: if self.entry.smmu { platform.machine.clone() } else { without },
+            machine: if self.entry.bare { machine + EL3 } else { machine },
             cpu: self.cpu.to_owned(),
             memory: self.memory.to_owned(),
             arguments,
@@ -152,6 +160,9 @@ impl Machine<'_> {
         let found = lines.iter().any(|line| line.starts_with("kernel  | SMMU 0: "));
         if found != self.entry.smmu {
             problems.push(format!("the kernel found {} SMMU", if found { "an" } else { "no" }));
+        }
+        if lines.iter().any(|line| line.starts_with("kernel  | entered at EL3; ")) != self.entry.bare {
+            problems.push("the kernel was entered at another exception level".to_owned());
         }
         for wanted in &self.entry.prints {
             if !lines.iter().any(|line| line.starts_with(wanted)) {
@@ -207,6 +218,16 @@ mod tests {
         let wanted = "-x -object memory-backend-ram,id=node0,size=256M -numa node,memdev=node0 \
                       -object memory-backend-ram,id=node1,size=1792M -numa node,memdev=node1 -y";
         assert_eq!((qemu.machine.as_str(), qemu.arguments.join(" ").as_str()), ("virt", wanted));
+    }
+
+    #[test]
+    fn a_bare_machine_has_an_el3_and_the_kernel_came_from_there() {
+        let list = Machines::read(&format!("{ENTRY}bare = true")).unwrap();
+        let machine = list.machines().next().unwrap();
+        assert_eq!(machine.name(), "s on a 512M at EL3");
+        assert_eq!(machine.qemu(&platform()).unwrap().machine, "virt,iommu=smmuv3,secure=on");
+        let lines = ["kernel  | x at 0x0, 512 MiB of memory", "kernel  | SMMU 0: x"].map(str::to_owned);
+        assert_eq!(machine.problems(&lines).unwrap(), ["the kernel was entered at another exception level"]);
     }
 
     #[test]
