@@ -31,7 +31,7 @@ fn live(env: &Env) -> Result<Infallible, Error> {
     trial.begin(env, ram);
     let mut serve = Serve::new(env, &guest, described, ram)?;
     loop {
-        let start = load::load(env, described, ram, &trial.targets.words())?;
+        let start = load::load(env, described, ram, &trial.words())?;
         let end = serve.run(start, &mut trial)?;
         serve.stop(end)?;
         trial.between(ram);

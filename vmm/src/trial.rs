@@ -15,7 +15,9 @@ use crate::targets::Targets;
 /// - `reboots`: so many restarts are the guest's; the one after is its end.
 /// - `watch`: milliseconds for which the memory of a guest that has ended is watched for late writes.
 /// - `crash`: the VMM panics after at most so many exits, at an exit that differs from life to life.
-/// - `crashes`: in so many of its first lives.
+/// - `crash_from`: so many exits before those do not count: the guest has begun by then.
+/// - `crashes`: in so many of its first lives. With this, the guest's command line says `sluice.life=dies` in these, `restarts`
+///   in others that are not to be the last, and `last`.
 /// - `targets`: the guest is told where memory of others is, and the VMM looks whether it stayed as it was. The value names an
 ///   Untyped, of which the VMM makes a page to aim at.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Trial {
     reboots: Option<u64>,
     watch: Option<u64>,
     exits_left: Option<u64>,
+    /// Whether there are lives that end early.
+    mortal: bool,
     restarts: u64,
     late: usize,
 }
@@ -40,10 +44,23 @@ impl Trial {
         let crash = number(env, "crash")?.filter(|most| *most > 0 && u64::from(env.life()) < crashes);
         // Multiples of the golden ratio visit a range evenly (Knuth, TAOCP 3, 6.4).
         let spread = (u64::from(env.life()) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let exits_left = crash.map(|most| 1 + spread % most);
+        let from = number(env, "crash_from")?.unwrap_or(0);
+        let exits_left = crash.map(|most| 1 + from.saturating_add(spread % most));
         let (reboots, watch) = (number(env, "reboots")?, number(env, "watch")?);
         let targets = Targets::of(env, guest)?;
-        Ok(Self { targets, reboots, watch, exits_left, restarts: 0, late: 0 })
+        Ok(Self { targets, reboots, watch, exits_left, mortal: crashes > 0, restarts: 0, late: 0 })
+    }
+
+    /// What the guest is told, for its command line.
+    pub(crate) fn words(&self) -> String {
+        let restarts = self.reboots.is_some_and(|reboots| self.restarts < reboots);
+        let life = match (self.mortal, self.exits_left, restarts) {
+            (false, ..) => "",
+            (true, Some(_), _) => " sluice.life=dies",
+            (true, None, true) => " sluice.life=restarts",
+            (true, None, false) => " sluice.life=last",
+        };
+        self.targets.words() + life
     }
 
     /// Says what a VMM finds that follows one that died: memory that the root task has scrubbed.
