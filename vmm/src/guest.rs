@@ -2,14 +2,19 @@
 
 use alloc::vec::Vec;
 
+use alloc::string::ToString;
+
 use sluice_abi::cap::cnode_data;
 use sluice_abi::vcpu::VcpuRegister;
 use sluice_abi::{CPtr, CapRights, ObjectType, PhysAddr, VirtAddr, VmAttributes, WORD_BITS};
+use sluice_canary::{CHANNEL, Vault};
 use sluice_manifest::slot;
 use sluice_rt::{Env, Memory, RtError, Tables};
 use sluice_sys::{CNode, Endpoint, Frame, Slot, Tcb, Untyped, VSpace, Vcpu};
 use sluice_vmm::layout::Range;
 use sluice_vmm::processor::Processor;
+
+use crate::error::Error;
 
 /// log2 of the slots of the guest's CNode: one fault endpoint for each processor, from slot 1 on.
 const CNODE_BITS: u8 = 4;
@@ -129,6 +134,20 @@ impl<'a> Guest<'a> {
         let frame = Frame::from(make(memory, ObjectType::SmallPage, 0, self.env.slots().take()?)?);
         let at = frame.get_address().map_err(RtError::refused("find a frame"))?;
         Ok((self.env.map_page(frame, &Tables::new(self.memory, self.env.slots()))?, at))
+    }
+
+    /// Makes a page of the VMM's Untyped `name`, maps it for the guest behind its memory, at `at`, and has the keeper of canaries
+    /// fill and watch it.
+    pub(crate) fn lend(&self, name: &str, at: u64) -> Result<(), Error> {
+        let memory = self.env.untyped(name)?.cap;
+        let own = make(memory, ObjectType::SmallPage, 0, self.env.slots().take()?)?;
+        let place = self.env.slots().take()?;
+        let original = CNode::from(slot::CNODE).slot(own);
+        place.copy_from(original, CapRights::all()).map_err(RtError::refused("copy a frame"))?;
+        self.map(Frame::from(place.index), at, CapRights::READ | CapRights::WRITE, VmAttributes::DEFAULT)?;
+        let vault = Vault(self.env.channel_client(CHANNEL)?);
+        vault.adopt(Frame::from(own)).map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// Maps the frames of the region `name` one after the other from `base` on: memory of the guest's own.

@@ -57,6 +57,10 @@ impl Targets {
         if let Ok(endpoint) = env.channel_client(CHANNEL) {
             let vault = Vault(endpoint);
             targets.add("component", vault.whereabouts().map_err(|error| error.to_string())?.0);
+            // Of another guest, where one has lent it to the keeper (`Guest::lend`).
+            if let Some(at) = vault.adopted().map_err(|error| error.to_string())? {
+                targets.add("guest", at.0);
+            }
             targets.vault = Some(vault);
         }
         let (own, at) = guest.page_of_vmm(untyped)?;

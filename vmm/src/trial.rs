@@ -9,6 +9,7 @@ use crate::guest::Guest;
 use crate::ram::Ram;
 use crate::scrub;
 use crate::targets::Targets;
+use sluice_vmm::layout::RAM_BASE;
 
 /// The arguments:
 ///
@@ -20,6 +21,7 @@ use crate::targets::Targets;
 ///   in others that are not to be the last, and `last`.
 /// - `targets`: the guest is told where memory of others is, and the VMM looks whether it stayed as it was. The value names an
 ///   Untyped, of which the VMM makes a page to aim at.
+/// - `lends`: names an Untyped, of which the VMM makes a page behind its guest's memory for another guest to aim at.
 #[derive(Debug)]
 pub(crate) struct Trial {
     pub(crate) targets: Targets,
@@ -47,6 +49,10 @@ impl Trial {
         let from = number(env, "crash_from")?.unwrap_or(0);
         let exits_left = crash.map(|most| 1 + from.saturating_add(spread % most));
         let (reboots, watch) = (number(env, "reboots")?, number(env, "watch")?);
+        if let Some(untyped) = env.arg("lends") {
+            let end = RAM_BASE + env.region(&env.guest()?.ram)?.len() as u64;
+            guest.lend(untyped, end)?;
+        }
         let targets = Targets::of(env, guest)?;
         Ok(Self { targets, reboots, watch, exits_left, mortal: crashes > 0, restarts: 0, late: 0 })
     }

@@ -40,6 +40,14 @@ impl Vault {
         self.ask(&request(Request::Where)).map(|answer| PhysAddr(answer.word(0)))
     }
 
+    /// The physical address of the page that the keeper adopted last, from whomever.
+    ///
+    /// # Errors
+    /// When the keeper refuses.
+    pub fn adopted(self) -> Result<Option<PhysAddr>, VaultError> {
+        self.ask(&request(Request::Adopted)).map(|answer| Some(PhysAddr(answer.word(0))).filter(|at| at.0 != 0))
+    }
+
     /// Hands a frame to the keeper, which makes it a canary page; returns the page's number.
     ///
     /// # Errors

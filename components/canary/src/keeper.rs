@@ -15,6 +15,11 @@ extern crate alloc;
 /// Pages a keeper can have besides its own: those of the window that needs no translation tables.
 const MOST_ADOPTED: usize = ((layout::WINDOW_END - layout::WINDOW) / PAGE_SIZE) as usize;
 
+/// Where a frame is, as an answer.
+fn address(frame: Frame) -> Result<[u64; 4], Refusal> {
+    frame.get_address().map(|at| [at.0, 0, 0, 0]).map_err(|_| Refusal::Kernel)
+}
+
 /// The keeper's end of the channel; call [`Keeper::answer`] with each message.
 ///
 /// Who hands a frame over can still revoke it; the next check then faults, and the keeper is gone. A client that wants
@@ -57,7 +62,7 @@ impl<'a> Keeper<'a> {
         let received = message.caps() == 1 && message.unwrapped_badge(0).is_none();
         match Request::from_label(message.label()) {
             Some(Request::Adopt) if received => return self.adopt(),
-            Some(Request::Where | Request::Adopt | Request::Check | Request::Release) | None => {
+            Some(Request::Where | Request::Adopt | Request::Check | Request::Release | Request::Adopted) | None => {
                 // A capability behind a badge is in the slot as well; an empty slot stays empty.
                 if message.caps() > 0 {
                     self.receive.delete().map_err(|_| Refusal::Kernel)?;
@@ -65,7 +70,8 @@ impl<'a> Keeper<'a> {
             }
         }
         match Request::from_label(message.label()).ok_or(Refusal::Request)? {
-            Request::Where => self.frame.get_address().map(|at| [at.0, 0, 0, 0]).map_err(|_| Refusal::Kernel),
+            Request::Where => address(self.frame),
+            Request::Adopted => self.adopted.last().map_or(Ok([0; 4]), |(slot, _)| address(Frame::from(slot.index))),
             Request::Adopt => Err(Refusal::NoFrame),
             Request::Check => Ok(verdict_words(self.damage())),
             Request::Release => self.release().map(|()| [0; 4]),

@@ -17,10 +17,12 @@ pub(crate) enum Request {
     Check = 0x302,
     /// Give up all adopted frames.
     Release = 0x303,
+    /// The physical address of the page adopted last, in MR0; 0 when there is none.
+    Adopted = 0x304,
 }
 
 impl Request {
-    const ALL: [Self; 4] = [Self::Where, Self::Adopt, Self::Check, Self::Release];
+    const ALL: [Self; 5] = [Self::Where, Self::Adopt, Self::Check, Self::Release, Self::Adopted];
 
     pub(crate) fn from_label(label: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|request| *request as u64 == label)

@@ -6,6 +6,8 @@ use core::arch::asm;
 pub(crate) const ECAM: u64 = 0x3f00_0000;
 /// Where BARs can go.
 pub(crate) const PCI_WINDOW: u64 = 0x1000_0000;
+/// Memory.
+pub(crate) const RAM: u64 = 0x4000_0000;
 /// Memory that neither the image nor the device tree covers.
 pub(crate) const FREE: u64 = 0x4040_0000;
 /// Data register of the PL011.
@@ -31,6 +33,12 @@ pub(crate) fn store(at: u64, value: u32) {
 pub(crate) fn barrier() {
     // SAFETY: a barrier changes no register and no memory.
     unsafe { asm!("dsb sy") }
+}
+
+/// Waits for an interrupt; none is enabled.
+pub(crate) fn sleep() {
+    // SAFETY: a hint.
+    unsafe { asm!("wfi") }
 }
 
 /// Prints text.

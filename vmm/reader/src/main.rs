@@ -6,13 +6,16 @@
 //!
 //! The word `reader.run=NAME` of its command line says what it does. Without one it looks at nothing that it reads, and asks
 //! firmware for a reset after some reads, with the queue full. `digests`: it reads all of the disk again and again, and prints
-//! the SHA-256 of each piece, for somebody who knows the disk to compare.
+//! the SHA-256 of each piece, for somebody who knows the disk to compare. `lent`: it needs no disk, looks
+//! at the page behind its memory, which its VMM has lent it, and sleeps.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
 mod digests;
 #[cfg(target_os = "none")]
 mod disk;
+#[cfg(target_os = "none")]
+mod lent;
 #[cfg(target_os = "none")]
 mod machine;
 #[cfg(target_os = "none")]

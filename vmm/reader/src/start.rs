@@ -7,7 +7,7 @@ use core::panic::PanicInfo;
 use fdt::Fdt;
 
 use crate::disk::Disk;
-use crate::{digests, machine, restless};
+use crate::{digests, lent, machine, restless};
 
 core::arch::global_asm!(
     ".pushsection .head, \"ax\"",
@@ -31,14 +31,19 @@ core::arch::global_asm!(
 extern "C" fn main(tree: *const u8) -> ! {
     // SAFETY: x0 held the device tree's address, and nobody writes there.
     let words = unsafe { Fdt::from_ptr(tree) }.ok().and_then(|tree| tree.chosen().bootargs()).unwrap_or_default();
+    // SAFETY: as before.
+    let memory = unsafe { Fdt::from_ptr(tree) }.ok().and_then(|tree| tree.memory().regions().next()?.size);
     let task = words.split_ascii_whitespace().find_map(|word| word.strip_prefix("reader.run="));
-    match run(task) {
+    match run(task, memory.unwrap_or(0) as u64) {
         Ok(()) => machine::reset(),
         Err(problem) => stay(problem),
     }
 }
 
-fn run(task: Option<&str>) -> Result<(), &'static str> {
+fn run(task: Option<&str>, memory: u64) -> Result<(), &'static str> {
+    if task == Some("lent") {
+        return lent::look(memory).map(|never| match never {});
+    }
     let mut disk = Disk::open()?;
     match task {
         None => restless::read(&mut disk),
