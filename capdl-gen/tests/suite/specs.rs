@@ -118,7 +118,7 @@ fn a_missing_file_of_a_guest_is_named_with_where_it_was_looked_for() {
 
 #[test]
 fn devices_shows_what_a_platform_offers() {
-    for platform in ["odd", "qemu-virt"] {
+    for platform in ["odd", "qemu-virt", "fvp-base"] {
         let folder = if platform == "odd" { "platforms" } else { "../../platforms" };
         let output = capdl_gen(&["devices", platform, "--platforms", folder]);
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -163,6 +163,25 @@ fn build(spec: &str, components: &Path, kernel: &str, root_task: &str, output: &
     let inputs = ["--kernel", kernel, "--root-task", root_task, "--components", components, "--files", components];
     let run = capdl_gen(&[&["build", spec, "--platforms", "platforms"][..], &inputs, &["-o", output]].concat());
     assert!(run.status.success(), "{}", text(&run.stderr));
+}
+
+/// A platform that the scripts do not launch is derived for all the same.
+#[test]
+fn a_system_for_arms_base_platform_is_built() {
+    let folder = components("fvp");
+    let file = |name: &str| folder.join(name).to_str().expect("a path").to_owned();
+    fs::write(file("kernel.elf"), kernel().bytes()).expect("a file");
+    fs::write(file("root.elf"), root_task().bytes()).expect("a file");
+    let (kernel, root, components) = (file("kernel.elf"), file("root.elf"), folder.to_str().expect("a path"));
+    for image in [file("a.img"), file("b.img")] {
+        let inputs = ["--kernel", &kernel, "--root-task", &root, "--components", components];
+        let spec = ["build", "fvp/disk.toml", "--platforms", "../../platforms"];
+        let run = capdl_gen(&[&spec[..], &inputs, &["-o", &image]].concat());
+        assert!(run.status.success(), "{}", text(&run.stderr));
+    }
+    assert_eq!(fs::read(file("a.img")).expect("an image"), fs::read(file("b.img")).expect("an image"));
+    let shown = capdl_gen(&["check", "fvp/disk.toml", "--platforms", "../../platforms", "--components", components]);
+    golden(&golden_file(Path::new("fvp/disk.toml"), "stdout"), text(&shown.stdout)).expect("same");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 /// How a platform is launched and which device tree describes it.
@@ -50,10 +50,16 @@ impl Platform {
     /// The platform described in `folder`.
     ///
     /// # Errors
-    /// When its file is missing, or has keys other than those of this type.
+    /// When its file is missing, or has keys other than those of this type; when nothing is said of QEMU.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("platform.toml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let is_emulated = text.lines().any(|line| line.trim() == "[qemu]");
+        ensure!(
+            is_emulated,
+            "{}: its README tells how to launch this platform; these scripts do not",
+            folder.display()
+        );
         toml::from_str(&text).with_context(|| format!("{} is no platform file", path.display()))
     }
 }

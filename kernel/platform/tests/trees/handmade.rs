@@ -9,6 +9,7 @@ use sluice_platform::{
 use crate::edit::{Node, Tree};
 
 const TWO_SMMUS: &[u8] = include_bytes!("../data/two-smmus.dtb");
+const FVP_BASE: &[u8] = include_bytes!("../../../../platforms/fvp-base/fvp-base.dtb");
 const FVP_LIKE: &[u8] = include_bytes!("../data/fvp-like.dtb");
 
 fn region(base: u64, size: u64) -> Region {
@@ -248,4 +249,32 @@ fn coherence_is_inherited_from_the_nearest_node_that_speaks_of_it() {
     assert_eq!(coherent("/", &["dma-coherent"]), [true, true]);
     assert_eq!(coherent("/", &["dma-noncoherent"]), [false, true]);
     assert_eq!(coherent("/iommu@2b400000", &["dma-coherent"]), [true, true]);
+}
+
+/// The facts of `platforms/fvp-base`, and what follows from them.
+#[test]
+fn arms_base_platform() {
+    with_machine(FVP_BASE, |machine| {
+        assert!(machine.memory.iter().eq([&region(0x8000_0000, 0x7f00_0000), &region(0x8_8000_0000, 0x8000_0000)]));
+        assert_eq!((machine.cpus, machine.psci, machine.timer.frequency), (1, None, Some(100_000_000)));
+        assert_eq!(machine.gic.distributor, region(0x2f00_0000, 0x1_0000));
+        assert!(machine.gic.redistributors.iter().eq([&region(0x2f10_0000, 0x20_0000)]));
+        assert_eq!(machine.gic.maintenance, Some(level(25)));
+        let console = machine.console.expect("a console");
+        assert_eq!((console.registers, console.interrupt), (region(0x1c09_0000, 0x1000), Some(level(37))));
+        let smmu = machine.smmus[0];
+        assert_eq!((smmu.registers, smmu.coherent), (region(0x2b40_0000, 0x10_0000), true));
+        let lines = smmu.interrupts;
+        let found = [lines.event_queue, lines.page_requests, lines.command_sync, lines.global_error];
+        assert_eq!(found, [106, 107, 109, 111].map(|intid| Some(edge(intid))));
+        let host = &machine.pci_hosts[0];
+        assert_eq!((host.ecam, host.first_bus, host.last_bus), (region(0x4000_0000, 0x1000_0000), 0, 1));
+        assert_eq!(machine.stream_of(host, 0x108), Ok(Some(StreamId { smmu: 0, sid: 0x108 })));
+        let function = PciAddress::new(0, 1, 0).expect("a function");
+        let pins = Pin::ALL.map(|pin| machine.interrupt_of(host, function, pin));
+        assert_eq!(pins, [200, 201, 202, 203].map(|intid| Ok(level(intid))));
+        let mut masters = Vec::new();
+        machine.visit_unconfined_masters(|device, _| masters.push(device.path().to_string())).unwrap();
+        assert_eq!(masters, ["/motherboard@8000000/io@300000000/virtio@130000"]);
+    });
 }
