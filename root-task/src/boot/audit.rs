@@ -31,7 +31,7 @@ use crate::kernel::Kernel;
 /// The moment at which no component has run.
 const START: &str = "start";
 /// How long the machine waits for somebody to change its memory.
-const PAUSE_MS: u32 = 2000;
+const PAUSE_MS: u32 = 3000;
 
 /// What is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,6 +5,7 @@
 //! disk_mib = 8                   # size of the disk that is made when the user names none
 //! digests = 2                    # how often it is read whole, and its digest printed; at least once when nothing is said
 //! peer_mib = 1                   # how much of its beginning a guest sends over the network
+//! idle = ["guest0.edu"]          # devices that their guests never let master memory
 //!
 //! [scratch]                      # the disk to write
 //! mib = 8
@@ -95,6 +96,8 @@ pub struct Provisions {
     pub digests: Option<usize>,
     /// How much of its beginning the peer is sent.
     pub peer_mib: u64,
+    /// Devices that their guests never let master memory.
+    pub idle: Vec<String>,
     /// The disk to write.
     pub scratch: Scratch,
     /// Who reads on beside whom.
@@ -109,6 +112,7 @@ impl Default for Provisions {
             when: When::Always,
             disk_mib: 64,
             digests: None,
+            idle: Vec::new(),
             peer_mib: 0,
             scratch: Scratch::default(),
             neighbour: None,

@@ -197,8 +197,8 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
     let mut problems: Vec<String> =
         judge(&expected, &findings, &transcript.end).iter().map(ToString::to_string).collect();
     let mut checks = expected.len() as u64;
-    let account =
-        is_audited.then(|| audit::check(&build::audit_of(image), transcript.lines.iter().map(String::as_str)));
+    let lines = transcript.lines.iter().map(String::as_str);
+    let account = is_audited.then(|| audit::check(&build::audit_of(image), lines, &disks.provisions.idle));
     for comparison in account.into_iter().chain(disks.compare(&findings.digests, &transcript.lines)) {
         checks += 1;
         match comparison {

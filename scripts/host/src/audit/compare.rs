@@ -103,7 +103,8 @@ fn translation(audit: &Audit, device: &Party, moment: &Moment, found: Option<&St
     let as_it_should = match device.mode.as_str() {
         "s1" => found.stages == Stages::One,
         "s2" => found.stages == Stages::Two,
-        "nested" => found.stages == Stages::Both,
+        // Stage 1 is the guest's, and it may want none.
+        "nested" => matches!(found.stages, Stages::Two | Stages::Both),
         "bypass" => found.stages == Stages::Bypass,
         _ => false,
     };

@@ -55,6 +55,12 @@ impl Audit {
         self.parties.iter().filter(|party| party.kind == "device")
     }
 
+    /// The names of the devices that guests drive and that master memory.
+    pub(super) fn guests_devices(&self) -> impl Iterator<Item = &str> {
+        let mastering = self.devices().filter(|device| device.mode != "none" && self.is_guests(device));
+        mastering.map(|device| device.name.as_str())
+    }
+
     /// Whether a guest drives a device.
     pub(super) fn is_guests(&self, device: &Party) -> bool {
         self.parties.iter().any(|party| party.kind == "guest" && party.drives.contains(&device.name))

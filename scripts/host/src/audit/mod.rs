@@ -25,20 +25,26 @@ const CHECK: &str = "hardware-equals-audit";
 ///
 /// # Errors
 /// As [`judge`], and when the file does not read.
-pub fn check<'a>(path: &Path, lines: impl IntoIterator<Item = &'a str>) -> Result<String> {
+pub fn check<'a>(path: &Path, lines: impl IntoIterator<Item = &'a str>, idle: &[String]) -> Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let said = Audit::read(&text).and_then(|audit| judge(&audit, lines)).context(CHECK)?;
+    let said = Audit::read(&text).and_then(|audit| judge(&audit, lines, idle)).context(CHECK)?;
     Ok(format!("{CHECK}: {said}"))
 }
 
-/// Holds what a machine printed against the audit of its system: what was compared, for people.
+/// Holds what a machine printed against the audit of its system, in which guests leave the devices `idle` alone: what was
+/// compared, for people.
 ///
 /// # Errors
 /// Every difference, one line each; or what is missing to compare.
-pub fn judge<'a>(audit: &Audit, lines: impl IntoIterator<Item = &'a str>) -> Result<String> {
+pub fn judge<'a>(audit: &Audit, lines: impl IntoIterator<Item = &'a str>, idle: &[String]) -> Result<String> {
     let moments = moments(lines)?;
     let starts = moments.iter().filter(|moment| moment.name == START).count();
     ensure!(starts == 1 && moments[0].name == START, "of {} moments {starts} are the start", moments.len());
+    for device in audit.guests_devices() {
+        let times = moments.iter().filter(|moment| moment.name == device).count();
+        let wanted = usize::from(!idle.iter().any(|idle| idle == device));
+        ensure!(times == wanted, "{device} was to master memory {times} times and not {wanted}");
+    }
     let found = moments.iter().flat_map(|moment| {
         let when = if moment.name == START { String::new() } else { format!(", as {} begins", moment.name) };
         differences(audit, moment).into_iter().map(move |line| format!("{line}{when}"))
@@ -61,7 +67,7 @@ mod tests {
     #[test]
     fn there_must_be_a_start_and_no_difference() {
         let audit = Audit::read(AUDIT).unwrap();
-        let judged = |lines: &str| judge(&audit, lines.lines()).map_err(|error| error.to_string());
+        let judged = |lines: &str| judge(&audit, lines.lines(), &[]).map_err(|error| error.to_string());
         assert!(judged(GOOD).unwrap().starts_with("1 streams at 1 moments"));
         let bypass = GOOD.replace("stage 2", "bypass");
         assert_eq!(judged(&bypass).unwrap_err(), "0:0x0008 (a.edu) bypasses translation instead of s2");
@@ -71,5 +77,19 @@ mod tests {
         let later = bypass.replace("begin start", "begin a.edu");
         let error = judged(&[GOOD, &later].join("\n")).unwrap_err();
         assert_eq!(error, "0:0x0008 (a.edu) bypasses translation instead of s2, as a.edu begins");
+    }
+
+    #[test]
+    fn a_guests_device_has_a_moment_of_its_own_unless_it_is_idle() {
+        let parties = r#""parties": [{ "name": "a", "kind": "guest", "drives": ["a.edu"] },"#;
+        let audit = Audit::read(&AUDIT.replace(r#""parties": ["#, parties)).unwrap();
+        let start = "root    | AUDIT begin start\nkernel  | AUDIT smmu 0 abort 256\nroot    | AUDIT end";
+        let both = [start, &GOOD.replace("begin start", "begin a.edu")].join("\n");
+        let idle = ["a.edu".to_owned()];
+        for (lines, idle, is_good) in
+            [(start, &idle[..], true), (start, &[], false), (&both, &[], true), (&both, &idle, false)]
+        {
+            assert_eq!(judge(&audit, lines.lines(), idle).is_ok(), is_good, "{lines} {idle:?}");
+        }
     }
 }

@@ -150,6 +150,7 @@ fn a_guests_device_waits_for_its_vmm_and_then_has_the_guests_memory_and_register
         ["0:0x0028 (guest0.edu) is translated by stages 1 and 2 instead of aborting"]
     );
     assert_eq!(at("guest0.edu", &[REST]), [""; 0], "the guest has given it no stage 1 yet");
+    assert_eq!(at("guest0.edu", &[&GUESTS.replace("stage 1+2", "stage 2"), REST]), [""; 0], "or wants none");
     assert_eq!(at("guest0.net", &[REST]), ["0:0x0030 (guest0.net) aborts instead of s2"]);
     for (from, to, part) in [
         ("r 0x777000", "rw 0x777000", "with rw instead of r"),
