@@ -7,7 +7,7 @@ mod send;
 
 use sluice_abi::smmu::{ContextId, StreamId};
 use sluice_abi::{CapRights, ObjectType, PhysAddr, VirtAddr, VmAttributes};
-use sluice_sys::{Census, Failure, Slot};
+use sluice_sys::{Census, Failure, Slot, UserContext};
 
 /// Addresses at which the root task maps frames to fill and configuration space; its image lies far below.
 pub const WINDOW: core::ops::Range<u64> = 0x80_0000_0000..0x100_0000_0000;
@@ -24,7 +24,12 @@ pub trait Kernel {
     /// # Errors
     /// When the slot holds no frame.
     fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure>;
-    /// Reads a device register mapped in [`WINDOW`].
+    /// `TCB_ReadRegisters` of a thread that stays as it is.
+    ///
+    /// # Errors
+    /// When the slot holds no thread.
+    fn registers(&mut self, thread: u64) -> Result<UserContext, Failure>;
+    /// Reads a word mapped in [`WINDOW`].
     fn load(&self, at: VirtAddr) -> u32;
     /// Writes a device register mapped in [`WINDOW`].
     fn store(&mut self, at: VirtAddr, value: u32);
@@ -51,6 +56,10 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure> {
         (**self).address_of(frame)
+    }
+
+    fn registers(&mut self, thread: u64) -> Result<UserContext, Failure> {
+        (**self).registers(thread)
     }
 
     fn load(&self, at: VirtAddr) -> u32 {

@@ -6,8 +6,6 @@
 //!
 //! A device may master memory only once its stream is bound to its own translation; until then its function has bus
 //! mastering off and its stream aborts.
-//!
-//! Not here: restarting a component, and giving a device back.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -24,6 +22,7 @@ pub mod memory;
 pub mod pci;
 pub mod plan;
 pub mod supervisor;
+pub mod syndrome;
 pub mod tables;
 
 pub use error::{Mismatch, Stop};

@@ -8,6 +8,8 @@ use sluice_abi::fault::{FaultLabel, UNKNOWN_SYSCALL_WORDS};
 use sluice_manifest::supervisor::{self, DeviceAction};
 use sluice_spec::{Restart, System};
 
+use crate::syndrome::{Access, Syndrome};
+
 /// A message to the supervisor's endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Message {
@@ -152,15 +154,15 @@ fn describe_fault(label: u64, words: &[u64; UNKNOWN_SYSCALL_WORDS]) -> Option<St
     let [first, second, third, fourth, .., pc, _, _, _, number] = *words;
     let is = |fault: FaultLabel| label == fault as u64;
     Some(if is(FaultLabel::Vm) {
-        let access = if third == 1 { "fetches from" } else { "accesses" };
-        format!("{access} address {second:#x}, where it has no such right, at pc {first:#x} (ESR {fourth:#x})")
+        let access = Syndrome(fourth).access().unwrap_or(if third == 1 { Access::Fetch } else { Access::Load });
+        format!("{access} address {second:#x} at pc {first:#x}: {} (ESR {fourth:#x})", Syndrome(fourth))
     } else if is(FaultLabel::Cap) {
         let phase = if third == 1 { "receives from" } else { "invokes" };
         format!("{phase} capability {second:#x}, which leads nowhere (lookup failure {fourth}), at pc {first:#x}")
     } else if is(FaultLabel::UnknownSyscall) {
         format!("makes system call {}, which the kernel does not know, at pc {pc:#x}", number as i64)
     } else if is(FaultLabel::UserException) {
-        format!("exception at pc {first:#x}, sp {second:#x} (ESR {fourth:#x})")
+        format!("{} at pc {first:#x}, sp {second:#x} (ESR {fourth:#x})", Syndrome(fourth))
     } else {
         return None;
     })
@@ -225,7 +227,7 @@ mod tests {
         let response = supervisor.receive(&vm_fault(1));
         assert_eq!((response.reply, response.end), (false, Some((0, Fate::Over))));
         let line = response.line.unwrap();
-        for part in ["c0", "0xdead0000", "0x400010", "0x92000046"] {
+        for part in ["c0 stopped: stores to", "0xdead0000", "0x400010", "translation fault, level 2", "0x92000046"] {
             assert!(line.contains(part), "{line}");
         }
         assert_eq!(supervisor.result(), Some("RESULT 0 passed, 1 failed".to_string()));
@@ -236,7 +238,7 @@ mod tests {
     #[test]
     fn whatever_is_no_report_stops_its_sender() {
         for (label, part) in
-            [(1, "capability"), (2, "system call"), (3, "exception"), (0x101, "panicked"), (0x999, "0x999")]
+            [(1, "capability"), (2, "system call"), (3, "undefined instruction"), (0x101, "panicked"), (0x999, "0x999")]
         {
             let mut supervisor = supervisor(&[true]);
             let response = supervisor.receive(&Message { badge: 1, label, words: words(&[]) });

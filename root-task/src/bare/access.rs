@@ -6,7 +6,8 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use sluice_abi::{CPtr, PhysAddr, VirtAddr, bootinfo};
 use sluice_root_task::kernel::{Invocation, Kernel, WINDOW};
 use sluice_sys::{
-    Census, Failure, Frame, debug_cap_identify, debug_census, debug_halt, debug_put_char, debug_snapshot,
+    Census, Failure, Frame, Tcb, UserContext, debug_cap_identify, debug_census, debug_halt, debug_put_char,
+    debug_snapshot,
 };
 
 /// The running kernel.
@@ -86,6 +87,10 @@ impl Kernel for System {
 
     fn address_of(&mut self, frame: u64) -> Result<PhysAddr, Failure> {
         Frame::from(frame).get_address()
+    }
+
+    fn registers(&mut self, thread: u64) -> Result<UserContext, Failure> {
+        Tcb::from(thread).read_registers()
     }
 
     fn load(&self, at: VirtAddr) -> u32 {

@@ -13,7 +13,7 @@ use crate::memory::{Arena, DeviceMemory, Place, Ram, Slots, Untyped};
 use crate::tables::Tables;
 
 /// Where the root task maps the frame it fills.
-const FILL: u64 = WINDOW.start;
+pub(super) const FILL: u64 = WINDOW.start;
 /// Where it maps larger ones, one at a time: an address range in which no tables for pages are ever made.
 const FILL_LARGE: u64 = WINDOW.start + (2 << 32);
 /// Where it maps the registers of the console, beside the frame it fills.
@@ -255,12 +255,32 @@ impl<K: Kernel> Builder<K> {
         self.invoke(who, Invocation::MapFrame { frame, vspace, at: VirtAddr(at.0), rights, attributes })
     }
 
+    /// The slot that is empty between steps.
+    pub(super) const fn transit(&self) -> Slot {
+        Self::root(self.transit)
+    }
+
+    /// Maps memory into the root task's own space, to be read only.
+    pub(super) fn show(&mut self, who: &str, frame: u64) -> Result<(), Stop> {
+        self.map_with(who, frame, (FILL, FrameSize::Small), (CapRights::READ, DATA))
+    }
+
     /// Maps a frame into the root task's own space.
     fn map_own(&mut self, who: &str, frame: u64, at: (u64, FrameSize), attributes: VmAttributes) -> Result<(), Stop> {
+        self.map_with(who, frame, at, (READ_WRITE, attributes))
+    }
+
+    fn map_with(
+        &mut self,
+        who: &str,
+        frame: u64,
+        at: (u64, FrameSize),
+        access: (CapRights, VmAttributes),
+    ) -> Result<(), Stop> {
         let mut own = core::mem::replace(&mut self.own, Space { vspace: 0, tables: Tables::default() });
         // Its tables outlive the component.
         let arena = self.arena.take();
-        let mapped = self.map(who, &mut own, frame, at, (READ_WRITE, attributes));
+        let mapped = self.map(who, &mut own, frame, at, access);
         self.arena = arena;
         self.own = own;
         mapped

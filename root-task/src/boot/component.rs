@@ -19,6 +19,8 @@ pub(super) struct Objects {
     pub(super) thread: u64,
     pub(super) notification: u64,
     pub(super) space: Space,
+    /// The frame of the lowest page of its stack; those of the others follow.
+    pub(super) stack: u64,
     /// Capabilities of its devices' streams, before any is handed to it.
     pub(super) streams: alloc::vec::Vec<u64>,
 }
@@ -42,7 +44,7 @@ pub(super) fn objects<K: Kernel>(
     let cnode = builder.objects(who, ObjectType::CNode, u32::from(cnode_bits), 1)?;
     let thread = builder.object(who, ObjectType::Tcb)?;
     let space = builder.space(who)?;
-    let objects = Objects { cnode, cnode_bits, thread, notification, space, streams: alloc::vec::Vec::new() };
+    let objects = Objects { cnode, cnode_bits, thread, notification, space, stack: 0, streams: alloc::vec::Vec::new() };
     let all = CapRights::all();
     let guard = guard(cnode_bits);
     let to = |index| objects.slot(index);
@@ -72,7 +74,7 @@ pub(super) fn start_state<K: Kernel>(
     for (page, frame) in image.pages.iter().zip(frames..) {
         place(builder, &mut objects.space, who, frame, page)?;
     }
-    zeroes(builder, &mut objects.space, who, layout::STACK_TOP - component.stack, component.stack)?;
+    objects.stack = zeroes(builder, &mut objects.space, who, layout::STACK_TOP - component.stack, component.stack)?;
     heap(builder, &mut objects.space, who, component.heap)?;
     let read = Perms { read: true, write: false, execute: false };
     let chunks = manifest.chunks(PAGE_SIZE as usize).zip((layout::MANIFEST..).step_by(PAGE_SIZE as usize));

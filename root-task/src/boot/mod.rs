@@ -5,6 +5,7 @@
 //! the threads are resumed.
 
 mod audit;
+mod backtrace;
 mod builder;
 mod component;
 mod device;

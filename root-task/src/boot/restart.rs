@@ -21,6 +21,9 @@ impl<K: Kernel> Running<'_, K> {
     /// Ends a component that cannot go on, and starts it again when that is its fate.
     pub fn end(&mut self, index: usize, fate: Fate) {
         let name = self.system.components.get(index).map_or_else(String::new, |component| component.name.clone());
+        if let Some(line) = self.backtrace(index) {
+            self.kernel().line(&line);
+        }
         let outcome = self.take_back(index).and_then(|()| match fate {
             Fate::Over => Ok(()),
             Fate::Again => self.build_again(index, &name),

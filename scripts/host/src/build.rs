@@ -51,6 +51,8 @@ impl Kernel {
     }
 }
 
+/// Keeps a frame record for every function (AAPCS64, 6.4.6), from which the root task tells where a component was.
+const FRAME_POINTERS: &str = "target.aarch64-unknown-none-softfloat.rustflags=['-Cforce-frame-pointers=yes']";
 /// Where the kernel's package is.
 const KERNEL_FOLDER: &str = "kernel/image";
 
@@ -79,8 +81,15 @@ pub struct RootTask {
 
 impl Programs {
     /// The same with another kernel.
-    pub(crate) fn with_kernel(&self, kernel: PathBuf) -> Self {
+    #[must_use]
+    pub fn with_kernel(&self, kernel: PathBuf) -> Self {
         Self { kernel, ..self.clone() }
+    }
+
+    /// The folder of everything but the kernel.
+    #[must_use]
+    pub fn components(&self) -> &Path {
+        &self.components
     }
 
     /// The kernel's ELF file.
@@ -196,6 +205,10 @@ pub fn programs(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -> Result<Opti
     let Some(kernel) = kernel(tree, toolchain, kind)? else { return Ok(None) };
     let mut command = toolchain.cargo(tree, "build");
     command.arg("--release");
+    if kind == Kernel::Debug {
+        // What follows a fault is found by frame records; what is measured does without them.
+        command.args(["--config", FRAME_POINTERS]);
+    }
     let others = |program: &&Package| workspace.folder(program) != KERNEL_FOLDER;
     for program in workspace.target_programs().filter(others) {
         command.args(["-p", &program.name]);

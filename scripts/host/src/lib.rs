@@ -33,6 +33,7 @@ pub mod report;
 pub mod run;
 pub mod stops;
 pub mod suite;
+pub mod symbols;
 pub mod toolchain;
 pub mod trace;
 pub mod transcript;

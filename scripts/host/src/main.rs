@@ -10,6 +10,7 @@ use sluice_scripts::build::{self, Kernel, RootTask};
 use sluice_scripts::report::Tally;
 use sluice_scripts::run::{self, Choices, Machine};
 use sluice_scripts::suite::Extent;
+use sluice_scripts::symbols::Backtraces;
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
 use sluice_scripts::{
@@ -134,6 +135,11 @@ enum Action {
         #[arg(long, conflicts_with = "soak")]
         systems: bool,
     },
+    /// Copy a log of a system's run from input to output, with the functions of every backtrace below it.
+    Symbols {
+        /// The system's spec; its programs as they were built last.
+        system: PathBuf,
+    },
     /// Write docs/reference from kernel/abi.
     Reference,
     /// Run every test.
@@ -192,7 +198,8 @@ fn act(action: Action) -> Result<bool> {
             guest::prepare_for(&tree, &system)?;
             let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
-            let choices = Choices { disk, append, kernel, show: true, ..Choices::default() };
+            let folder = Some(programs.components().to_owned());
+            let choices = Choices { disk, append, kernel, show: true, programs: folder, ..Choices::default() };
             let tally = match console {
                 Some(name) => run::attended(&tree, &system, &image, &choices, &name)?,
                 None => run::run(&tree, &system, &image, &choices)?,
@@ -202,9 +209,10 @@ fn act(action: Action) -> Result<bool> {
         Action::Conformance { kernel } => {
             let kernels = kernel.map_or_else(|| vec![Kernel::Debug, Kernel::Release], |kernel| vec![kernel]);
             let (toolchain, mut tally) = (toolchain()?, Tally::default());
+            let Some(programs) = build::programs(&tree, &toolchain, Kernel::Debug)? else { return Ok(false) };
             for kernel in kernels {
-                let Some(programs) = build::programs(&tree, &toolchain, kernel)? else { return Ok(false) };
-                tally.add(conformance::run(&tree, &programs, kernel)?);
+                let Some(elf) = build::kernel(&tree, &toolchain, kernel)? else { return Ok(false) };
+                tally.add(conformance::run(&tree, &programs.with_kernel(elf), kernel)?);
             }
             closing_line(tally)
         }
@@ -241,6 +249,16 @@ fn act(action: Action) -> Result<bool> {
                 (false, true) => mutants::Extent::Systems,
             };
             closing_line(mutants::run(&tree, &toolchain()?, &only, extent)?)
+        }
+        Action::Symbols { system } => {
+            let folder = toolchain()?.programs(&tree, "release");
+            let mut backtraces = Backtraces::of(&System::at(&system)?, &folder)?;
+            for line in std::io::stdin().lines() {
+                let line = line.context("the log is no text")?;
+                println!("{line}");
+                backtraces.explain(&line).iter().for_each(|line| println!("{line}"));
+            }
+            Ok(true)
         }
         Action::Reference => reference::write(&tree).map(|()| true),
         Action::Test { soak, without_guests } => {

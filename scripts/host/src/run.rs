@@ -17,6 +17,7 @@ use crate::keys;
 use crate::platform::Qemu;
 use crate::qemu::{self, Serial};
 use crate::report::{self, Tally};
+use crate::symbols::Backtraces;
 use crate::trace;
 use crate::tree::{System, Tree};
 use crate::verdict::{Findings, judge};
@@ -38,6 +39,8 @@ pub struct Choices {
     pub qemu: Option<Qemu>,
     /// Where the image is put into memory, on a machine without firmware, which cannot end itself.
     pub bare_at: Option<u64>,
+    /// Where the components' programs are, whose functions are named in backtraces.
+    pub programs: Option<PathBuf>,
     /// Print every line as it comes.
     pub show: bool,
     /// A soak run: longer than any other, and told so by its command line.
@@ -184,9 +187,14 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
     let after_result = (!ends_itself).then_some(boot::AFTER_RESULT);
     let limits = Limits { after_result, ..limits };
     let keys = keys::read_file(&system.keys())?;
+    let mut backtraces = match &choices.programs {
+        Some(folder) => Backtraces::of(system, folder)?,
+        None => Backtraces::default(),
+    };
     let transcript = boot::run_typing(command, limits, &keys, &mut |line| {
         if choices.show {
             println!("{}", printable(line));
+            backtraces.explain(line).iter().for_each(|line| println!("{line}"));
         }
     })?;
     write_log(log, &transcript)?;

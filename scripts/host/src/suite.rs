@@ -71,8 +71,8 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, extent: Extent) -> Result<Tally
     let calls = if soak { fuzz::SOAK_CALLS } else { fuzz::CALLS };
     tally.add(fuzz::run(tree, &programs, fuzz::Choices { calls, seed: None, show: false })?);
     tally.add(conformance::run(tree, &programs, Kernel::Debug)?);
-    match build::programs(tree, toolchain, Kernel::Release)? {
-        Some(programs) => tally.add(conformance::run(tree, &programs, Kernel::Release)?),
+    match build::kernel(tree, toolchain, Kernel::Release)? {
+        Some(kernel) => tally.add(conformance::run(tree, &programs.with_kernel(kernel), Kernel::Release)?),
         None => tally.add(Tally::one(false)),
     }
     Ok(tally)

@@ -6,6 +6,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::platform::Platform;
 
+/// The program of every guest's VMM.
+const VMM: &str = "vmm";
+
 /// The source tree, by its root folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tree {
@@ -165,6 +168,17 @@ impl System {
     pub fn guests(&self) -> Result<Vec<String>> {
         let guests = self.table()?.get("vm").and_then(toml::Value::as_table).cloned().unwrap_or_default();
         Ok(guests.keys().cloned().collect())
+    }
+
+    /// The program of each component, and of each guest's VMM.
+    ///
+    /// # Errors
+    /// When the spec does not read.
+    pub fn images(&self) -> Result<Vec<(String, String)>> {
+        let table = self.table()?;
+        let of = |kind| table.get(kind).and_then(toml::Value::as_table).into_iter().flatten();
+        let components = of("pd").filter_map(|(name, pd)| Some((name.clone(), pd.get("image")?.as_str()?.to_owned())));
+        Ok(components.chain(of("vm").map(|(name, _)| (name.clone(), VMM.to_owned()))).collect())
     }
 
     /// The files its guests have as kernels.

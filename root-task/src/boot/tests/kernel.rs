@@ -8,9 +8,9 @@ use std::vec;
 use std::vec::Vec;
 
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CapRights, LookupFailure, ObjectType, PhysAddr, VirtAddr, VmAttributes, bootinfo};
+use sluice_abi::{CapRights, LookupFailure, ObjectType, PhysAddr, Register, VirtAddr, VmAttributes, bootinfo};
 use sluice_platform::PciAddress;
-use sluice_sys::{Census, Failure, Slot};
+use sluice_sys::{Census, Failure, Slot, UserContext};
 
 use crate::kernel::{Invocation, Kernel};
 use crate::pci::Access;
@@ -97,6 +97,8 @@ pub(super) struct Fake {
     pub(super) patience: usize,
     /// Whether the SMMU has a stage 2.
     pub(super) stage_2: bool,
+    /// x29 of every thread.
+    pub(super) frame_pointer: u64,
 }
 
 impl Fake {
@@ -126,6 +128,7 @@ impl Fake {
             own_console: None,
             patience: usize::MAX,
             stage_2: true,
+            frame_pointer: 0,
         }
     }
 
@@ -409,7 +412,20 @@ impl Kernel for Fake {
         Ok(PhysAddr(base))
     }
 
+    fn registers(&mut self, thread: u64) -> Result<UserContext, Failure> {
+        let frame = self.frame_pointer;
+        let thread = self.thread(thread)?;
+        let context = UserContext::default().with(Register::Pc, thread.entry).with(Register::Sp, thread.stack);
+        Ok(context.with(Register::X(29), frame))
+    }
+
     fn load(&self, at: VirtAddr) -> u32 {
+        let (physical, mapping) = self.translate(1, at.0).expect("mapped");
+        if mapping.attributes.contains(VmAttributes::CACHEABLE) {
+            let page = self.memory.get(&(physical >> 12));
+            let byte = |index| page.map_or(0, |page| page[(physical as usize & 0xfff) + index]);
+            return u32::from_le_bytes(core::array::from_fn(byte));
+        }
         let (function, register) = self.register(at);
         self.host.read(function, register)
     }

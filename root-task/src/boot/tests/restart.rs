@@ -89,6 +89,33 @@ fn memory_of_its_own_is_cleared_and_shared_memory_is_kept() {
 }
 
 #[test]
+fn frame_records_on_its_stack_say_where_it_was() {
+    let mut fake = Fake::new(&UNTYPEDS, host());
+    let mut entry = 0;
+    let outcome = boot_then(&mut fake, TREE, system(), |running| {
+        let fake = running.kernel();
+        entry = thread(fake, DRIVER).entry;
+        let space = thread(fake, DRIVER).space;
+        // One record at the end of a page, the caller's on the next.
+        let records = [(layout::STACK_TOP - 0x1010, layout::STACK_TOP - 0x20), (layout::STACK_TOP - 0x20, 0)];
+        for (number, (at, caller)) in (1..).zip(records) {
+            for (at, word) in [(at, caller), (at + 8, entry + 4 * number)] {
+                let (physical, _) = fake.translate(space, at).unwrap();
+                let page = fake.memory.entry(physical >> 12).or_insert_with(|| std::vec![0; 0x1000]);
+                page[physical as usize & 0xfff..][..8].copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        fake.frame_pointer = layout::STACK_TOP - 0x1010;
+        let slots = fake.slots.clone();
+        running.end(DRIVER, Fate::Again);
+        assert!(running.kernel().slots == slots);
+    });
+    assert_eq!(outcome, Ok(()));
+    let expected = std::format!("driver backtrace {entry:#x} {:#x} {:#x}", entry + 4, entry + 8);
+    assert!(fake.lines.contains(&expected), "{expected}: {:#?}", fake.lines);
+}
+
+#[test]
 fn what_cannot_be_reset_stays_stopped_and_reaches_nothing() {
     let (fake, _) = ended(ROGUE, Fate::Again, 1);
     assert!(fake.lines.iter().any(|line| line == "rogue stays stopped: edu has no reset"), "{:#?}", fake.lines);

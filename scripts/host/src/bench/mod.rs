@@ -16,6 +16,7 @@ use crate::boot::{self, Limits};
 use crate::build::{self, Kernel, RootTask};
 use crate::qemu;
 use crate::report::{self, Tally, step};
+use crate::symbols::Symbols;
 use crate::toolchain::{Toolchain, host_cargo};
 use crate::tree::Tree;
 use crate::verdict::End;
@@ -49,11 +50,10 @@ pub fn run(tree: &Tree, toolchain: &Toolchain, profile: Option<&str>) -> Result<
     let (Some(alone), Some(metered)) = (alone, metered) else { return Ok(Tally::one(false)) };
     let elf = std::fs::read(programs.kernel()).context("the kernel is gone")?;
     let counts = meter::Counts::read(&std::fs::read_to_string(tree.build().join(meter::OUTPUT))?)?;
-    let report =
-        Report::new(&rows::measured(&alone)?, &counts, &sizes::text_by_crate(&elf)?, &sizes::Symbols::of(&elf)?);
+    let report = Report::new(&rows::measured(&alone)?, &counts, &sizes::text_by_crate(&elf)?, &Symbols::of(&elf)?);
     print!("{}", table::render(&report));
     if let Some(row) = profile {
-        print!("{}", table::profile(row, &rows::measured(&metered)?, &counts, &sizes::Symbols::of(&elf)?)?);
+        print!("{}", table::profile(row, &rows::measured(&metered)?, &counts, &Symbols::of(&elf)?)?);
     }
     let path = tree.build().join("bench.json");
     std::fs::write(&path, serde_json::to_string_pretty(&report)? + "\n")

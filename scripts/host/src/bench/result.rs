@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::meter::Counts;
 use super::rows::{MISSING, Measured, Part, ROWS, Statistics};
-use super::sizes::Symbols;
+use crate::symbols::Symbols;
 
 /// Bytes of seL4's release `.text`, and instructions of its boot.
 const SEL4_TEXT: u64 = 34_960;

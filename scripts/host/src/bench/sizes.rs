@@ -3,42 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::{Object, ObjectSection};
+
+use crate::symbols::Symbols;
 
 /// What is of no crate: entry and exceptions.
 const ASSEMBLY: &str = "assembly";
-
-/// Functions by address.
-pub(super) struct Symbols(BTreeMap<u64, String>);
-
-impl Symbols {
-    /// The symbols of the code of an ELF file.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub(super) fn of(elf: &[u8]) -> Result<Self> {
-        let file = object::File::parse(elf).context("the kernel is no ELF file")?;
-        let text = file.section_by_name(".text").context("the kernel has no .text")?;
-        let range = text.address()..text.address() + text.size();
-        let mut symbols = BTreeMap::new();
-        for symbol in file.symbols().filter(|symbol| range.contains(&symbol.address())) {
-            let name = symbol.name().unwrap_or_default();
-            // Mapping symbols ($x, $d) and local labels say where data is, not whose it is.
-            if matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown | SymbolKind::Label)
-                && !name.is_empty()
-                && !name.starts_with(['$', '.'])
-            {
-                symbols.insert(symbol.address(), readable(name));
-            }
-        }
-        Ok(Self(symbols))
-    }
-
-    /// The function that `address` is in.
-    pub(super) fn name(&self, address: u64) -> &str {
-        self.0.range(..=address).next_back().map_or("?", |(_, name)| name)
-    }
-}
 
 /// Bytes of `.text` by crate, the largest first. What was inlined counts where it was inlined.
 ///
@@ -47,7 +17,7 @@ impl Symbols {
 pub(super) fn text_by_crate(elf: &[u8]) -> Result<Vec<(String, u64)>> {
     let file = object::File::parse(elf).context("the kernel is no ELF file")?;
     let text = file.section_by_name(".text").context("the kernel has no .text")?;
-    let symbols = Symbols::of(elf)?.0;
+    let symbols = Symbols::of(elf)?.starts;
     let starts: Vec<u64> = symbols.keys().copied().collect();
     let ends = starts.iter().copied().skip(1).chain([text.address() + text.size()]);
     let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
@@ -59,10 +29,6 @@ pub(super) fn text_by_crate(elf: &[u8]) -> Result<Vec<(String, u64)>> {
     let mut sizes: Vec<(String, u64)> = sizes.into_iter().collect();
     sizes.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
     Ok(sizes)
-}
-
-fn readable(symbol: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(symbol))
 }
 
 /// The crate a function was written in; of an implementation for a type of the language, the trait's.

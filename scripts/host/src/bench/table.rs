@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::meter::Counts;
 use super::result::{Line, Report};
 use super::rows::{Measured, Part};
-use super::sizes::Symbols;
+use crate::symbols::Symbols;
 
 /// The table and what stands below it.
 pub(super) fn render(report: &Report) -> String {
