@@ -14,7 +14,7 @@ use sluice_scripts::symbols::Backtraces;
 use sluice_scripts::toolchain::Toolchain;
 use sluice_scripts::tree::{System, Tree};
 use sluice_scripts::{
-    audit, bench, conformance, demo, fuzz, guest, machines, mutants, peer, provisions, reference, stops, suite,
+    audit, bench, conformance, demo, fuzz, guest, machines, mutants, peer, provisions, reference, stops, suite, trace,
 };
 
 /// Builds, boots and tests Sluice.
@@ -68,6 +68,9 @@ enum Action {
         /// The kernel's command line.
         #[arg(long)]
         append: Option<String>,
+        /// Have the kernel log every invocation, and replay the log against the abstract machine.
+        #[arg(long, requires = "system", conflicts_with_all = ["append", "console"])]
+        trace: bool,
         /// Which kernel.
         #[arg(long = "kernel", value_enum, default_value_t)]
         kernel: Kernel,
@@ -190,7 +193,7 @@ fn act(action: Action) -> Result<bool> {
             let Some(image) = build::root_task_image(&tree, &kernel, &root_task)? else { return Ok(false) };
             run::root_task(&tree, &image, &machine, append.as_deref())
         }
-        Action::Run { system, variant, disk, console, append, kernel, .. } => {
+        Action::Run { system, variant, disk, console, append, trace, kernel, .. } => {
             let mut system = System::at(&system.context("no system is named")?)?;
             if let Some(name) = variant {
                 system = provisions::variant(&tree, &system, &name)?;
@@ -198,12 +201,24 @@ fn act(action: Action) -> Result<bool> {
             guest::prepare_for(&tree, &system)?;
             let Some(programs) = build::programs(&tree, &toolchain()?, kernel)? else { return Ok(false) };
             let Some(image) = build::image(&tree, &programs, &system)? else { return Ok(false) };
+            let log = trace.then(|| trace::log(&tree, &system));
             let folder = Some(programs.components().to_owned());
-            let choices = Choices { disk, append, kernel, show: true, programs: folder, ..Choices::default() };
-            let tally = match console {
+            let choices = Choices {
+                disk,
+                append,
+                kernel,
+                trace: log.clone(),
+                show: true,
+                programs: folder,
+                ..Choices::default()
+            };
+            let mut tally = match console {
                 Some(name) => run::attended(&tree, &system, &image, &choices, &name)?,
                 None => run::run(&tree, &system, &image, &choices)?,
             };
+            if let Some(log) = log {
+                tally.add(trace::replay(&tree, &system, &log)?);
+            }
             Ok(tally.is_good())
         }
         Action::Conformance { kernel } => {
