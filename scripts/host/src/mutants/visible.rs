@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use super::{Copy, Mutant};
 use crate::build::{self, Kernel, Programs};
+use crate::guest;
 use crate::report::{self, Tally};
 use crate::run;
 use crate::toolchain::Toolchain;
@@ -43,6 +44,7 @@ pub(super) fn run(tree: &Tree, toolchain: &Toolchain, copy: &Copy, mutants: &[Mu
     }
     let Some(programs) = build::programs(tree, toolchain, Kernel::Debug)? else { return Ok(Tally::one(false)) };
     for system in systems.values() {
+        guest::prepare_for(tree, system)?;
         let Some(image) = build::image(tree, &programs, system)? else { return Ok(Tally::one(false)) };
         tally.add(run::run(tree, system, &image, &run::Choices::default())?);
     }
