@@ -1,7 +1,7 @@
 //! What the kernel handed to the root task, and objects made of it.
 
 use sluice_abi::bootinfo::{BootInfo, EXTRA_FDT, slot};
-use sluice_abi::{MIN_UNTYPED_BITS, ObjectType, PAGE_BITS, PAGE_SIZE, PhysAddr};
+use sluice_abi::{MIN_UNTYPED_BITS, ObjectType, PAGE_BITS, PhysAddr};
 use sluice_sys::{AsidPool, Boot, CNode, Destination, Frame, Slot, Tcb, Untyped, VSpace};
 
 /// The root task's own capabilities.

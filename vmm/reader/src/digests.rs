@@ -15,7 +15,7 @@ const LINE: usize = 64;
 /// Reads all of the disk again and again for as long as it can be read, and prints the digest of each piece.
 pub(crate) fn print_all(disk: &mut Disk) -> Result<Infallible, &'static str> {
     let reads = disk.blocks() / BLOCKS;
-    if reads == 0 || reads % HALF != 0 || reads * BLOCKS != disk.blocks() {
+    if reads == 0 || !reads.is_multiple_of(HALF) || reads * BLOCKS != disk.blocks() {
         return Err("the disk is not a multiple of what is read at once");
     }
     let ids = |read: u32| (0..HALF).map(move |at| (read / HALF % 2 * HALF + at, (read + at) % reads * BLOCKS));
