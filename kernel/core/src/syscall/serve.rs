@@ -7,7 +7,7 @@ use sluice_abi::{CapRights, Label};
 
 use super::Manner;
 use super::decode::{Decoded, Request};
-use super::invocation::InterruptInvocation;
+use super::invocation::{InterruptInvocation, MemoryInvocation, SmmuInvocation};
 use super::reply::Outcome;
 use crate::Kernel;
 use crate::cap::Cap;
@@ -59,54 +59,54 @@ impl<H: Hal> Kernel<H> {
                 self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_vcpu(vcpu, what)));
             }
             Cap::Frame(frame) => {
-                let decoded = self.decode_frame(request, label, frame);
-                self.carry_out(request, manner, decoded, |kernel, what| kernel.invoke_memory(request.thread, what));
+                self.serve_memory(request, manner, self.decode_frame(request, label, frame));
             }
             Cap::PageTable(table) => {
-                let decoded = self.decode_page_table(request, label, table);
-                self.carry_out(request, manner, decoded, |kernel, what| kernel.invoke_memory(request.thread, what));
+                self.serve_memory(request, manner, self.decode_page_table(request, label, table));
             }
             Cap::VSpace(vspace) => {
-                let decoded = self.decode_vspace(request, label, vspace);
-                self.carry_out(request, manner, decoded, |kernel, what| kernel.invoke_memory(request.thread, what));
+                self.serve_memory(request, manner, self.decode_vspace(request, label, vspace));
             }
             Cap::AsidControl => {
-                let decoded = self.decode_asid_control(request, label);
-                self.carry_out(request, manner, decoded, |kernel, what| kernel.invoke_memory(request.thread, what));
+                self.serve_memory(request, manner, self.decode_asid_control(request, label));
             }
             Cap::AsidPool { pool, base } => {
-                let decoded = self.decode_asid_pool(request, label, pool, base);
-                self.carry_out(request, manner, decoded, |kernel, what| kernel.invoke_memory(request.thread, what));
+                self.serve_memory(request, manner, self.decode_asid_pool(request, label, pool, base));
             }
             Cap::IrqControl => {
-                let decoded = self.decode_irq_control(request, label);
-                self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_interrupt(what)));
+                self.serve_interrupt(request, manner, self.decode_irq_control(request, label));
             }
             Cap::IrqHandler(intid) => {
-                let decoded = self.decode_irq_handler(request, label, intid);
-                self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_interrupt(what)));
+                self.serve_interrupt(request, manner, self.decode_irq_handler(request, label, intid));
             }
             Cap::SgiSignal(signal) => {
-                let decoded = Ok(InterruptInvocation::SendSgi(signal));
-                self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_interrupt(what)));
+                self.serve_interrupt(request, manner, Ok(InterruptInvocation::SendSgi(signal)));
             }
             Cap::SidControl => {
-                let decoded = self.decode_sid_control(request, label);
-                self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_smmu(what)));
+                self.serve_smmu(request, manner, self.decode_sid_control(request, label));
             }
             Cap::Sid(stream) => {
-                let decoded = self.decode_sid(request, label, stream);
-                self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_smmu(what)));
+                self.serve_smmu(request, manner, self.decode_sid(request, label, stream));
             }
             Cap::CbControl => {
-                let decoded = self.decode_cb_control(request, label);
-                self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_smmu(what)));
+                self.serve_smmu(request, manner, self.decode_cb_control(request, label));
             }
             Cap::Cb { context, .. } => {
-                let decoded = self.decode_cb(request, label, context);
-                self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_smmu(what)));
+                self.serve_smmu(request, manner, self.decode_cb(request, label, context));
             }
         }
+    }
+
+    fn serve_memory(&mut self, request: &Request, manner: Manner, decoded: Decoded<MemoryInvocation>) {
+        self.carry_out(request, manner, decoded, |kernel, what| kernel.invoke_memory(request.thread, what));
+    }
+
+    fn serve_interrupt(&mut self, request: &Request, manner: Manner, decoded: Decoded<InterruptInvocation>) {
+        self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_interrupt(what)));
+    }
+
+    fn serve_smmu(&mut self, request: &Request, manner: Manner, decoded: Decoded<SmmuInvocation>) {
+        self.carry_out(request, manner, decoded, |kernel, what| Ok(kernel.invoke_smmu(what)));
     }
 
     /// Sends, signals or replies: there is nothing to decode, and no object of the kernel's to log an invocation of.

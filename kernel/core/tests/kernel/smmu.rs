@@ -1,6 +1,7 @@
 //! Streams and contexts: what a device reaches, after every call and after every store on the way.
 
 mod bypass;
+mod census;
 mod contexts;
 mod errors;
 mod holders;

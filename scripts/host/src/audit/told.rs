@@ -2,7 +2,7 @@
 //!
 //! They come behind these two names only. A component's lines have its own in front, so it cannot add to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -202,12 +202,6 @@ impl Moment {
     fn stream(&mut self, name: &str) -> Result<&mut Stream> {
         self.streams.get_mut(name).context("a stream without entry")
     }
-
-    /// The devices that have registers.
-    #[must_use]
-    pub fn devices(&self) -> BTreeSet<&str> {
-        self.registers.iter().map(|registers| registers.device.as_str()).collect()
-    }
 }
 
 fn number(text: &str) -> Result<u64> {
@@ -227,7 +221,7 @@ mod tests {
             kernel  | AUDIT reach 0:0x0008 0x10000 0x1000 rw 0x4000\nedu     | AUDIT stream 0:0x0009 entry 0x0 bypass\n\
             kernel  | AUDIT smmu 0 abort 255\nroot    | AUDIT end\nkernel  | AUDIT smmu 0 abort 7\n";
         let [moment] = &moments(lines.lines()).unwrap()[..] else { panic!("one moment") };
-        assert_eq!((moment.name.as_str(), moment.regions.len(), moment.devices().len()), ("start", 1, 1));
+        assert_eq!((moment.name.as_str(), moment.regions.len(), moment.registers.len()), ("start", 1, 1));
         let stream = &moment.streams["0:0x0008"];
         assert_eq!((moment.streams.len(), stream.entry, stream.stages), (1, 0x9000, Stages::Both));
         let piece = Piece { iova: 0x10000, bytes: 0x1000, rights: "rw".to_owned(), physical: 0x4000 };

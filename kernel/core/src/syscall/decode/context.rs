@@ -57,8 +57,8 @@ impl<H: Hal> Kernel<H> {
         let assigned = self.context_root(context).is_some();
         let invocation = match label {
             Some(Label::CbAssignVspace) => {
-                let (source, _) = self.extra(request, 0)?;
-                let vspace: VSpace = self.extra_as(request, 0)?.ok_or(SyscallError::InvalidCapability(1))?;
+                let source = Self::extra_slot(request, 0)?;
+                let vspace: VSpace = self.read(source).ok_or(SyscallError::InvalidCapability(1))?;
                 let (asid, AsidEntry { format: present, .. }) = self.live_vspace(Some(vspace), 1)?;
                 if assigned {
                     return Err(SyscallError::DeleteFirst);

@@ -50,16 +50,20 @@ impl<H: Hal> Kernel<H> {
         Ok(())
     }
 
+    /// Slot of extra capability `index`.
+    fn extra_slot(request: &Request, index: usize) -> Decoded<SlotRef> {
+        request.caps.get(index).ok_or(SyscallError::Truncated)
+    }
+
     /// Slot and content of extra capability `index`.
     fn extra(&self, request: &Request, index: usize) -> Decoded<(SlotRef, Cap)> {
-        let slot = request.caps.get(index).ok_or(SyscallError::Truncated)?;
+        let slot = Self::extra_slot(request, index)?;
         Ok((slot, self.cap(slot)))
     }
 
     /// Extra capability `index`, if it is of one kind.
     fn extra_as<T: Packed>(&self, request: &Request, index: usize) -> Decoded<Option<T>> {
-        let slot = request.caps.get(index).ok_or(SyscallError::Truncated)?;
-        Ok(self.read(slot))
+        Self::extra_slot(request, index).map(|slot| self.read(slot))
     }
 
     /// What a copy of `cap`, found in `source`, would be; [`Cap::Null`] where there is no copy.

@@ -43,7 +43,7 @@ impl<H: Hal> Kernel<H> {
     }
 
     fn destination_node(&self, request: &Request, index: u64, depth: u64) -> Decoded<CNode> {
-        let (slot, _) = self.extra(request, 0)?;
+        let slot = Self::extra_slot(request, 0)?;
         let cap = match depth {
             0 => self.cap(slot),
             _ => self.cap(self.lookup_argument(false, self.read(slot), index, depth)?),
