@@ -8,7 +8,7 @@ use crate::disk::{BLOCKS, BYTES, Disk};
 use crate::machine::{load, print};
 
 /// Reads of a piece; those of the next are in flight meanwhile.
-const HALF: u32 = 16;
+const HALF: u32 = 8;
 /// Bytes that are hashed at once.
 const LINE: usize = 64;
 
