@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use sluice_abi::PAGE_SIZE;
 use sluice_abi::smmu::{Record, event};
 use sluice_canary::{CHANNEL, ShownDamage, Vault};
-use sluice_rt::{Env, Memory, record};
+use sluice_rt::{Env, Memory, RtError, record};
 use sluice_vmm::layout::RAM_BASE;
 
 use crate::error::Error;
@@ -37,6 +37,8 @@ pub(crate) struct Targets {
     /// Where the guest's own memory ends.
     ram_end: u64,
     pages: Vec<Target>,
+    /// Where the guest's memory is in the machine, when it is there in one piece.
+    ram: Option<u64>,
     own: Option<Memory>,
     vault: Option<Vault>,
 }
@@ -44,7 +46,7 @@ pub(crate) struct Targets {
 impl Targets {
     pub(crate) fn of(env: &Env, guest: &Guest<'_>) -> Result<Self, Error> {
         let ram_end = RAM_BASE + env.region(&env.guest()?.ram)?.len() as u64;
-        let mut targets = Self { ram_end, pages: Vec::new(), own: None, vault: None };
+        let mut targets = Self { ram_end, pages: Vec::new(), ram: None, own: None, vault: None };
         let Some(untyped) = env.arg("targets") else { return Ok(targets) };
         for name in MACHINE {
             let digits = env.arg(name).and_then(|text| text.strip_prefix("0x"));
@@ -68,6 +70,7 @@ impl Targets {
         targets.own = Some(own);
         targets.add("vmm", at.0);
         targets.add("nowhere", NOWHERE);
+        targets.ram = whereabouts(env)?;
         Ok(targets)
     }
 
@@ -82,7 +85,8 @@ impl Targets {
     pub(crate) fn words(&self) -> String {
         let foreign = self.pages.iter().filter(|page| !(RAM_BASE..self.ram_end).contains(&page.at));
         let pages: Vec<String> = foreign.map(|page| format!("{}={:#x}", page.name, page.at)).collect();
-        if pages.is_empty() { String::new() } else { format!(" sluice.targets={}", pages.join(",")) }
+        let ram = self.ram.map(|at| format!(" sluice.ram={at:#x}")).unwrap_or_default();
+        if pages.is_empty() { ram } else { format!(" sluice.targets={}{ram}", pages.join(",")) }
     }
 
     /// A fault record that is not the guest's affair.
@@ -112,4 +116,17 @@ impl Targets {
             };
         }
     }
+}
+
+/// Where the guest's memory is in the machine: a guest that knows can write tables as if nothing translated below them.
+fn whereabouts(env: &Env) -> Result<Option<u64>, Error> {
+    let (frames, size_bits) = env.region_frames(&env.guest()?.ram)?;
+    let mut first = None;
+    for (frame, index) in frames.zip(0u64..) {
+        let at = frame.get_address().map_err(RtError::refused("find a frame"))?.0.wrapping_sub(index << size_bits);
+        if *first.get_or_insert(at) != at {
+            return Ok(None);
+        }
+    }
+    Ok(first)
 }

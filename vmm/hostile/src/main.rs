@@ -8,6 +8,8 @@ mod attack;
 #[cfg(target_os = "none")]
 mod console;
 #[cfg(target_os = "none")]
+mod edu;
+#[cfg(target_os = "none")]
 mod firmware;
 #[cfg(target_os = "none")]
 mod gic;
@@ -16,9 +18,17 @@ mod machine;
 #[cfg(target_os = "none")]
 mod mmu;
 #[cfg(target_os = "none")]
+mod pci;
+#[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
+mod rogue;
+#[cfg(target_os = "none")]
 mod run;
+#[cfg(target_os = "none")]
+mod smmu;
+#[cfg(target_os = "none")]
+mod stage1;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]

@@ -13,7 +13,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// Tells the outcome of an attack: `held` when nothing came of it.
-    pub(crate) fn check(&mut self, name: &str, held: bool, detail: fmt::Arguments<'_>) {
+    pub(crate) fn check(&mut self, name: impl fmt::Display, held: bool, detail: fmt::Arguments<'_>) {
         let (word, count) = if held { ("pass", &mut self.passed) } else { ("FAIL", &mut self.failed) };
         *count += 1;
         line(format_args!("CHECK {word} {name}: {detail}"));

@@ -10,7 +10,7 @@ use crate::{attack, firmware, gic, machine, mmu, write_system};
 
 /// What the memory of a quiet guest holds, each word with its address.
 const CANARY: u64 = 0x5ca1_ab1e_0ddb_a115;
-/// How often a quiet guest looks.
+/// How often a quiet guest looks, unless its command line has another number.
 const ROUNDS: u64 = 40;
 
 #[unsafe(no_mangle)]
@@ -20,11 +20,14 @@ extern "C" fn hostile_main(tree: *const u8) -> ! {
     mmu::on(mmu::TABLE);
     gic::restore();
     // SAFETY: x0 held the device tree's address, which nobody has written to since.
-    let task = unsafe { Fdt::from_ptr(tree) }.ok().and_then(|tree| tree.chosen().bootargs()).and_then(task);
+    let line = unsafe { Fdt::from_ptr(tree) }.ok().and_then(|tree| tree.chosen().bootargs()).unwrap_or_default();
     let mut report = Report::default();
-    match task {
+    match word(line, "hostile.run=") {
         Some("all") => attack::all(&mut report),
-        Some("quiet") => quiet(&mut report),
+        Some("dma") => attack::dma::all(&mut report, line),
+        Some("quiet") => {
+            quiet(&mut report, word(line, "hostile.rounds=").and_then(|text| text.parse().ok()).unwrap_or(ROUNDS))
+        }
         // The end of each is its own, and one that lives on tells so.
         Some("processor-off") => report.check("processor-off", false, ends(number::CPU_OFF)),
         Some("reset") => report.check("reset", false, ends(number::SYSTEM_RESET)),
@@ -52,12 +55,12 @@ fn nowhere(report: &mut Report) -> ! {
 }
 
 /// A neighbour that minds its own business: its memory stays as it is, its timer comes when it is due.
-fn quiet(report: &mut Report) {
+fn quiet(report: &mut Report, rounds: u64) {
     let words = || (FREE + 0x10_0000..RAM + RAM_BYTES).step_by(8);
     words().for_each(|at| machine::store(at, 8, at ^ CANARY));
     gic::enable(gic::TIMER, true);
     let (mut late, mut changed) = (0u64, 0u64);
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let before = gic::count();
         write_system!("cntv_cval_el0", machine::now() + machine::milliseconds(20));
         write_system!("cntv_ctl_el0", 1);
@@ -67,12 +70,12 @@ fn quiet(report: &mut Report) {
     report.check(
         "memory-unchanged",
         changed == 0,
-        format_args!("{changed} words were others, looked at {ROUNDS} times"),
+        format_args!("{changed} words were others, looked at {rounds} times"),
     );
-    report.check("timer-came", late == 0, format_args!("{late} of {ROUNDS} did not"));
-    report.check("interrupts-its-own", gic::count() == ROUNDS, format_args!("{} came", gic::count()));
+    report.check("timer-came", late == 0, format_args!("{late} of {rounds} did not"));
+    report.check("interrupts-its-own", gic::count() == rounds, format_args!("{} came", gic::count()));
 }
 
-fn task(line: &'static str) -> Option<&'static str> {
-    line.split_whitespace().find_map(|word| word.strip_prefix("hostile.run="))
+fn word(line: &'static str, name: &str) -> Option<&'static str> {
+    line.split_whitespace().find_map(|word| word.strip_prefix(name))
 }

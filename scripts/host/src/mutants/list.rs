@@ -27,8 +27,8 @@ pub struct Mutant {
     pub replace: String,
     /// The test.
     pub killer: Killer,
-    /// A system, from the root, whose checks fail on the broken kernel in QEMU.
-    pub visible_in: Option<String>,
+    /// Systems, from the root, whose checks fail on the broken kernel in QEMU, each of them.
+    pub visible_in: Vec<String>,
 }
 
 /// A test by name.
@@ -69,7 +69,22 @@ struct Entry {
     replace: String,
     killed_by: String,
     package: Option<String>,
-    visible_in: Option<String>,
+    #[serde(default)]
+    visible_in: Systems,
+}
+
+/// One system or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Systems {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Default for Systems {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
 }
 
 /// The whole list, in order of the files' names.
@@ -102,8 +117,12 @@ fn parse(text: &str) -> Result<Vec<Mutant>> {
         let program = if program == "lib" { Program::Library } else { Program::Test(program.to_owned()) };
         let killer = Killer { package, program, test: test.to_owned() };
         let Entry { name, why, file, search, replace, visible_in, .. } = entry;
+        let visible_in = match visible_in {
+            Systems::One(system) => vec![system],
+            Systems::Several(systems) => systems,
+        };
         ensure!(
-            visible_in.is_none() || file.starts_with(KERNEL),
+            visible_in.is_empty() || file.starts_with(KERNEL),
             "{name}: only the kernel is built again before a system is booted"
         );
         Ok(Mutant { name, why, file, search, replace, killer, visible_in })
@@ -211,7 +230,7 @@ mod tests {
         assert!(parse("package = \"p\"\n[[mutant]]\nname = \"a\"").is_err());
         assert!(parse(&SHEET.replace("driver::events::t", "driver")).is_err());
         let seen = |file: &str| SHEET.replace("\"f.rs\"", &format!("\"{file}\"\nvisible_in = \"systems/s.toml\""));
-        assert_eq!(parse(&seen("kernel/f.rs")).unwrap()[1].visible_in.as_deref(), Some("systems/s.toml"));
+        assert_eq!(parse(&seen("kernel/f.rs")).unwrap()[1].visible_in, ["systems/s.toml"]);
         assert!(parse(&seen("vmm/f.rs")).is_err(), "the system would run without the change");
     }
 

@@ -32,10 +32,10 @@ enum Verdict {
     Unusable(String),
 }
 
-/// Boots, for each mutant that names one, its system; and each system on the kernel as it is first.
+/// Boots, for each mutant that names systems, each of them; and each system on the kernel as it is first.
 pub(super) fn run(tree: &Tree, toolchain: &Toolchain, copy: &Copy, mutants: &[Mutant]) -> Result<Tally> {
     let mut systems: BTreeMap<&str, System> = BTreeMap::new();
-    for name in mutants.iter().filter_map(|mutant| mutant.visible_in.as_deref()) {
+    for name in mutants.iter().flat_map(|mutant| &mutant.visible_in) {
         systems.insert(name, System::at(&tree.root().join(name))?);
     }
     let mut tally = Tally::default();
@@ -53,7 +53,7 @@ pub(super) fn run(tree: &Tree, toolchain: &Toolchain, copy: &Copy, mutants: &[Mu
     }
     let stage = Stage { tree, toolchain, copy, programs };
     for mutant in mutants {
-        if let Some(system) = mutant.visible_in.as_deref().and_then(|name| systems.get(name)) {
+        for system in mutant.visible_in.iter().filter_map(|name| systems.get(name.as_str())) {
             tally.add(Tally::one(stage.attempt(mutant, system)?));
         }
     }

@@ -2,11 +2,14 @@
 
 pub(crate) mod access;
 pub(crate) mod calls;
+pub(crate) mod dma;
+pub(crate) mod live;
 pub(crate) mod processor;
+pub(crate) mod queues;
 
 use crate::report::Report;
 
-/// All of them, in an order in which each finds its machine whole.
+/// Those of the processor, in an order in which each finds its machine whole.
 pub(crate) fn all(report: &mut Report) {
     calls::all(report);
     access::all(report);
