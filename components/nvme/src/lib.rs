@@ -32,6 +32,7 @@ pub mod queue;
 pub mod registers;
 mod reset;
 pub mod ring;
+pub mod share;
 pub mod status;
 pub mod stream;
 

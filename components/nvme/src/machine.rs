@@ -3,6 +3,7 @@
 use aarch64_cpu::asm::barrier;
 use sluice_abi::Iova;
 use sluice_rt::sys::yield_now;
+use sluice_rt::timer::Timer;
 use sluice_rt::{DmaView, time};
 
 use crate::hardware::{Clock, Dma, Interrupt, Registers};
@@ -69,6 +70,37 @@ impl Interrupt for Line {
             // Without its interrupt the driver would wait for ever.
             panic!("{error}");
         }
+    }
+}
+
+/// The interrupt line of a driver that others wait for: it looks at the controller now and then even when no interrupt comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Patient {
+    /// The line.
+    pub line: Line,
+    /// Where alarms come from. Without it the driver polls.
+    pub timer: Option<Timer>,
+}
+
+/// Milliseconds after which a driver that waits looks at its controller.
+const LOOK_MS: u64 = 500;
+
+impl Interrupt for Patient {
+    fn wait(&mut self) {
+        let Some(timer) = self.timer else { return yield_now() };
+        let line = self.line.0.signal();
+        if line.poll() {
+            return;
+        }
+        if let Err(error) = timer.alarm_at(time::ticks().saturating_add(time::ticks_per_second() * LOOK_MS / 1000)) {
+            // Without alarms it might wait for ever.
+            panic!("{error}");
+        }
+        line.or(timer.signal()).wait();
+    }
+
+    fn rearm(&mut self) {
+        self.line.rearm();
     }
 }
 

@@ -5,5 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod delays;
+mod stamp;
 
 pub use delays::Delays;
+pub use stamp::Stamp;

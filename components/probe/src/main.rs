@@ -4,6 +4,8 @@
 #[cfg(target_os = "none")]
 mod alarms;
 #[cfg(target_os = "none")]
+mod blocks;
+#[cfg(target_os = "none")]
 mod typing;
 #[cfg(target_os = "none")]
 mod program {
@@ -14,6 +16,7 @@ mod program {
     fn main(env: &Env) {
         let outcome: Result<(), RtError> = match env.arg("scene") {
             Some("alarms") => super::alarms::run(env),
+            Some("blocks") => super::blocks::run(env),
             Some("typing") => super::typing::run(env),
             scene => {
                 check!("scene", false, "there is no scene {scene:?}");

@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+pub mod block;
 pub mod console;
 pub mod supervisor;
 pub mod timer;

@@ -98,6 +98,18 @@ impl<'a> Device<'a> {
         Ok(DmaView { memory: self.env.region(name)?, iova: Iova(entry.iova), perms: entry.perms, frames })
     }
 
+    /// Where the device finds the region `name`, and its bytes; the component need not see it.
+    ///
+    /// # Errors
+    /// When the device does not reach it.
+    pub fn dma_range(&self, name: &str) -> Result<(Iova, u64), Missing> {
+        let regions = &self.entry.dma;
+        let entry = regions.iter().find(|region| region.region == name);
+        let entry = entry
+            .ok_or_else(|| Missing::new("DMA region", name, regions.iter().map(|region| region.region.as_str())))?;
+        Ok((Iova(entry.iova), entry.size))
+    }
+
     /// Where the device finds each of its regions, and their bytes.
     pub fn reach(&self) -> impl Iterator<Item = (Iova, u64)> + 'a {
         self.entry.dma.iter().map(|region| (Iova(region.iova), region.size))
@@ -158,6 +170,12 @@ impl Interrupt {
     #[must_use]
     pub fn poll(&self) -> bool {
         self.signal.poll()
+    }
+
+    /// The signal it raises.
+    #[must_use]
+    pub const fn signal(&self) -> Signal {
+        self.signal
     }
 
     /// Lets it fire again. Make the device lower its line first.

@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod barrier;
+pub mod block;
 mod channel;
 mod check;
 mod device;

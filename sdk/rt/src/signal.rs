@@ -31,6 +31,12 @@ impl Signal {
         self.bits
     }
 
+    /// Either of two sources, not to be told apart.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self { bits: self.bits | other.bits }
+    }
+
     /// Waits until the source has signalled since this was last asked.
     pub fn wait(self) {
         while !self.take_kept() {

@@ -6,6 +6,7 @@ mod faults;
 mod hardware;
 mod modes;
 mod scratch;
+mod serve;
 mod vault;
 
 use sluice_nvme::Error;
@@ -29,13 +30,18 @@ fn main(env: &Env) {
     }
 }
 
-/// Shows one way of translation.
+/// Shows one way of translation, or serves.
 fn show(env: &Env, scene: &str) -> Result<(), Problem> {
     match scene {
         "stage-1" => modes::confined(env, Stage::One),
         "stage-2" => modes::confined(env, Stage::Two),
         "nested" => modes::nested(env),
         "bypass" => modes::bypass(env),
+        "serve" => match serve::run(env) {
+            Ok(never) => match never {},
+            // Its clients need a server, so this life is over.
+            Err(problem) => panic!("{problem}"),
+        },
         _ => panic!("there is no scene `{scene}`"),
     }
 }
