@@ -1,6 +1,7 @@
 //! Whole boots of a system with a driver, a rogue and a console, on the device tree of QEMU's `virt` machine.
 
 mod fixture;
+mod guests;
 mod kernel;
 mod modes;
 mod restart;
