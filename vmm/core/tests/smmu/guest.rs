@@ -64,6 +64,7 @@ pub(crate) const FEATURES: Features = Features {
 };
 
 /// All of it.
+#[derive(Clone)]
 pub(crate) struct Guest {
     pub(crate) smmu: Smmu,
     pub(crate) machine: Machine,

@@ -5,6 +5,7 @@ mod entries;
 mod events;
 mod guest;
 mod hostile;
+mod looks;
 mod probe;
 mod random;
 mod registers;

@@ -13,6 +13,7 @@ use sluice_vmm::smmu::{Backend, Features, Interrupt, Stage1};
 use crate::guest::RAM_BYTES;
 
 /// The guest's memory.
+#[derive(Clone)]
 pub(crate) struct Ram {
     bytes: Vec<u8>,
     /// Reads so far.
@@ -21,6 +22,10 @@ pub(crate) struct Ram {
     pub(crate) written: Vec<u64>,
     /// Another processor of the guest writes to whatever is about to be read.
     pub(crate) neighbour: RefCell<Option<Rng>>,
+    /// What was read from where, as it was then.
+    pub(crate) looks: RefCell<Vec<(u64, Vec<u8>)>>,
+    /// What is read where, whatever was stored there.
+    pub(crate) still: Vec<(u64, Vec<u8>)>,
 }
 
 /// Bits that another processor flips in a word just before it is read: mostly none, seldom many.
@@ -60,6 +65,10 @@ impl Ram {
                 .iter_mut()
                 .for_each(|word| *word = (u64::from_le_bytes(*word) ^ flips(rng)).to_le_bytes());
         }
+        if let Some((_, bytes)) = self.still.iter().find(|(from, bytes)| (*from, bytes.len()) == (at.0, into.len())) {
+            into.copy_from_slice(bytes);
+        }
+        self.looks.borrow_mut().push((at.0, into.to_vec()));
         Ok(())
     }
 
@@ -80,6 +89,7 @@ pub(crate) enum Call {
 }
 
 /// The machine below: refuses what the kernel would, by the kernel's own checks.
+#[derive(Clone)]
 pub(crate) struct Machine {
     pub(crate) ram: Ram,
     physical: sluice_smmu::Features,
@@ -119,6 +129,8 @@ impl Machine {
             reads: Cell::new(0),
             written: Vec::new(),
             neighbour: RefCell::default(),
+            looks: RefCell::default(),
+            still: Vec::new(),
         };
         Self {
             ram,
