@@ -26,6 +26,8 @@ mod rogue;
 #[cfg(target_os = "none")]
 mod run;
 #[cfg(target_os = "none")]
+mod second;
+#[cfg(target_os = "none")]
 mod smmu;
 #[cfg(target_os = "none")]
 mod stage1;

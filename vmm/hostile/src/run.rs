@@ -25,6 +25,9 @@ extern "C" fn hostile_main(tree: *const u8) -> ! {
     match word(line, "hostile.run=") {
         Some("all") => attack::all(&mut report),
         Some("dma") => attack::dma::all(&mut report, line),
+        Some("pair") => attack::pair::all(&mut report),
+        Some("pair-reset") => attack::pair::reset(&mut report),
+        Some("pair-last") => attack::pair::last(&mut report),
         Some("quiet") => {
             quiet(&mut report, word(line, "hostile.rounds=").and_then(|text| text.parse().ok()).unwrap_or(ROUNDS))
         }

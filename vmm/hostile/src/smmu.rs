@@ -198,6 +198,11 @@ impl Smmu {
     }
 }
 
+/// Where a register is.
+pub(crate) const fn address(register: u64) -> u64 {
+    SMMU + register
+}
+
 /// A register of the guest's SMMU.
 pub(crate) fn read(register: u64) -> u64 {
     load(SMMU + register, 4)

@@ -29,6 +29,17 @@ _head:
 2:  wfi
     b       2b
 
+// The second processor: x0 is the end of its stack (`second.rs`).
+.global second
+second:
+    msr     daifset, #0xf
+    mov     sp, x0
+    adrp    x1, vectors
+    add     x1, x1, :lo12:vectors
+    msr     vbar_el1, x1
+    isb
+    bl      hostile_second
+
 .balign 2048
 vectors:
 .rept 16

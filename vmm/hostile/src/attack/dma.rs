@@ -34,6 +34,7 @@ pub(crate) fn all(report: &mut Report, line: &'static str) {
     machine_addresses(report, &rogue, &told);
     super::queues::all(report, &rogue, &told);
     super::live::all(report, &rogue, &told);
+    super::both::all(report, &rogue, &told);
     rogue.control(report, "dma-goes-on");
     rogue::turn_off();
 }

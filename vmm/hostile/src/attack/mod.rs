@@ -1,9 +1,11 @@
 //! The attacks. Each tells whether it held: an error that the guest can see, or no effect.
 
 pub(crate) mod access;
+pub(crate) mod both;
 pub(crate) mod calls;
 pub(crate) mod dma;
 pub(crate) mod live;
+pub(crate) mod pair;
 pub(crate) mod processor;
 pub(crate) mod queues;
 
