@@ -59,8 +59,10 @@ impl State {
     }
 
     fn adopt(&mut self, from: Slot, to: Option<Slot>) {
-        for held in self.slots.values_mut().filter(|held| held.parent == Some(from)) {
-            held.parent = to;
+        for child in self.children(from).collect::<Vec<_>>() {
+            if let Some(held) = self.slots.get_mut(&child) {
+                held.parent = to;
+            }
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Address spaces: partial maps from pages to frames, and the tables that make room for them.
 
-use alloc::collections::BTreeMap;
-
 use sluice_abi::{FrameSize, PhysAddr, VirtAddr};
 
-use crate::Rights;
+use crate::{Map, Rights};
 
 /// Levels whose entries can lead to a table; the entries of the one below are pages of 4 KiB.
 pub(crate) const TABLE_LEVELS: u8 = 3;
@@ -46,9 +44,9 @@ pub struct Space {
     /// Its object.
     pub root: PhysAddr,
     /// Tables, by the level and the first address of the entry that leads to them.
-    pub tables: BTreeMap<(u8, VirtAddr), PhysAddr>,
+    pub tables: Map<(u8, VirtAddr), PhysAddr>,
     /// Pages, by their first address.
-    pub pages: BTreeMap<VirtAddr, Page>,
+    pub pages: Map<VirtAddr, Page>,
     /// Whether it is for devices alone, for good: it was given to an SMMU whose tables a CPU cannot walk.
     pub for_devices: bool,
     /// Whether a CPU has used it.
@@ -58,8 +56,8 @@ pub struct Space {
 impl Space {
     /// One without anything.
     #[must_use]
-    pub const fn empty(root: PhysAddr) -> Self {
-        Self { root, tables: BTreeMap::new(), pages: BTreeMap::new(), for_devices: false, walked: false }
+    pub fn empty(root: PhysAddr) -> Self {
+        Self { root, tables: Map::new(), pages: Map::new(), for_devices: false, walked: false }
     }
 
     /// The level a walk for `at` comes to.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use sluice_abi::PhysAddr;
 use sluice_abi::smmu::{CdTable, ContextId, STREAM_TABLE_SPLIT, StreamId};
 
-use crate::{Asid, Cap, Faults, Interrupts, LatestFault, Object, ObjectName, Slot, Smmu, Space, Virtualization};
+use crate::{Asid, Cap, Faults, Interrupts, LatestFault, Map, Object, ObjectName, Slot, Smmu, Space, ThreadSlot, Virtualization};
 
 /// A capability in its place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -23,9 +23,9 @@ pub struct Held {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct State {
     /// Slots in use.
-    pub slots: BTreeMap<Slot, Held>,
+    pub slots: Map<Slot, Held>,
     /// Objects, by the address of their memory.
-    pub objects: BTreeMap<PhysAddr, Object>,
+    pub objects: Map<PhysAddr, Object>,
     /// Pools, by their first name.
     pub pools: BTreeMap<Asid, PhysAddr>,
     /// Address spaces that have a name.
@@ -72,12 +72,10 @@ impl State {
     /// Slots inside an object.
     #[must_use]
     pub fn slots_in(&self, object: PhysAddr) -> Vec<Slot> {
-        let inside = |slot: &Slot| match slot {
-            Slot::Node { node, .. } => *node == object,
-            Slot::Thread { thread, .. } => *thread == object,
-            Slot::Binding(_) | Slot::Handler(_) | Slot::Translation(_) | Slot::Interrupt(_) => false,
-        };
-        self.slots.keys().copied().filter(inside).collect()
+        let of_node = |index| Slot::Node { node: object, index };
+        let of_thread = ThreadSlot::ALL.map(|which| Slot::Thread { thread: object, which });
+        let in_node = self.slots.range(of_node(0)..=of_node(u64::MAX)).map(|(slot, _)| *slot);
+        in_node.chain(of_thread.into_iter().filter(|slot| self.slots.contains_key(slot))).collect()
     }
 
     /// Whether a table of streams covers it.

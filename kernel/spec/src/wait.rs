@@ -74,7 +74,10 @@ impl State {
         self.cancel(thread);
         let cap = Cap::Reply { caller: thread, master: true, grant: true };
         let master = Held { cap, parent: None, original: true };
-        self.slots.entry(Slot::Thread { thread, which: ThreadSlot::Reply }).or_insert(master);
+        let slot = Slot::Thread { thread, which: ThreadSlot::Reply };
+        if !self.slots.contains_key(&slot) {
+            self.slots.insert(slot, master);
+        }
         self.set_doing(thread, Doing::StartingOver);
     }
 
