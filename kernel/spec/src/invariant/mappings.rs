@@ -1,8 +1,27 @@
 //! Address spaces and the capabilities behind them.
 
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use sluice_abi::{FrameSize, PhysAddr};
+
 use crate::delete::pool_base;
 use crate::space::{coverage_bits, level_of};
-use crate::{Cap, Mapping, Object, State};
+use crate::{Cap, Mapping, Object, Rights, State};
+
+/// The frames that capabilities say are mapped somewhere in a size, with the rights of each.
+pub(super) type MappedFrames = BTreeMap<(Mapping, FrameSize), Vec<(PhysAddr, Rights)>>;
+
+/// What all capabilities to frames say.
+pub(super) fn mapped_frames(state: &State) -> MappedFrames {
+    let mut found = MappedFrames::new();
+    for held in state.slots.values() {
+        if let Cap::Frame { base, size, rights, mapped: Some(mapping), .. } = held.cap {
+            found.entry((mapping, size)).or_default().push((base, rights));
+        }
+    }
+    found
+}
 
 /// A space has a name from a pool that exists, an object, and no second name.
 #[must_use]
@@ -17,12 +36,12 @@ pub fn free_names_have_no_space(state: &State) -> bool {
 /// A page is there because of a frame capability that says so and has at least its rights.
 #[must_use]
 pub fn no_page_without_a_capability(state: &State) -> bool {
+    let mapped = mapped_frames(state);
     state.spaces.iter().all(|(asid, space)| {
         space.pages.iter().all(|(at, page)| {
-            state.slots.values().any(|held| {
-                let Cap::Frame { base, size, rights, mapped, .. } = held.cap else { return false };
-                mapped == Some(Mapping { asid: *asid, at: *at })
-                    && (base, size) == (page.frame, page.size)
+            let there = mapped.get(&(Mapping { asid: *asid, at: *at }, page.size));
+            there.into_iter().flatten().any(|(frame, rights)| {
+                *frame == page.frame
                     && page.rights == page.rights.and(rights.to_memory())
                     && (!page.execute || page.rights.read)
             })

@@ -1,5 +1,6 @@
 //! Objects and the memory they are made in.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::{Cap, ObjectName, State};
@@ -40,7 +41,8 @@ pub fn kernel_memory_is_nobodys(state: &State) -> bool {
 /// What nobody holds does not exist: its memory could never be had back.
 #[must_use]
 pub fn no_object_without_a_capability(state: &State) -> bool {
-    state.objects.keys().all(|at| state.holders(ObjectName::Memory(*at)).next().is_some())
+    let held: BTreeSet<_> = state.slots.values().filter_map(|held| held.cap.object()).collect();
+    state.objects.keys().all(|at| held.contains(&ObjectName::Memory(*at)))
 }
 
 /// What is held exists, in the size the capability says; its slots, if any, lie in existing objects too.

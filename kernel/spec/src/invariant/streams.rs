@@ -1,5 +1,8 @@
 //! Streams: the rules of devices.
 
+use sluice_abi::{FrameSize, VirtAddr};
+
+use super::mappings::mapped_frames;
 use crate::{Cap, Mapping, Reach, Slot, State};
 
 /// A stream's binding is a context of its own SMMU, a handler a notification that may be signalled and no more, and a
@@ -31,21 +34,21 @@ pub fn streams_without_a_binding_reach_nothing(state: &State) -> bool {
 /// Whatever a stream reaches lies in a frame that a capability maps there, with at least the rights reached.
 #[must_use]
 pub fn dma_is_confined(state: &State) -> bool {
+    let mapped = mapped_frames(state);
     state.slots.iter().all(|(slot, held)| {
         let (Slot::Binding(stream), Cap::Cb(context)) = (slot, held.cap) else { return true };
         let Some(Cap::VSpace { asid: Some(asid), .. }) = state.cap(Slot::Translation(context)) else { return true };
         // It bypasses although it is bound.
         let Reach::Pages(pages) = state.dma_reach(*stream) else { return false };
         pages.iter().all(|reached| {
-            state.slots.values().any(|held| {
-                let Cap::Frame { base, size, rights, mapped: Some(mapped), .. } = held.cap else { return false };
-                let Mapping { asid: named, at } = mapped;
-                let offset = reached.iova.0.wrapping_sub(at.0);
-                named == asid
-                    && offset < size.bytes()
-                    && reached.address == base.offset(offset)
-                    && (rights.read || !reached.read)
-                    && (rights.write || !reached.write)
+            FrameSize::ALL.into_iter().any(|size| {
+                let at = VirtAddr(reached.iova.0).align_down(size.bits());
+                let there = mapped.get(&(Mapping { asid, at }, size));
+                there.into_iter().flatten().any(|(frame, rights)| {
+                    reached.address == frame.offset(reached.iova.0 - at.0)
+                        && (rights.read || !reached.read)
+                        && (rights.write || !reached.write)
+                })
             })
         })
     })
