@@ -189,6 +189,7 @@ impl Replay {
                     return disagree(format!("accepts and answers {words:x?}"));
                 }
                 self.summary.compared += 1;
+                *self.summary.accepted.entry(call.label).or_default() += 1;
                 self.forget_interrupted(slot, label);
                 self.enter(state);
             }

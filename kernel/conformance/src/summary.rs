@@ -14,6 +14,8 @@ pub struct Summary {
     pub calls: BTreeMap<u64, u64>,
     /// Calls that both sides accepted and answered alike, and whose step was made.
     pub compared: u64,
+    /// Those, by label.
+    pub accepted: BTreeMap<u64, u64>,
     /// Calls that both sides refused with the same error and the same words.
     pub refused: u64,
     /// Calls that started over, which the abstract machine accepted as well.
@@ -59,6 +61,8 @@ impl fmt::Display for Summary {
         list(f, &self.calls)?;
         let Self { compared, refused, preempted, abandoned, owed, passed, faults, .. } = self;
         writeln!(f, "compared     {compared} accepted alike, {refused} refused alike, {preempted} preempted")?;
+        write!(f, "accepted    ")?;
+        list(f, &self.accepted)?;
         writeln!(f, "abandoned    {abandoned} of those preempted")?;
         write!(f, "not heard    {unheard} answers:")?;
         list(f, &self.unheard)?;

@@ -1,6 +1,7 @@
 //! What a thread can name, and thereby do.
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use sluice_abi::PhysAddr;
 
@@ -11,12 +12,12 @@ impl State {
     #[must_use]
     pub fn nameable(&self, thread: PhysAddr) -> BTreeSet<PhysAddr> {
         let mut nodes = BTreeSet::new();
-        let mut open = alloc::vec![Slot::Thread { thread, which: ThreadSlot::CSpace }];
-        while let Some(slot) = open.pop() {
-            if let Some(Cap::CNode { base, .. }) = self.cap(slot)
-                && nodes.insert(base)
-            {
-                open.extend(self.slots_in(base));
+        let node = |cap: Cap| if let Cap::CNode { base, .. } = cap { Some(base) } else { None };
+        let root = self.cap(Slot::Thread { thread, which: ThreadSlot::CSpace });
+        let mut open: Vec<PhysAddr> = root.and_then(node).into_iter().collect();
+        while let Some(base) = open.pop() {
+            if nodes.insert(base) {
+                open.extend(self.in_node(base).filter_map(|(_, held)| node(held.cap)));
             }
         }
         nodes

@@ -98,7 +98,9 @@ impl<K: Ord + Copy, V> Map<K, V> {
         let to = self.lists.partition_point(|list| list.first().is_some_and(|(first, _)| is_within(first)));
         let lists = self.lists.get(from..to).unwrap_or_default();
         lists.iter().flat_map(move |list| {
-            list.iter().map(|(key, value)| (key, value)).filter(move |(key, _)| !is_before(key) && is_within(key))
+            let from = list.partition_point(|(key, _)| is_before(key));
+            let to = list.partition_point(|(key, _)| is_within(key));
+            list.get(from..to).unwrap_or_default().iter().map(|(key, value)| (key, value))
         })
     }
 }
@@ -179,10 +181,16 @@ impl<K, V> Clone for Map<K, V> {
 impl<K: Ord + Copy, V: Clone> FromIterator<(K, V)> for Map<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut map = Self::new();
-        for (key, value) in entries {
-            map.insert(key, value);
-        }
+        map.extend(entries);
         map
+    }
+}
+
+impl<K: Ord + Copy, V: Clone> Extend<(K, V)> for Map<K, V> {
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
+        for (key, value) in entries {
+            self.insert(key, value);
+        }
     }
 }
 
@@ -216,5 +224,76 @@ impl<K: Ord + Hash, V: Hash> Hash for Map<K, V> {
 impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for Map<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeMap;
+
+    use super::*;
+
+    /// Numbers without much order, always the same.
+    fn numbers() -> impl Iterator<Item = u64> {
+        core::iter::successors(Some(1u64), |last| Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)))
+            .map(|number| number >> 33)
+    }
+
+    #[test]
+    fn it_is_the_map_of_the_standard_library_whatever_is_done_to_it() {
+        let (mut map, mut model) = (Map::new(), BTreeMap::new());
+        for (turn, number) in numbers().take(20_000).enumerate() {
+            // Entries become more, then fewer, again and again.
+            let (key, grows) = (number % 300, turn / 700 % 2 == 0);
+            if (number >> 10) % 3 == u64::from(grows) {
+                assert_eq!(map.remove(&key), model.remove(&key));
+            } else if number & 1 << 20 == 0 {
+                assert_eq!(map.insert(key, turn), model.insert(key, turn));
+            } else if let Some(value) = map.get_mut(&key) {
+                *value += 1;
+                *model.get_mut(&key).expect("the same key") += 1;
+            }
+            assert_eq!(map.get(&key), model.get(&key));
+            assert!(map.lists.iter().all(|list| (1..=MOST).contains(&list.len())));
+            let range = key..=key + number % 40;
+            assert!(map.range(range.clone()).eq(model.range(range)));
+            assert_eq!(map.range(..=key).next_back(), model.range(..=key).next_back());
+            assert_eq!(map.range(key..).next(), model.range(key..).next());
+            if turn % 100 == 0 {
+                assert!(map.iter().eq(model.iter()) && map.iter().rev().eq(model.iter().rev()));
+                assert_eq!((map.len(), map.is_empty()), (model.len(), model.is_empty()));
+            }
+        }
+        map.retain(|key, _| key % 2 == 0);
+        model.retain(|key, _| key % 2 == 0);
+        assert!(map.iter().eq(model.iter()));
+    }
+
+    #[test]
+    fn a_copy_is_not_changed_with_its_original() {
+        let map: Map<u64, u64> = (0..100).map(|key| (key, key)).collect();
+        let mut changed = map.clone();
+        changed.insert(50, 0);
+        changed.remove(&7);
+        changed.insert(1000, 1);
+        *changed.get_mut(&3).expect("an entry") = 9;
+        assert!(map.iter().eq((0..100).map(|key| (key, key)).collect::<BTreeMap<_, _>>().iter()));
+        assert_ne!(map, changed);
+        // All but the lists changed are shared.
+        let is_shared = |list: &Arc<Vec<_>>| map.lists.iter().any(|other| Arc::ptr_eq(list, other));
+        assert!(changed.lists.iter().filter(|list| !is_shared(list)).count() <= 4);
+    }
+
+    #[test]
+    fn maps_with_the_same_entries_are_the_same() {
+        let up: Map<u64, u64> = (0..100).map(|key| (key, key)).collect();
+        let down: Map<u64, u64> = (0..200).rev().map(|key| (key, key)).filter(|(key, _)| *key < 100).collect();
+        assert_ne!(up.lists, down.lists, "spread otherwise");
+        assert_eq!(up, down);
+        assert_eq!(up.cmp(&down), Ordering::Equal);
+        let mut less = down.clone();
+        less.remove(&99);
+        assert_ne!(up, less);
+        assert_eq!(up.cmp(&less), Ordering::Greater);
     }
 }

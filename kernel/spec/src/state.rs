@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use sluice_abi::PhysAddr;
 use sluice_abi::smmu::{CdTable, ContextId, STREAM_TABLE_SPLIT, StreamId};
 
-use crate::{Asid, Cap, Faults, Interrupts, LatestFault, Map, Object, ObjectName, Slot, Smmu, Space, ThreadSlot, Virtualization};
+use crate::{
+    Asid, Cap, Faults, Interrupts, LatestFault, Map, Object, ObjectName, Slot, Smmu, Space, ThreadSlot, Virtualization,
+};
 
 /// A capability in its place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -69,13 +71,18 @@ impl State {
         self.slots.iter().filter(move |(_, held)| held.cap.object() == Some(object)).map(|(slot, _)| *slot)
     }
 
+    /// Slots of a CNode that are in use, and what is in them.
+    pub(crate) fn in_node(&self, node: PhysAddr) -> impl Iterator<Item = (Slot, Held)> + '_ {
+        let slot = |index| Slot::Node { node, index };
+        self.slots.range(slot(0)..=slot(u64::MAX)).map(|(slot, held)| (*slot, *held))
+    }
+
     /// Slots inside an object.
     #[must_use]
     pub fn slots_in(&self, object: PhysAddr) -> Vec<Slot> {
-        let of_node = |index| Slot::Node { node: object, index };
         let of_thread = ThreadSlot::ALL.map(|which| Slot::Thread { thread: object, which });
-        let in_node = self.slots.range(of_node(0)..=of_node(u64::MAX)).map(|(slot, _)| *slot);
-        in_node.chain(of_thread.into_iter().filter(|slot| self.slots.contains_key(slot))).collect()
+        let of_thread = of_thread.into_iter().filter(|slot| self.slots.contains_key(slot));
+        self.in_node(object).map(|(slot, _)| slot).chain(of_thread).collect()
     }
 
     /// Whether a table of streams covers it.

@@ -1,21 +1,43 @@
 //! Has a booted kernel log what happens to capabilities, and replays the log against the abstract machine.
+//!
+//! The tests trace the systems that say in `systems/NAME.trace` which invocations the log must have, one a line by the name of
+//! its label. Each must have been carried out by both at least once: a log without them would show nothing about them. `#` at
+//! its start makes a line a comment.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use sluice_abi::Label;
+
 use crate::report::{Tally, step_with};
 use crate::toolchain::host_cargo;
 use crate::tree::{System, Tree};
 
-/// The demonstration: the system in which most happens to capabilities.
-const TRACED: &str = "confined-disk";
-
 /// Whether the tests trace a system.
 #[must_use]
 pub fn is_wanted(system: &System) -> bool {
-    system.name == TRACED
+    system.trace().exists()
+}
+
+/// The invocations that the log of a system must have; none when it does not say.
+///
+/// # Errors
+/// When the file does not read, or names what is no invocation.
+pub fn wanted(system: &System) -> Result<Vec<Label>> {
+    let path = system.trace();
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| label(line).with_context(|| format!("{} is no list of invocations", path.display()))).collect()
+}
+
+fn label(name: &str) -> Result<Label> {
+    let found = Label::ALL.into_iter().find(|label| format!("{label:?}") == name);
+    found.with_context(|| format!("there is no invocation {name}"))
 }
 
 /// Where the log of a system is written; it stays there.
@@ -45,11 +67,29 @@ pub fn attach(command: &mut Command, log: &Path) -> Result<()> {
 pub fn replay(tree: &Tree, system: &System, log: &Path) -> Result<Tally> {
     let mut command = host_cargo(tree, "run");
     command.args(["--quiet", "-p", "sluice-conformance", "--bin", "conformance", "--"]).arg(log);
-    let good = step_with(tree, &format!("trace {}", system.name), command, detail)?.good;
-    if !good {
+    let replayed = step_with(tree, &format!("trace {}", system.name), command, detail)?;
+    let mut tally = Tally::one(replayed.good);
+    if replayed.good {
+        for label in wanted(system)? {
+            let is_there = accepted(&replayed.output, label) > 0;
+            if !is_there {
+                println!("      {label:?} is to be in the log of {}, and was never carried out", system.name);
+            }
+            tally.add(Tally::one(is_there));
+        }
+    }
+    if !tally.is_good() {
         println!("      trace: {}", log.display());
     }
-    Ok(Tally::one(good))
+    Ok(tally)
+}
+
+/// How often an invocation was carried out by both.
+fn accepted(summary: &str, label: Label) -> u64 {
+    let name = format!("{label:?}");
+    let line = summary.lines().find_map(|line| line.strip_prefix("accepted ")).unwrap_or_default();
+    let counts = line.split(',').filter_map(|count| count.trim().split_once(' '));
+    counts.filter(|(of, _)| *of == name).filter_map(|(_, count)| count.parse::<u64>().ok()).sum()
 }
 
 /// The counts a reader wants on one line.
@@ -74,6 +114,22 @@ mod tests {
             not modelled 2: A 2\nevents       3 explained, 0 late\n";
         assert_eq!(detail(summary), "4 calls agree, 2 not modelled, 3 events agree");
         assert_eq!(detail("x:9: malformed"), "");
+    }
+
+    #[test]
+    fn what_was_carried_out_is_counted() {
+        let summary =
+            "calls        9: CbAssignCdTable 5\naccepted     UntypedRetype 4, CbAssignCdTable 3, SidBindCb 0\n";
+        assert_eq!(accepted(summary, Label::CbAssignCdTable), 3);
+        assert_eq!(accepted(summary, Label::SidBindCb), 0);
+        assert_eq!(accepted(summary, Label::CbInvalidateStage1), 0);
+        assert_eq!(accepted("calls        9: CbAssignCdTable 5\n", Label::CbAssignCdTable), 0);
+    }
+
+    #[test]
+    fn lists_name_invocations() {
+        assert_eq!(label("CbAssignCdTable").unwrap(), Label::CbAssignCdTable);
+        assert!(label("CbAssignCDTable").is_err());
     }
 
     #[test]

@@ -135,6 +135,12 @@ impl System {
         text.parse().with_context(|| format!("{} is no TOML", self.spec.display()))
     }
 
+    /// What the log of its kernel must have, of a system that is traced.
+    #[must_use]
+    pub fn trace(&self) -> PathBuf {
+        self.spec.with_extension("trace")
+    }
+
     /// The list of checks the system prints.
     #[must_use]
     pub fn checks(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use sluice_scripts::qemu::placeholders;
 use sluice_scripts::tree::Tree;
-use sluice_scripts::{expectation, run};
+use sluice_scripts::{expectation, run, trace};
 
 #[test]
 fn every_checked_system_reads() {
@@ -12,6 +12,7 @@ fn every_checked_system_reads() {
     for system in systems {
         let list = expectation::read_file(&system.checks()).unwrap_or_else(|error| panic!("{error:#}"));
         assert!(!list.is_empty());
+        trace::wanted(&system).unwrap_or_else(|error| panic!("{error:#}"));
         let platform = system.platform_name().unwrap_or_else(|error| panic!("{error:#}"));
         tree.platform(&platform).unwrap_or_else(|error| panic!("{error:#}"));
         let devices = std::fs::read_to_string(system.devices()).expect("the system's devices");

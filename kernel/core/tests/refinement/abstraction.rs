@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluice_abi::smmu::{ContextId, Record, StreamId};
 use sluice_abi::{Iova, ObjectType, PhysAddr, SLOT_BITS};
 use sluice_abstract::{
-    Asid, Cap, Faults, Interrupts, LatestFault, Mapping, Object, RejectedCommand, Slot, Smmu, State, ThreadSlot, rights,
+    Asid, Cap, Faults, Interrupts, LatestFault, Map, Mapping, Object, RejectedCommand, Slot, Smmu, State, ThreadSlot,
+    rights,
 };
 use sluice_core::cap as concrete;
 use sluice_core::object::{
@@ -37,7 +38,7 @@ pub(crate) fn abstraction(kernel: &Kernel<Machine>) -> State {
     let machine = &kernel.hal;
     let tables = tables(machine);
     let slots = derivation::slots(machine, |slot| name(machine, &tables, slot.at()));
-    let mut state = State { slots, objects: objects(kernel), ..State::default() };
+    let mut state = State { slots: slots.into_iter().collect(), objects: objects(kernel), ..State::default() };
     for held in state.slots.values() {
         let (at, object) = match held.cap {
             Cap::Frame { base, size, .. } => (base, Object::Frame(size)),
@@ -201,9 +202,9 @@ fn capability(cap: &concrete::Cap) -> Cap {
     }
 }
 
-fn objects(kernel: &Kernel<Machine>) -> BTreeMap<PhysAddr, Object> {
+fn objects(kernel: &Kernel<Machine>) -> Map<PhysAddr, Object> {
     let objects = &kernel.hal.objects;
-    let mut all = BTreeMap::new();
+    let mut all = Map::new();
     for (at, _) in objects.all::<Tcb>() {
         all.insert(at.at(), Object::Thread(thread::thread(kernel, at)));
     }

@@ -5,9 +5,10 @@ use crate::{Cap, State};
 /// Every parent is there, and nobody is its own ancestor.
 #[must_use]
 pub fn derivation_is_a_forest(state: &State) -> bool {
+    let most = state.slots.len();
     state.slots.keys().all(|slot| {
         let mut at = *slot;
-        for _ in 0..=state.slots.len() {
+        for _ in 0..=most {
             match state.slots.get(&at) {
                 None => return false,
                 Some(held) => match held.parent {
