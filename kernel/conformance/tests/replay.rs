@@ -3,6 +3,7 @@
 //! `data/small.trace` has the first capabilities of a recorded boot, and calls made up for this test: a page mapped,
 //! unmapped and mapped read-only under a bound stream, its events, a revoke that an interrupt breaks, and two refusals.
 
+use sluice_abi::Label;
 use sluice_conformance::{Disagreement, Summary, replay};
 
 const LOG: &str = include_str!("data/small.trace");
@@ -165,6 +166,63 @@ fn interrupts_that_guests_cannot_have_are_found() {
     assert_found(found, line, &["the kernel accepts", "refuses with RangeError [0, 3]"]);
     let (found, line) = with_guest(&["call 7fffe800 7ff47e40 35 0 w=1a c= r="]);
     assert_found(found, line, &["VcpuAckVppi", "refuses with InvalidArgument"]);
+}
+
+const HANDLER: &str = "call 7fffe800 7ff40080 36 0 w=44,0,3f3,40 c=7ff40040 r=";
+const FORWARDED: &str = "call 7fffe800 7ff47e40 50 0 w=301180025 c=7ff47e60 r=";
+const KEPT: &str = "call 7fffe800 7ff47e40 50 8 w=301180025 c=7ff47e60 r=";
+const TAKEN_BACK: &str = "call 7fffe800 7ff47e40 51 0 w=3 c= r=0";
+
+#[test]
+fn forwarded_interrupts_of_guests_agree() {
+    let injected = "call 7fffe800 7ff47e40 32 8 w=301070030 c= r=";
+    let nothing = "call 7fffe800 7ff47e40 51 1 w=3 c= r=0";
+    let calls = [HANDLER, FORWARDED, KEPT, injected, TAKEN_BACK, nothing, FORWARDED];
+    let summary = with_guest(&calls).0.expect("agreement");
+    assert_eq!((summary.compared, summary.refused), (11 + 6, 2 + 3));
+    assert_eq!(summary.accepted.get(&(Label::VcpuForwardIrq as u64)), Some(&2));
+    assert_eq!(summary.accepted.get(&(Label::VcpuTakeBackIrq as u64)), Some(&1));
+}
+
+#[test]
+fn interrupts_that_go_elsewhere_are_found() {
+    let (found, line) = with_guest(&[HANDLER, FORWARDED, FORWARDED]);
+    assert_found(found, line + 2, &["VcpuForwardIrq", "the kernel accepts", "refuses with DeleteFirst"]);
+    let (found, line) = with_guest(&[HANDLER, FORWARDED, TAKEN_BACK, KEPT]);
+    assert_found(found, line + 3, &["the kernel refuses with DeleteFirst", "accepts"]);
+    let (found, line) = with_guest(&[HANDLER, FORWARDED, &TAKEN_BACK.replace("r=0", "r=1")]);
+    assert_found(found, line + 2, &["VcpuTakeBackIrq", "accepts and answers [0]"]);
+    let (found, line) = with_guest(&[HANDLER, TAKEN_BACK]);
+    assert_found(found, line + 1, &["the kernel accepts", "refuses with InvalidArgument"]);
+}
+
+const CD_TABLE: &str = "call 7fffe800 7ff47e20 4c 0 w=406000,35000000 c= r=";
+const INVALIDATE: &str = "call 7fffe800 7ff47e20 4e 0 w=1,2000000000011,0 c= r=";
+const NO_CD_TABLE: &str = "call 7fffe800 7ff47e20 4d 0 w= c= r=";
+
+fn with_stage1(calls: &[&str]) -> (Result<Summary, Disagreement>, usize) {
+    (with(BIND, &[&[BIND], calls].concat()), number(BIND) + 1)
+}
+
+#[test]
+fn a_holders_stage_1_agrees() {
+    let again = CD_TABLE.replace("4c 0", "4c 8");
+    let (two, bad) = (INVALIDATE.replace("4e 0", "4e 7"), "call 7fffe800 7ff47e20 4e 1 w=1,1,0 c= r=0");
+    let calls = [CD_TABLE, &again, INVALIDATE, &two.replace("w=1", "w=2"), bad, NO_CD_TABLE];
+    let summary = with_stage1(&calls).0.expect("agreement");
+    assert_eq!((summary.compared, summary.refused), (11 + 3, 2 + 3));
+}
+
+#[test]
+fn a_stage_1_that_is_not_there_is_found() {
+    let (found, line) = with_stage1(&[INVALIDATE]);
+    assert_found(found, line, &["CbInvalidateStage1", "the kernel accepts", "refuses with IllegalOperation"]);
+    let (found, line) = with_stage1(&[CD_TABLE, NO_CD_TABLE, INVALIDATE]);
+    assert_found(found, line + 2, &["the kernel accepts", "refuses with IllegalOperation"]);
+    let (found, line) = with_stage1(&[CD_TABLE, CD_TABLE]);
+    assert_found(found, line + 1, &["CbAssignCdTable", "refuses with DeleteFirst"]);
+    let (found, line) = with_stage1(&[CD_TABLE, &INVALIDATE.replace("11,0", "30,0")]);
+    assert_found(found, line + 1, &["the kernel accepts", "refuses with InvalidArgument [0]"]);
 }
 
 #[test]

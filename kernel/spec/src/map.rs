@@ -14,10 +14,13 @@ use core::ops::{Bound, RangeBounds};
 /// The most entries of a short list: few enough to copy, many enough for there to be few lists.
 const MOST: usize = 16;
 
+/// Some entries, in the order of their keys.
+type List<K, V> = Arc<Vec<(K, V)>>;
+
 /// A map, in the order of its keys. What it is does not depend on how its entries are spread over lists.
 pub struct Map<K, V> {
     /// None is empty.
-    lists: Arc<Vec<Arc<Vec<(K, V)>>>>,
+    lists: Arc<Vec<List<K, V>>>,
 }
 
 impl<K: Ord, V> Map<K, V> {
