@@ -148,8 +148,13 @@ struct Place<'a>(&'a Location);
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Location::Pci { host, bus, device, function } => {
-                write!(f, "{bus:02x}:{device:02x}.{function} of {host}")
+            Location::Pci { host, bridges, bus, device, function } => {
+                write!(f, "{bus:02x}:{device:02x}.{function}")?;
+                for (position, (device, function)) in bridges.iter().enumerate() {
+                    let separator = if position == 0 { " behind " } else { "/" };
+                    write!(f, "{separator}{device:02x}.{function}")?;
+                }
+                write!(f, " of {host}")
             }
             Location::Node { path } => f.write_str(path),
             Location::Streams => f.write_str("no place (streams by number)"),

@@ -55,6 +55,8 @@ pub enum Stop {
     },
     /// The buses of a PCI host cannot be numbered; the text says why.
     Buses(String),
+    /// Functions of different owners cannot be kept apart; the text says which and why.
+    Together(String),
     /// The machine differs from the spec.
     Mismatch {
         /// `component.device`.
@@ -88,6 +90,13 @@ pub enum Mismatch {
         spec: Identity,
         /// What is there.
         live: Identity,
+    },
+    /// The bus behind bridges has another number.
+    Bus {
+        /// In the spec.
+        spec: u8,
+        /// On the machine; `None` when it has none.
+        live: Option<u8>,
     },
     /// The place is a bridge, or has a header nobody knows.
     NoEndpoint(String),
@@ -149,7 +158,7 @@ impl fmt::Display for Stop {
             Self::Payload(error) => error.fmt(f),
             Self::System(cause) => write!(f, "payload's system: {cause}"),
             Self::NoDeviceTree => f.write_str("the kernel handed over no device tree"),
-            Self::DeviceTree(text) | Self::Buses(text) => f.write_str(text),
+            Self::DeviceTree(text) | Self::Buses(text) | Self::Together(text) => f.write_str(text),
             Self::Memory { size_bits, count } => write!(f, "no memory left for {count} objects of 2^{size_bits} bytes"),
             Self::Slots(error) => error.fmt(f),
             Self::Registers { who, error } => write!(f, "{who}: {error}"),
@@ -177,6 +186,8 @@ impl fmt::Display for Mismatch {
             Self::Node(path) => write!(f, "the machine has no device {path}"),
             Self::Absent(at) => write!(f, "no PCI function answers at {at}"),
             Self::Identity { spec, live } => write!(f, "spec expects {spec}, the machine has {live}"),
+            Self::Bus { spec, live: Some(live) } => write!(f, "spec has bus {spec:02x}, the machine {live:02x}"),
+            Self::Bus { spec, live: None } => write!(f, "spec has bus {spec:02x}, the machine none"),
             Self::NoEndpoint(at) => write!(f, "the PCI function at {at} is a bridge"),
             Self::StreamCount { spec, live } => write!(f, "spec has {spec} streams, the machine {live}"),
             Self::Stream { spec, live } => write!(f, "spec has stream {spec}, the machine {live}"),

@@ -208,6 +208,13 @@ pub enum Invocation {
         /// Slot for its capability.
         slot: u64,
     },
+    /// `SIDControl_MapStreamTable`.
+    MapStreamTable {
+        /// The table.
+        table: u64,
+        /// The first of its streams.
+        first: StreamId,
+    },
     /// `CBControl_GetCB`.
     GetContext {
         /// The context.

@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 
 use sluice_abi::smmu::StreamId;
 use sluice_platform::{Interrupt, Machine, MachineError, PciAddress, PciHost, Pin, Trigger};
-use sluice_spec::{Device, Mode};
+use sluice_spec::{Device, Location, Mode, Numbered, bus_behind};
 
 use crate::Mismatch;
-use crate::pci::{Access, Decode, Found, Identity, Role, Windows, size_bars};
+use crate::pci::{Access, Assigned, Decode, Found, Identity, Role, Windows, above_alone, size_bars};
 use crate::plan::LiveDevice;
 
 impl From<MachineError<'_>> for Mismatch {
@@ -29,6 +29,28 @@ pub struct Bus<'b> {
     pub found: Vec<Found>,
     /// Room for BARs.
     pub windows: Windows,
+    /// The bridges that the spec has devices behind.
+    pub bridges: Vec<Numbered>,
+    /// Addresses of the functions behind them.
+    pub placed: Vec<(PciAddress, Vec<Assigned>)>,
+}
+
+impl Bus<'_> {
+    /// The bridge right above a function, when it can be reset with what is behind it.
+    #[must_use]
+    pub fn above_alone(&self, at: PciAddress) -> Option<PciAddress> {
+        above_alone(&self.found, at)
+    }
+
+    /// The device on the first bus, and its pin, that a pin of a device of the spec arrives on: each bridge turns pins
+    /// by the number of the device behind it (PCI-to-PCI Bridge 1.2, 9.1).
+    fn wired(&self, device: &Device, at: PciAddress, pin: Pin) -> Option<(PciAddress, Pin)> {
+        let Location::Pci { bridges, .. } = &device.location else { return None };
+        let start = (at.device(), at.function(), pin);
+        let up = |(behind, _, pin): (u8, u8, Pin), bridge: &(u8, u8)| (bridge.0, bridge.1, pin.behind_bridge(behind));
+        let (device, function, pin) = bridges.iter().rev().fold(start, up);
+        Some((PciAddress::new(self.host.first_bus, device, function)?, pin))
+    }
 }
 
 /// The function of `device`, compared with the spec; its BARs are assigned then, and it decodes nothing yet.
@@ -42,6 +64,12 @@ pub fn check_function(
     at: PciAddress,
     device: &Device,
 ) -> Result<(LiveDevice, Decode), Mismatch> {
+    if let Location::Pci { bridges, bus: spec, .. } = &device.location {
+        let live = bus_behind(&bus.bridges, bus.host.first_bus, bridges);
+        if live != Some(*spec) {
+            return Err(Mismatch::Bus { spec: *spec, live });
+        }
+    }
     let found = bus.found.iter().find(|found| found.at == at).ok_or_else(|| Mismatch::Absent(at.to_string()))?;
     if let Some((vendor, device)) = device.expect {
         let spec = Identity { vendor, device };
@@ -57,13 +85,21 @@ pub fn check_function(
     check_streams(device, &live.into_iter().collect::<Vec<_>>())?;
     if let Some(spec) = device.interrupt {
         let live = match Pin::from_register(found.pin) {
-            Some(pin) => Some(machine.interrupt_of(&host, at, pin)?),
+            Some(pin) => match bus.wired(device, at, pin) {
+                Some((first, pin)) => Some(machine.interrupt_of(&host, first, pin)?),
+                None => None,
+            },
             None => None,
         };
         check_interrupt(spec, live)?;
     }
-    let bars = size_bars(access, at).map_err(Mismatch::Bars)?;
-    let placed = bus.windows.assign(access, at, &bars).map_err(Mismatch::Bars)?;
+    let placed = match bus.placed.iter().find(|(placed, _)| *placed == at) {
+        Some((_, placed)) => placed.clone(),
+        None => {
+            let bars = size_bars(access, at).map_err(Mismatch::Bars)?;
+            bus.windows.assign(access, at, &bars).map_err(Mismatch::Bars)?
+        }
+    };
     let mut decode = Decode::default();
     let mut registers = Vec::new();
     let mut ports = Vec::new();

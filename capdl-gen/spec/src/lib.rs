@@ -6,7 +6,10 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
+mod buses;
 mod payload;
 
 use alloc::string::String;
@@ -14,6 +17,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+pub use buses::{MAX_BRIDGES, Numbered, Step, TooManyBuses, bus_behind, number_buses};
 pub use payload::{PAYLOAD_MAGIC, PayloadError, PayloadHeader};
 
 /// A whole system. Cross references are positions in its lists.
@@ -158,7 +162,9 @@ pub enum Location {
     Pci {
         /// Device-tree path of the host.
         host: String,
-        /// Bus number after enumeration in depth-first order.
+        /// The bridges above it, from the host's first bus.
+        bridges: Vec<Step>,
+        /// Its bus, by [`number_buses`].
         bus: u8,
         /// Device 0..32.
         device: u8,

@@ -84,6 +84,11 @@ fn conflict(first: &Claim<'_>, second: &Claim<'_>) -> Option<Problem> {
     if first.is_device() && first.location == second.location {
         return point(Problem::new("the same device is given twice"));
     }
+    if is_bridge_above(first, second) || is_bridge_above(second, first) {
+        return point(
+            Problem::new("a device is given that is a bridge above another").help("bridges are the root task's alone"),
+        );
+    }
     if let Some(stream) = second.streams.iter().find(|stream| first.streams.contains(stream)) {
         return point(
             Problem::new(format!("SID {:#x} of SMMU {} is given twice", stream.sid, stream.smmu))
@@ -98,6 +103,20 @@ fn conflict(first: &Claim<'_>, second: &Claim<'_>) -> Option<Problem> {
         );
     }
     None
+}
+
+/// Whether the way to the device `below` goes through the function `claim`.
+fn is_bridge_above(claim: &Claim<'_>, below: &Claim<'_>) -> bool {
+    match (&claim.location, &below.location) {
+        (
+            Location::Pci { host, bridges, device, function, .. },
+            Location::Pci { host: other, bridges: through, .. },
+        ) => {
+            let rest = through.strip_prefix(bridges.as_slice()).filter(|_| host == other);
+            rest.and_then(<[_]>::first) == Some(&(*device, *function))
+        }
+        (Location::Pci { .. } | Location::Node { .. } | Location::Streams, _) => false,
+    }
 }
 
 /// The problem of two components on one interrupt line.
@@ -137,12 +156,15 @@ fn guests_lines(first: &Claim<'_>, second: &Claim<'_>, line: Interrupt) -> Optio
 
 /// A slot beside the PCI function `claim` that nobody has, with an interrupt that no other component has.
 fn free_slot(claim: &Claim<'_>, claims: &[Claim<'_>], platform: &Platform) -> Option<String> {
-    let Location::Pci { host: path, bus, .. } = &claim.location else { return None };
+    let Location::Pci { host: path, bridges, bus, .. } = &claim.location else { return None };
+    if !bridges.is_empty() {
+        return None;
+    }
     let host = platform.hosts.iter().find(|host| host.path == *path)?;
     let free = |slot: u8, line: Interrupt| {
         claims.iter().all(|other| {
-            let there =
-                matches!(&other.location, Location::Pci { host, device, .. } if host == path && *device == slot);
+            let there = matches!(&other.location, Location::Pci { host, bridges, device, .. }
+                if host == path && bridges.first().map_or(*device, |(device, _)| *device) == slot);
             let elsewhere =
                 other.interrupt.is_some_and(|taken| taken.intid == line.intid) && other.owner != claim.owner;
             !there && !elsewhere

@@ -21,7 +21,7 @@ pub(super) fn derive<'a>(
     let mut devices = Vec::new();
     for device in &component.devices {
         let dma = iova::derive(device, spec, problems);
-        let Some(found) = problems.keep(place::find(device, platform)) else { continue };
+        let Some(found) = problems.keep(place::find(device, spec, platform)) else { continue };
         claims.push(Claim::of_device(component, device, &found));
         let Some((mode, context)) = problems.keep(translation(device, &found, platform, contexts)) else { continue };
         let streams = match mode {

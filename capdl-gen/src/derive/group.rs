@@ -2,9 +2,10 @@
 //!
 //! Who can have one device write into another's registers drives both, whatever the SMMU says about memory.
 
-use sluice_spec::{Location, System};
+use sluice_spec::{Location, Step, System};
 
 use super::conflict::Claim;
+use super::place;
 use crate::diagnostic::{At, Problem, Problems};
 use crate::platform::Platform;
 use crate::spec::{GroupKind, Place, Spec};
@@ -127,7 +128,9 @@ fn location(place: &At<Place>, platform: &Platform) -> Result<Location, Problem>
                 Problem::new(format!("{} has no PCI host {}", platform.name(), at.host))
                     .at(place.span, format!("it has {}", platform.hosts.len()))
             })?;
-            Ok(Location::Pci { host: host.path.clone(), bus: at.bus, device: at.device, function: at.function })
+            // A group is told by ways, not by numbers: a member that nobody is given has no number.
+            let (host, bridges) = (host.path.clone(), at.bridges.clone());
+            Ok(Location::Pci { host, bridges, bus: at.bus, device: at.device, function: at.function })
         }
         Place::Node(path) => node(path),
         Place::Alias(name) => {
@@ -140,17 +143,18 @@ fn location(place: &At<Place>, platform: &Platform) -> Result<Location, Problem>
     }
 }
 
-/// Host, bus and device number.
-type Slot<'a> = (&'a str, u8, u8);
+/// Host, the bridges on the way, and device number.
+type Slot<'a> = (&'a str, &'a [Step], u8);
 
 /// Functions of one device: nothing says that one cannot reach the other inside of it (PCI Express 5.0, 6.12.1.2).
 fn slot(location: &Location) -> Option<Slot<'_>> {
     match location {
-        Location::Pci { host, bus, device, .. } => Some((host, *bus, *device)),
+        Location::Pci { host, bridges, device, .. } => Some((host, bridges, *device)),
         Location::Node { .. } | Location::Streams => None,
     }
 }
 
-fn functions_of((host, bus, device): Slot<'_>) -> String {
-    format!("functions of the device {bus:02x}:{device:02x} of {host}")
+fn functions_of((host, bridges, device): Slot<'_>) -> String {
+    let behind = place::behind(bridges);
+    format!("functions of the device {device:02x}{behind} of {host}")
 }

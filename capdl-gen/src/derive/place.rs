@@ -1,11 +1,12 @@
 //! Where the platform has a device, and what comes with the place: streams, interrupt, registers.
 
 use sluice_abi::smmu::StreamId;
-use sluice_spec::Location;
+use sluice_platform::Pin;
+use sluice_spec::{Location, Step, bus_behind, number_buses};
 
 use crate::diagnostic::{At, Problem};
 use crate::platform::{Host, Interrupt, Platform, Range};
-use crate::spec::{Device, Irq, Mode, PciAddress, Place};
+use crate::spec::{Device, Irq, Mode, PciAddress, Place, Spec};
 use crate::suggest;
 
 /// A device found on the platform.
@@ -21,9 +22,9 @@ pub(super) struct Found {
 }
 
 /// Looks for `device`, and whether it can have the mode it asks for.
-pub(super) fn find(device: &Device, platform: &Platform) -> Result<Found, Problem> {
+pub(super) fn find(device: &Device, spec: &Spec, platform: &Platform) -> Result<Found, Problem> {
     let found = match &device.at.value {
-        Place::Pci(address) => function(device, *address, platform),
+        Place::Pci(address) => function(device, address, spec, platform),
         Place::Node(path) => node(device, path, platform),
         Place::Alias(name) => {
             let path = platform.alias(name).ok_or_else(|| {
@@ -47,7 +48,7 @@ fn blame<T>(result: Result<T, String>, at: &At<Place>) -> Result<T, Problem> {
     result.map_err(|error| Problem::new(error).at(at.span, "this device needs it"))
 }
 
-fn function(device: &Device, address: PciAddress, platform: &Platform) -> Result<Found, Problem> {
+fn function(device: &Device, address: &PciAddress, spec: &Spec, platform: &Platform) -> Result<Found, Problem> {
     let at = &device.at;
     let hosts = &platform.hosts;
     let host = hosts.get(usize::from(address.host)).ok_or_else(|| {
@@ -55,19 +56,52 @@ fn function(device: &Device, address: PciAddress, platform: &Platform) -> Result
             .at(at.span, format!("it has {}", hosts.len()))
     })?;
     if address.bus != host.first_bus {
-        return Err(Problem::new("devices behind PCI bridges are not supported yet")
-            .at(at.span, format!("the bus of the host is {:02x}", host.first_bus)));
+        return Err(Problem::new("a place begins at the bus of the PCI host")
+            .at(at.span, format!("that is {:02x}", host.first_bus))
+            .help("what is behind a bridge is named by its way there: \"pci:00:01.0/00.0\""));
     }
-    let stream = blame(host.stream(address.device, address.function), at)?;
+    let bus = bus(address, host, spec).map_err(|error| Problem::new(error).at(at.span, "for this device too"))?;
+    let stream = blame(platform.stream(host, (bus, address.device, address.function)), at)?;
     let interrupt = match device.irq.value {
         Irq::None => None,
-        Irq::Auto => Some(blame(host.pin(address.device, 1), at)?),
-        Irq::Pin(pin) => Some(blame(host.pin(address.device, pin), at)?),
+        Irq::Auto => Some(blame(pin(host, address, 1), at)?),
+        Irq::Pin(number) => Some(blame(pin(host, address, number), at)?),
     };
-    let location =
-        Location::Pci { host: host.path.clone(), bus: address.bus, device: address.device, function: address.function };
+    let location = Location::Pci {
+        host: host.path.clone(),
+        bridges: address.bridges.clone(),
+        bus,
+        device: address.device,
+        function: address.function,
+    };
     let streams = stream.into_iter().collect();
     Ok(Found { location, streams, interrupt, registers: Vec::new(), coherent: host.coherent })
+}
+
+/// The bus of a function, as the root task will number it: by all ways that the spec names.
+fn bus(address: &PciAddress, host: &Host, spec: &Spec) -> Result<u8, String> {
+    let devices = spec.components.iter().flat_map(|component| &component.devices);
+    let ways = devices.filter_map(|device| match &device.at.value {
+        Place::Pci(other) if other.host == address.host => Some(other.bridges.as_slice()),
+        Place::Pci(_) | Place::Node(_) | Place::Alias(_) => None,
+    });
+    let numbered = number_buses((host.first_bus, host.last_bus), ways).map_err(|error| error.to_string())?;
+    bus_behind(&numbered, host.first_bus, &address.bridges).ok_or_else(|| "a bridge has no number".to_owned())
+}
+
+/// The interrupt of a function's pin, which each bridge above passes on (PCI-to-PCI Bridge 1.2, 9.1).
+fn pin(host: &Host, address: &PciAddress, number: u8) -> Result<Interrupt, String> {
+    let pin = Pin::from_register(number).ok_or_else(|| format!("there is no pin {number}"))?;
+    let start = (address.device, pin);
+    let (device, pin) =
+        address.bridges.iter().rev().fold(start, |(device, pin), (bridge, _)| (*bridge, pin.behind_bridge(device)));
+    host.pin(device, pin as u8)
+}
+
+/// How a diagnostic tells the bridges above a device.
+pub(super) fn behind(bridges: &[Step]) -> String {
+    let steps: Vec<String> = bridges.iter().map(|(device, function)| format!("{device:02x}.{function}")).collect();
+    if steps.is_empty() { String::new() } else { format!(" behind {}", steps.join("/")) }
 }
 
 /// A device number on `host` whose INTA satisfies `free`.

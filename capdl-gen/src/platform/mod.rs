@@ -33,6 +33,8 @@ pub struct Platform {
     pub timer: Interrupt,
     /// What the system keeps for itself.
     pub owned: Vec<Owned>,
+    /// The device tree that all of this is from.
+    pub tree: Vec<u8>,
 }
 
 /// Physical addresses.
@@ -130,6 +132,17 @@ impl Platform {
     #[must_use]
     pub fn ram(&self) -> u64 {
         self.memory.iter().map(|range| range.size).fold(0, u64::saturating_add)
+    }
+
+    /// The stream of a function (bus, device, function) of `host`; `None` when it is behind no SMMU.
+    ///
+    /// # Errors
+    /// What is wrong with the device tree.
+    pub fn stream(&self, host: &Host, (bus, device, function): (u8, u8, u8)) -> Result<Option<StreamId>, String> {
+        if bus == host.first_bus {
+            return host.stream(device, function);
+        }
+        tree::stream(&self.tree, &host.path, (bus, device, function))
     }
 
     /// The node at `path`.

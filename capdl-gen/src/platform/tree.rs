@@ -1,5 +1,6 @@
 //! Facts out of a device tree.
 
+use sluice_abi::smmu::StreamId;
 use sluice_platform::{Machine, MachineError, PciAddress, PciHost, Pin, Region, Trigger, remove_nops, validate};
 
 use super::{Host, Interrupt, Node, Owned, Platform, PlatformError, Range, Smmu};
@@ -12,7 +13,8 @@ pub fn load_blob(name: &str, blob: &[u8]) -> Result<Platform, PlatformError> {
     let wrong = |error: String| PlatformError::DeviceTree(name.to_owned(), error);
     let mut blob = blob.to_vec();
     remove_nops(&mut blob);
-    let blob = validate(&blob).map_err(|error| wrong(error.to_string()))?;
+    let tree = blob;
+    let blob = validate(&tree).map_err(|error| wrong(error.to_string()))?;
     let machine = Machine::from_blob(&blob).map_err(|error| wrong(error.to_string()))?;
     let mut masters = Vec::new();
     machine
@@ -33,7 +35,21 @@ pub fn load_blob(name: &str, blob: &[u8]) -> Result<Platform, PlatformError> {
         masters,
         timer: machine.timer.physical.into(),
         owned: owned(&machine),
+        tree: tree.clone(),
     })
+}
+
+/// The stream of a function behind bridges of the host at `path`.
+pub(super) fn stream(
+    tree: &[u8],
+    path: &str,
+    (bus, device, function): (u8, u8, u8),
+) -> Result<Option<StreamId>, String> {
+    let blob = validate(tree).map_err(|error| error.to_string())?;
+    let machine = Machine::from_blob(&blob).map_err(|error| error.to_string())?;
+    let host = machine.pci_hosts.iter().find(|host| host.path.is(path)).ok_or("there is no such PCI host")?;
+    let at = PciAddress::new(bus, device, function).ok_or("there is no such function")?;
+    machine.stream_of(host, at.rid()).map_err(|error| error.to_string())
 }
 
 impl From<Region> for Range {

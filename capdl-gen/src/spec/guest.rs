@@ -145,7 +145,7 @@ fn place(mut devices: Vec<Device>, problems: &mut Problems) -> Vec<Device> {
     for (index, device) in devices.iter_mut().enumerate().filter(|(_, device)| device.guest_slot.is_none()) {
         // Functions that share an interrupt line then do so in the guest, which has to know.
         let same = match &device.at.value {
-            Place::Pci(address) => Some(address.device).filter(|slot| *slot > 0),
+            Place::Pci(address) => Some(address.device).filter(|slot| *slot > 0 && address.bridges.is_empty()),
             Place::Node(_) | Place::Alias(_) => None,
         };
         device.guest_slot = same.into_iter().chain(1..32).find(|slot| taken.iter().all(|(used, _)| used != slot));

@@ -128,8 +128,3 @@ fn check_name(name: &At<String>) -> Result<(), Problem> {
     Err(Problem::new(format!("`{}` cannot be a name", name.value))
         .at(name.span, "expected 1 to 32 of the characters a-z A-Z 0-9 - _"))
 }
-
-/// The problem of asking for something the spec language has and this version does not do.
-fn unsupported(what: &str, span: Span) -> Problem {
-    Problem::new(format!("{what} not supported yet")).at(span, "this version cannot do it")
-}

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use sluice_spec::{MAX_BRIDGES, Step};
+
 use crate::diagnostic::{At, Problem};
 
 /// Where a device is, as written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Place {
-    /// `pci:BB:DD.F`, or `pci:SSSS:BB:DD.F`.
+    /// `pci:BB:DD.F`, or `pci:SSSS:BB:DD.F`, and `/DD.F` for what is behind a bridge.
     Pci(PciAddress),
     /// `dt:/path`.
     Node(String),
@@ -16,12 +18,14 @@ pub enum Place {
 }
 
 /// A PCI function.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PciAddress {
     /// Number of the host in device-tree order.
     pub host: u16,
-    /// Bus.
+    /// The host's bus.
     pub bus: u8,
+    /// The bridges above it, from that bus.
+    pub bridges: Vec<Step>,
     /// Device, below 32.
     pub device: u8,
     /// Function, below 8.
@@ -33,7 +37,9 @@ impl fmt::Display for PciAddress {
         if self.host != 0 {
             write!(f, "{:04x}:", self.host)?;
         }
-        write!(f, "{:02x}:{:02x}.{}", self.bus, self.device, self.function)
+        write!(f, "{:02x}:", self.bus)?;
+        self.bridges.iter().try_for_each(|(device, function)| write!(f, "{device:02x}.{function}/"))?;
+        write!(f, "{:02x}.{}", self.device, self.function)
     }
 }
 
@@ -43,11 +49,14 @@ pub(super) fn read(at: &At<String>) -> Result<At<Place>, Problem> {
     };
     let place = match at.value.split_once(':') {
         Some(("pci", address)) if address.contains('/') => {
-            let mut steps = address.split('/');
-            if steps.next().and_then(parse_pci).is_none() || !steps.all(|step| parse_slot(step).is_some()) {
+            let Some(address) = parse_path(address) else {
                 return malformed("a path such as \"pci:00:01.0/00.0\"");
+            };
+            if address.bridges.len() > MAX_BRIDGES {
+                return Err(Problem::new(format!("`{}` is behind {} bridges", at.value, address.bridges.len()))
+                    .at(at.span, format!("expected {MAX_BRIDGES} at most")));
             }
-            return Err(super::unsupported("devices behind PCI bridges are", at.span));
+            Place::Pci(address)
         }
         Some(("pci", address)) => match parse_pci(address) {
             Some(address) => Place::Pci(address),
@@ -69,7 +78,18 @@ fn parse_pci(text: &str) -> Option<PciAddress> {
         None => (0, rest),
     };
     let (device, function) = parse_slot(slot)?;
-    Some(PciAddress { host, bus: u8::try_from(hex(bus, 2)?).ok()?, device, function })
+    Some(PciAddress { host, bus: u8::try_from(hex(bus, 2)?).ok()?, bridges: Vec::new(), device, function })
+}
+
+/// An address, and `/DD.F` for each step behind the bridge before.
+fn parse_path(text: &str) -> Option<PciAddress> {
+    let (first, rest) = text.split_once('/')?;
+    let mut address = parse_pci(first)?;
+    for step in rest.split('/') {
+        address.bridges.push((address.device, address.function));
+        (address.device, address.function) = parse_slot(step)?;
+    }
+    Some(address)
 }
 
 /// `DD.F`.
@@ -92,11 +112,23 @@ mod tests {
 
     #[test]
     fn pci_addresses_have_fixed_widths_and_ranges() {
-        let address = |host, bus, device, function| Some(PciAddress { host, bus, device, function });
+        let address =
+            |host, bus, device, function| Some(PciAddress { host, bus, bridges: Vec::new(), device, function });
         assert_eq!(parse_pci("00:02.0"), address(0, 0, 2, 0));
         assert_eq!(parse_pci("0001:0a:1f.7"), address(1, 10, 31, 7));
         for bad in ["", "2.0", "00:2.0", "00:20.0", "00:02.8", "00:02", "000:02.0", "00:02.0.0", "x0:02.0", "+0:02.0"] {
             assert_eq!(parse_pci(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_goes_through_bridges() {
+        let path = parse_path("0001:00:01.0/00.2/1f.7").unwrap();
+        assert_eq!((path.host, path.bus, path.device, path.function), (1, 0, 31, 7));
+        assert_eq!(path.bridges, [(1, 0), (0, 2)]);
+        assert_eq!(path.to_string(), "0001:00:01.0/00.2/1f.7");
+        for bad in ["00:01.0/", "/00.0", "00:01.0//00.0", "00:01.0/20.0", "00:01.0/01:00.0", "00:01.0/0.0"] {
+            assert_eq!(parse_path(bad), None, "{bad:?}");
         }
     }
 }

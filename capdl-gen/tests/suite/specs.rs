@@ -89,13 +89,16 @@ fn the_systems_of_the_project_are_good() {
         }
     }
     assert!(count >= 2, "only {count} systems");
-    let confined = capdl_gen(&["check", "../../systems/confined-disk.toml"]);
-    let shown = text(&confined.stdout);
-    for (device, place, irq, sid) in [
-        ("edu", "00:01.0", 36, "0:0x0008"),
-        ("disk", "00:02.0", 37, "0:0x0010"),
-        ("scratch", "00:06.0", 37, "0:0x0030"),
+    for (system, device, place, irq, sid) in [
+        ("confined-disk", "edu", "00:01.0", 36, "0:0x0008"),
+        ("confined-disk", "disk", "00:02.0", 37, "0:0x0010"),
+        ("confined-disk", "scratch", "00:06.0", 37, "0:0x0030"),
+        ("far-device", "edu", "05:00.0", 35, "0:0x0500"),
+        ("far-device", "disk", "04:00.0", 38, "0:0x0400"),
+        ("far-device", "scratch", "03:00.0", 37, "0:0x0300"),
     ] {
+        let output = capdl_gen(&["check", &format!("../../systems/{system}.toml")]);
+        let shown = text(&output.stdout);
         let line = shown.lines().find(|line| line.trim_start().starts_with(&format!("device {device} at {place} ")));
         let line = line.unwrap_or_else(|| panic!("no {device} at {place} in\n{shown}"));
         assert!(line.contains(&format!("irq {irq} level, sid {sid} ")), "{line}");

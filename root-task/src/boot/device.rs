@@ -11,7 +11,7 @@ use super::ecam::Ecam;
 use super::machine::{Checked, Devices};
 use super::regions::RegionFrames;
 use crate::kernel::{Invocation, Kernel};
-use crate::pci::{enable_decode, enable_interrupt, enable_mastering};
+use crate::pci::{enable_decode, enable_interrupt, enable_mastering, follow_mastering};
 use crate::plan::Page;
 use crate::{Mismatch, Stop, live};
 
@@ -169,5 +169,6 @@ pub(super) fn enable<K: Kernel>(
     // A guest's device waits until its VMM has bound the streams and says so.
     if confined && device.mode != Mode::None && device.guest_slot.is_none() {
         enable_mastering(&mut ecam, function.at);
+        follow_mastering(&mut ecam, &bus.found);
     }
 }

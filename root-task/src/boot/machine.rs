@@ -9,10 +9,10 @@ use sluice_spec::{Location, System};
 
 use super::builder::Builder;
 use super::ecam::Ecam;
-use super::extra;
+use super::{extra, far};
 use crate::kernel::Kernel;
 use crate::live::{Bus, check_function, check_node, check_raw_streams, check_timer};
-use crate::pci::{Access, Decode, EnumerateError, Windows, enumerate};
+use crate::pci::{Access, Decode};
 use crate::plan::{Circumstances, LiveDevice};
 use crate::{Mismatch, Stop};
 
@@ -50,8 +50,8 @@ pub(super) fn check<'b, K: Kernel>(
             let who = format!("{}.{}", component.name, device.name);
             let stop = |mismatch| Stop::Mismatch { who: who.clone(), mismatch };
             let found = match &device.location {
-                Location::Pci { host, bus, device: number, function } => {
-                    let index = open_bus(builder, machine, &mut devices.buses, host, &who)?;
+                Location::Pci { host, bus, device: number, function, .. } => {
+                    let index = far::open_bus(builder, machine, system, &mut devices.buses, (host, &who))?;
                     let at = PciAddress::new(*bus, *number, *function);
                     let at = at.ok_or_else(|| stop(Mismatch::Absent(format!("{bus:02x}:{number:02x}.{function}"))))?;
                     let bus = devices.buses.get_mut(index).ok_or(Stop::System("no such PCI host"))?;
@@ -84,29 +84,6 @@ pub(super) fn check<'b, K: Kernel>(
 /// The part of a function's configuration space that every function has (PCI Local Bus 3.0, 6.1).
 fn snapshot(access: &mut impl Access, at: PciAddress) -> Vec<u32> {
     (0..0x100).step_by(4).map(|offset| access.read(at, offset)).collect()
-}
-
-/// Enumerates a host the first time it is named.
-fn open_bus<'b, K: Kernel>(
-    builder: &mut Builder<K>,
-    machine: &Machine<'b>,
-    buses: &mut Vec<Bus<'b>>,
-    path: &str,
-    who: &str,
-) -> Result<usize, Stop> {
-    if let Some(index) = buses.iter().position(|bus| bus.host.path.is(path)) {
-        return Ok(index);
-    }
-    let no_host = || Stop::Mismatch { who: who.to_string(), mismatch: Mismatch::Host(path.to_string()) };
-    let host = *machine.pci_hosts.iter().find(|host| host.path.is(path)).ok_or_else(no_host)?;
-    let found =
-        enumerate(&mut Ecam { builder, host: &host }, host.first_bus, host.last_bus).map_err(|error| match error {
-            EnumerateError::Open(stop) => stop,
-            buses @ EnumerateError::Buses { .. } => Stop::Buses(buses.to_string()),
-        })?;
-    let windows = Windows::new(host.windows.iter().copied());
-    buses.push(Bus { host, found, windows });
-    Ok(buses.len() - 1)
 }
 
 /// What the machine and its command line add to the spec. Addresses confer nothing: they are what a component aims at

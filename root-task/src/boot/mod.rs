@@ -11,6 +11,7 @@ mod component;
 mod device;
 mod ecam;
 mod extra;
+mod far;
 mod grants;
 mod lives;
 mod machine;
@@ -88,6 +89,10 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
         builder.kernel.line("WARNING: booted with sluice.smmu=off: EVERY DEVICE REACHES ALL MEMORY");
     }
     let devices = machine::check(&mut builder, &machine, &system)?;
+    far::isolate(&mut builder, &system, &devices)?;
+    if circumstances.translating {
+        far::stream_tables(&mut builder, &system, &devices)?;
+    }
     let mut plans = plans(&system, &devices, &circumstances)?;
     let images = images(&system, given.payload)?;
 

@@ -13,7 +13,7 @@ use super::builder::Builder;
 use super::ecam::Ecam;
 use super::running::Running;
 use crate::kernel::{Invocation, Kernel};
-use crate::pci::{quiesce, reset};
+use crate::pci::{follow_mastering, quiesce, reset};
 use crate::plan::Grant;
 use crate::supervisor::Fate;
 
@@ -89,7 +89,9 @@ impl<K: Kernel> Running<'_, K> {
         };
         for (_, function) in functions() {
             if let Some(bus) = self.devices.buses.get(function.bus) {
-                quiesce(&mut Ecam { builder, host: &bus.host }, function.at);
+                let mut ecam = Ecam { builder, host: &bus.host };
+                quiesce(&mut ecam, function.at);
+                follow_mastering(&mut ecam, &bus.found);
             }
         }
         // A stream without capability is bound to nothing, and one that is not bound aborts.
@@ -101,7 +103,8 @@ impl<K: Kernel> Running<'_, K> {
         }
         for (device, function) in functions() {
             if let Some(bus) = self.devices.buses.get(function.bus)
-                && let Err(error) = reset(&mut Ecam { builder, host: &bus.host }, function.at, K::wait)
+                && let Err(error) =
+                    reset(&mut Ecam { builder, host: &bus.host }, function.at, bus.above_alone(function.at), K::wait)
             {
                 trouble.add(format!("{} {error}", device.name));
             }

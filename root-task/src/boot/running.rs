@@ -12,7 +12,9 @@ use super::builder::Builder;
 use super::ecam::Ecam;
 use super::machine::Devices;
 use crate::kernel::Kernel;
-use crate::pci::{disable_mastering, enable_decode, enable_interrupt, enable_mastering, quiesce, reset};
+use crate::pci::{
+    disable_mastering, enable_decode, enable_interrupt, enable_mastering, follow_mastering, quiesce, reset,
+};
 use crate::supervisor::Supervisor;
 
 /// A system whose components run as soon as the root task waits.
@@ -54,7 +56,10 @@ impl<K: Kernel> Running<'_, K> {
         match action {
             DeviceAction::Quiesce => quiesce(&mut ecam, function.at),
             DeviceAction::Reset => {
-                reset(&mut ecam, function.at, K::wait).map_err(|error| format!("{who} {error}"))?;
+                let above = bus.above_alone(function.at);
+                let outcome = reset(&mut ecam, function.at, above, K::wait);
+                follow_mastering(&mut ecam, &bus.found);
+                outcome.map_err(|error| format!("{who} {error}"))?;
             }
             DeviceAction::NoMaster => disable_mastering(&mut ecam, function.at),
             DeviceAction::Master => {
@@ -76,6 +81,7 @@ impl<K: Kernel> Running<'_, K> {
                 }
             }
         }
+        follow_mastering(&mut ecam, &bus.found);
         Ok(())
     }
 }

@@ -25,6 +25,7 @@ impl Invocation {
             Self::UnmapFrame { .. } => "unmap a frame",
             Self::UnifyInstruction { .. } => "make code visible to instruction fetches",
             Self::GetStream { .. } => "hand out a stream",
+            Self::MapStreamTable { .. } => "add a stream table",
             Self::GetContext { .. } => "hand out a translation context",
             Self::AssignSpace { .. } => "assign an I/O address space to its context",
             Self::UnassignSpace { .. } => "take an I/O address space from its context",
@@ -75,6 +76,9 @@ impl Invocation {
             Self::UnifyInstruction { frame } => Frame::from(frame).unify_instruction(0, sluice_abi::PAGE_SIZE),
             Self::GetStream { stream, slot } => {
                 SidControl::from(bootinfo::slot::SID_CONTROL).get_sid(stream, root.slot(slot))
+            }
+            Self::MapStreamTable { table, first } => {
+                SidControl::from(bootinfo::slot::SID_CONTROL).map_stream_table(CPtr(table), first)
             }
             Self::GetContext { context, slot } => {
                 CbControl::from(bootinfo::slot::CB_CONTROL).get_cb(context, root.slot(slot))

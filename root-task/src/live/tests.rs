@@ -27,7 +27,7 @@ fn stream(sid: u32) -> u64 {
 fn disk() -> Device {
     Device {
         name: "disk".to_string(),
-        location: Location::Pci { host: "/pcie@10000000".into(), bus: 0, device: 2, function: 0 },
+        location: Location::Pci { host: "/pcie@10000000".into(), bridges: vec![], bus: 0, device: 2, function: 0 },
         expect: Some((0x1b36, 0x0010)),
         mode: Mode::Stage2,
         why: None,
@@ -58,7 +58,8 @@ fn check_pci(
         let host = *machine.pci_hosts.get(0).unwrap();
         let identity = Identity { vendor: identity.0, device: identity.1 };
         let found = vec![Found { at: AT, identity, role, pin }];
-        let mut bus = Bus { host, found, windows: Windows::new(host.windows.iter().copied()) };
+        let windows = Windows::new(host.windows.iter().copied());
+        let mut bus = Bus { host, found, windows, bridges: vec![], placed: vec![] };
         let Location::Pci { device: number, .. } = device.location else { unreachable!("the test keeps the location") };
         let at = PciAddress::new(0, number, 0).unwrap();
         let checked = check_function(machine, &mut bus, &mut access, at, &device);
@@ -103,7 +104,8 @@ fn a_difference_names_both_values() {
 #[test]
 fn what_is_missing_or_of_another_kind_is_named() {
     let elsewhere = |device: &mut Device| {
-        device.location = Location::Pci { host: "/pcie@10000000".into(), bus: 0, device: 3, function: 0 };
+        device.location =
+            Location::Pci { host: "/pcie@10000000".into(), bridges: vec![], bus: 0, device: 3, function: 0 };
     };
     assert_eq!(nvme(elsewhere), Err("no PCI function answers at 00:03.0".to_string()));
     let bridge = Role::Bridge { secondary: 1, subordinate: 1 };

@@ -21,6 +21,8 @@ pub struct Bar {
     pub space: Space,
     /// Bytes, a power of two.
     pub size: u64,
+    /// Whether reads have no side effects.
+    pub prefetchable: bool,
 }
 
 /// A BAR with its place.
@@ -112,7 +114,8 @@ pub fn size_bars(access: &mut impl Access, at: PciAddress) -> Result<Vec<Bar>, B
             if !size.is_power_of_two() {
                 return Err(malformed);
             }
-            bars.push(Bar { index, space, size });
+            let prefetchable = space != Space::Io && flags & 1 << 3 != 0;
+            bars.push(Bar { index, space, size, prefetchable });
         }
         index += if space == Space::Memory64 { 2 } else { 1 };
     }
@@ -165,25 +168,40 @@ impl Windows {
         self.place_in(bar, exact).or_else(|| self.place_in(bar, lower))
     }
 
+    /// Whether there is a window of the kind.
+    pub(super) fn has(&self, space: Space) -> bool {
+        self.windows.iter().any(|(window, _)| window.space == space)
+    }
+
+    /// Room for what is behind a bridge: its address on the bus and for the CPU.
+    pub(super) fn reserve(&mut self, space: Space, size: u64, align: u64) -> Option<(u64, u64)> {
+        self.take(size, align, space != Space::Memory64, |window| window.space == space)
+    }
+
     fn place_in(&mut self, bar: Bar, suits: impl Fn(&Window) -> bool) -> Option<Assigned> {
         let mapped_size = bar.size.max(PAGE_SIZE);
+        let (bus_address, cpu_address) = self.take(mapped_size, mapped_size, bar.space != Space::Memory64, suits)?;
+        Some(Assigned { bar, bus_address, cpu_address, mapped_size })
+    }
+
+    fn take(&mut self, size: u64, align: u64, below_4g: bool, suits: impl Fn(&Window) -> bool) -> Option<(u64, u64)> {
         self.windows.iter_mut().filter(|(window, _)| suits(window)).find_map(|(window, used)| {
             // A BAR that holds zero is taken for unassigned by some functions.
             let from = window.pci.checked_add(*used)?.max(PAGE_SIZE);
-            let bus_address = from.checked_next_multiple_of(mapped_size)?;
-            let end = bus_address.checked_add(mapped_size)?;
-            if end > window.pci.checked_add(window.cpu.size())? || bar.space != Space::Memory64 && end > 1 << 32 {
+            let bus_address = from.checked_next_multiple_of(align)?;
+            let end = bus_address.checked_add(size)?;
+            if end > window.pci.checked_add(window.cpu.size())? || below_4g && end > 1 << 32 {
                 return None;
             }
             let cpu_address = window.cpu.base().0.checked_add(bus_address - window.pci)?;
             *used = end - window.pci;
-            Some(Assigned { bar, bus_address, cpu_address, mapped_size })
+            Some((bus_address, cpu_address))
         })
     }
 }
 
 /// Writes an address and reads it back.
-fn write_bar(access: &mut impl Access, at: PciAddress, assigned: &Assigned) -> Result<(), BarError> {
+pub(super) fn write_bar(access: &mut impl Access, at: PciAddress, assigned: &Assigned) -> Result<(), BarError> {
     let register = BAR0 + 4 * u16::from(assigned.bar.index);
     access.write(at, register, assigned.bus_address as u32);
     let mut kept = u64::from(access.read(at, register) & !0b1111);
@@ -272,7 +290,7 @@ mod tests {
 
     #[test]
     fn wide_bars_fall_back_to_low_memory_and_narrow_ones_never_go_high() {
-        let bar = |space, size| Bar { index: 0, space, size };
+        let bar = |space, size| Bar { index: 0, space, size, prefetchable: false };
         let low = window(Space::Memory32, 0x1000_0000, 0x1000_0000, 0x10_0000);
         let mut host = Host::new([(AT, Device::endpoint(1, 1).bar(0, 0x4000, 0b100))]);
         let placed = Windows::new([low]).assign(&mut host, AT, &[bar(Space::Memory64, 0x4000)]).unwrap();
@@ -287,7 +305,7 @@ mod tests {
     #[test]
     fn a_bar_that_forgets_is_noticed() {
         let mut host = Host::new([(AT, Device::endpoint(1, 1))]);
-        let bar = Bar { index: 0, space: Space::Memory32, size: 0x1000 };
+        let bar = Bar { index: 0, space: Space::Memory32, size: 0x1000, prefetchable: false };
         assert_eq!(windows().assign(&mut host, AT, &[bar]), Err(BarError::Lost(bar)));
     }
 

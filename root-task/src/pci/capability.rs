@@ -26,6 +26,8 @@ impl Capability {
     pub const MSI: u8 = 0x05;
     /// Number of the MSI-X capability.
     pub const MSIX: u8 = 0x11;
+    /// Number of the extended capability Access Control Services.
+    pub const ACS: u16 = 0x000d;
 }
 
 /// Capabilities that fit between the header and the end of the first 256 bytes; a longer list is a loop.
@@ -45,6 +47,32 @@ pub fn capabilities(access: &impl Access, at: PciAddress) -> Vec<Capability> {
         offset = (word >> 8 & 0xfc) as u16;
     }
     found
+}
+
+/// Where the extended capabilities of a PCI Express function are (PCI Express Base 4.0, 7.6).
+const EXTENDED: core::ops::Range<u16> = 0x100..0x1000;
+/// Extended capabilities that have room; a longer list is a loop.
+const MOST_EXTENDED: usize = (0x1000 - 0x100) / 8;
+
+/// Where the registers of an extended capability start.
+pub(super) fn extended(access: &impl Access, at: PciAddress, id: u16) -> Option<u16> {
+    let is_express = |capability: &Capability| capability.id == Capability::EXPRESS;
+    capabilities(access, at).iter().find(|capability| is_express(capability))?;
+    let mut offset = EXTENDED.start;
+    for _ in 0..MOST_EXTENDED {
+        let word = access.read(at, offset);
+        if word == 0 || word == u32::MAX {
+            return None;
+        }
+        if word as u16 == id {
+            return Some(offset);
+        }
+        offset = (word >> 20 & 0xffc) as u16;
+        if !EXTENDED.contains(&offset) {
+            return None;
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -68,6 +96,22 @@ mod tests {
         let words = [(0x40, 0x0000_6005), (0x60, 0x0000_0011)];
         assert_eq!(list(&words, 0x40, 1 << 20), [(5, 0x40), (0x11, 0x60)]);
         assert_eq!(list(&words, 0x40, 0), []);
+    }
+
+    #[test]
+    fn extended_capabilities_are_express_and_their_list_ends() {
+        let find = |words: &[(u16, u32)]| {
+            let mut device = Device::endpoint(0x1b36, 0x000c);
+            words.iter().for_each(|(at, word)| device.set(*at, *word));
+            extended(&Host::new([(AT, device)]), AT, Capability::ACS)
+        };
+        let express = [(config::COMMAND, 1 << 20), (config::CAPABILITIES, 0x40), (0x40, 0x0042_0010)];
+        let with = |more: &[(u16, u32)]| find(&[&express[..], more].concat());
+        assert_eq!(with(&[(0x100, 0x1481_0001), (0x148, 0x0001_000d)]), Some(0x148));
+        assert_eq!(with(&[(0x100, 0x1481_0001), (0x148, 0x1001_0002)]), None, "a loop");
+        assert_eq!(with(&[(0x100, 0x0401_0001), (0x40, 0x0001_000d)]), None, "into the header");
+        assert_eq!(with(&[]), None);
+        assert_eq!(find(&[(0x100, 0x0001_000d)]), None, "no PCI Express");
     }
 
     #[test]

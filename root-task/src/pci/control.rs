@@ -7,8 +7,8 @@ use super::config::{Access, COMMAND};
 
 /// Command bits (PCI Local Bus 3.0, 6.2.2).
 const IO: u32 = 1 << 0;
-const MEMORY: u32 = 1 << 1;
-const MASTER: u32 = 1 << 2;
+pub(super) const MEMORY: u32 = 1 << 1;
+pub(super) const MASTER: u32 = 1 << 2;
 const INTX_DISABLE: u32 = 1 << 10;
 /// Enable bits in the first word of the MSI and MSI-X capabilities.
 const MSI_ENABLE: u32 = 1 << 16;

@@ -74,6 +74,23 @@ pub fn enumerate<A: Access>(access: &mut A, first: u8, last: u8) -> Result<Vec<F
 fn scan<A: Access>(access: &mut A, bus: u8, last: u8, found: &mut Vec<Found>) -> Result<u8, EnumerateError<A::Error>> {
     access.open(bus).map_err(EnumerateError::Open)?;
     let mut highest = bus;
+    for mut function in functions(access, bus) {
+        let index = found.len();
+        found.push(function);
+        if matches!(function.role, Role::Bridge { .. }) {
+            let secondary = number_bridge(access, function.at, highest, last)?;
+            highest = scan(access, secondary, last, found)?;
+            write_buses(access, function.at, secondary, highest);
+            function.role = Role::Bridge { secondary, subordinate: highest };
+            found.iter_mut().skip(index).take(1).for_each(|found| *found = function);
+        }
+    }
+    Ok(highest)
+}
+
+/// The functions on one bus, quiet now. The buses of a bridge are not known yet.
+pub(super) fn functions(access: &mut impl Access, bus: u8) -> Vec<Found> {
+    let mut found = Vec::new();
     for device in 0u8..32 {
         let mut functions = 1;
         let mut function = 0;
@@ -84,7 +101,6 @@ fn scan<A: Access>(access: &mut A, bus: u8, last: u8, found: &mut Vec<Found>) ->
                     functions = 8;
                 }
                 quiesce(access, at);
-                let index = found.len();
                 let pin = (access.read(at, config::INTERRUPT) >> 8) as u8;
                 let role = match header & 0x7f {
                     0 => Role::Endpoint,
@@ -92,21 +108,13 @@ fn scan<A: Access>(access: &mut A, bus: u8, last: u8, found: &mut Vec<Found>) ->
                     other => Role::Other(other),
                 };
                 found.push(Found { at, identity, role, pin });
-                if matches!(role, Role::Bridge { .. }) {
-                    let secondary = number_bridge(access, at, highest, last)?;
-                    highest = scan(access, secondary, last, found)?;
-                    write_buses(access, at, secondary, highest);
-                    if let Some(bridge) = found.get_mut(index) {
-                        bridge.role = Role::Bridge { secondary, subordinate: highest };
-                    }
-                }
             } else if function == 0 {
                 break;
             }
             function += 1;
         }
     }
-    Ok(highest)
+    found
 }
 
 /// Opens a bridge to the next bus, and to all after it until those behind it are known.

@@ -21,11 +21,33 @@ impl Device {
         Self { registers }
     }
 
+    /// A bridge without PCI Express, whose prefetchable window can lie anywhere.
     pub(crate) fn bridge() -> Self {
         let mut device = Self::endpoint(0x1b36, 0x000c);
         device.set(config::HEADER, 0x0001_0000);
-        device.registers.insert(config::BUSES, (0, 0x00ff_ffff));
+        let windows = [(0x1c, (0, 0xf0f0)), (0x20, (0, 0xfff0_fff0)), (0x24, (0x0001_0001, 0xfff0_fff0))];
+        let rest = [(config::BUSES, (0, 0x00ff_ffff)), (0x28, (0, u32::MAX)), (0x2c, (0, u32::MAX))];
+        device.registers.extend(windows.into_iter().chain(rest));
+        device.registers.insert(config::INTERRUPT, (0x100, 0x00ff_00ff));
         device
+    }
+
+    /// A PCI Express port of this kind, with or without Access Control Services.
+    pub(crate) fn port(kind: u32, acs: bool) -> Self {
+        let mut device = Self::bridge();
+        let listed = [(config::COMMAND, 1 << 20), (config::CAPABILITIES, 0x40), (0x40, kind << 20 | 0x0002_0010)];
+        listed.into_iter().for_each(|(register, value)| device.set(register, value));
+        if acs {
+            device.set(0x100, 0x0001_000d);
+            device.registers.insert(0x104, (0x001f, 0x007f_0000));
+        }
+        device
+    }
+
+    /// The same, with a register that keeps nothing.
+    pub(crate) fn stuck(mut self, register: u16) -> Self {
+        self.registers.insert(register, (0, 0));
+        self
     }
 
     /// Sets a register; below 0x40 its writable bits stay as they are, above all are writable.
@@ -58,6 +80,20 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(devices: impl IntoIterator<Item = (PciAddress, Device)>) -> Self {
         Self { devices: devices.into_iter().collect(), opened: Vec::new(), reachable: 256, writes: Vec::new() }
+    }
+}
+
+impl Host {
+    /// Whether something is there.
+    pub(crate) fn has(&self, at: PciAddress) -> bool {
+        self.devices.contains_key(&at)
+    }
+
+    /// The same with another device in the place of one.
+    pub(crate) fn with(mut self, at: PciAddress, change: impl FnOnce(Device) -> Device) -> Self {
+        let old = self.devices.remove(&at).unwrap_or_default();
+        self.devices.insert(at, change(old));
+        self
     }
 }
 

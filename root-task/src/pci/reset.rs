@@ -6,6 +6,7 @@
 
 use sluice_platform::PciAddress;
 
+use super::bridge::reset_bus;
 use super::capability::{Capability, capabilities};
 use super::config::{Access, BAR0, ID};
 use super::control::quiesce;
@@ -45,6 +46,8 @@ pub enum Reset {
     Advanced(u16),
     /// From D3hot to D0, which resets functions that do not say otherwise.
     Power(u16),
+    /// Of the bus behind this bridge, where nothing else is.
+    Bus(PciAddress),
 }
 
 /// Why a reset did not succeed.
@@ -68,8 +71,8 @@ impl core::fmt::Display for ResetError {
     }
 }
 
-/// The best reset of a function.
-pub fn best_reset(access: &impl Access, at: PciAddress) -> Option<Reset> {
+/// The best reset of a function; `above` is the bridge that it is alone behind.
+pub fn best_reset(access: &impl Access, at: PciAddress, above: Option<PciAddress>) -> Option<Reset> {
     let all = capabilities(access, at);
     let of = |id: u8| all.iter().find(|capability| capability.id == id).map(|capability| capability.offset);
     let express =
@@ -77,16 +80,22 @@ pub fn best_reset(access: &impl Access, at: PciAddress) -> Option<Reset> {
     let advanced =
         of(Capability::ADVANCED).filter(|offset| access.read(at, *offset) & AF_FLR_CAPABLE == AF_FLR_CAPABLE);
     let power = of(Capability::POWER).filter(|offset| access.read(at, offset + POWER_CONTROL) & NO_SOFT_RESET == 0);
-    express.map(Reset::Function).or(advanced.map(Reset::Advanced)).or(power.map(Reset::Power))
+    let own = express.map(Reset::Function).or(advanced.map(Reset::Advanced)).or(power.map(Reset::Power));
+    own.or(above.map(Reset::Bus))
 }
 
 /// Resets a function, and leaves it quiet at the addresses it had. `wait` waits a number of milliseconds.
 ///
 /// # Errors
 /// [`ResetError`]; the function masters nothing then either.
-pub fn reset(access: &mut impl Access, at: PciAddress, mut wait: impl FnMut(u32)) -> Result<Reset, ResetError> {
+pub fn reset(
+    access: &mut impl Access,
+    at: PciAddress,
+    above: Option<PciAddress>,
+    mut wait: impl FnMut(u32),
+) -> Result<Reset, ResetError> {
     quiesce(access, at);
-    let method = best_reset(access, at).ok_or(ResetError::None)?;
+    let method = best_reset(access, at, above).ok_or(ResetError::None)?;
     let bars: [u32; 6] = core::array::from_fn(|index| access.read(at, bar(index)));
     match method {
         Reset::Function(offset) => {
@@ -106,6 +115,10 @@ pub fn reset(access: &mut impl Access, at: PciAddress, mut wait: impl FnMut(u32)
             wait(POWER_MS);
             access.write(at, offset + POWER_CONTROL, control);
             wait(POWER_MS);
+        }
+        Reset::Bus(bridge) => {
+            reset_bus(access, bridge, &mut wait);
+            wait(READY_MS);
         }
     }
     let mut waited = 0;
@@ -173,20 +186,20 @@ mod tests {
     #[test]
     fn the_best_there_is_is_taken() {
         let express = [(0x40, 0x6010), (0x44, FLR_CAPABLE), (0x60, 0x7013 | 0x0300_0000), (0x70, 0x01), (0x74, 0)];
-        assert_eq!(best_reset(&host(&express), AT), Some(Reset::Function(0x40)));
+        assert_eq!(best_reset(&host(&express), AT, None), Some(Reset::Function(0x40)));
         let without = [(0x40, 0x6010), (0x44, 0), (0x60, 0x7013 | 0x0300_0000), (0x70, 0x01), (0x74, 0)];
-        assert_eq!(best_reset(&host(&without), AT), Some(Reset::Advanced(0x60)));
+        assert_eq!(best_reset(&host(&without), AT, None), Some(Reset::Advanced(0x60)));
         let power = [(0x40, 0x6010), (0x44, 0), (0x60, 0x7013), (0x70, 0x01), (0x74, 0)];
-        assert_eq!(best_reset(&host(&power), AT), Some(Reset::Power(0x70)));
+        assert_eq!(best_reset(&host(&power), AT, None), Some(Reset::Power(0x70)));
         let nothing = [(0x40, 0x01), (0x44, NO_SOFT_RESET)];
-        assert_eq!(best_reset(&host(&nothing), AT), None);
+        assert_eq!(best_reset(&host(&nothing), AT, None), None);
     }
 
     #[test]
     fn a_function_is_quiet_first_and_keeps_its_addresses() {
         let mut host = host(&[(0x40, 0x10), (0x44, FLR_CAPABLE), (0x48, 0x2810)]);
         let mut waited = 0;
-        assert_eq!(reset(&mut host, AT, |ms| waited += ms), Ok(Reset::Function(0x40)));
+        assert_eq!(reset(&mut host, AT, None, |ms| waited += ms), Ok(Reset::Function(0x40)));
         assert!(host.writes.contains(&(AT, 0x48, 0x2810 | INITIATE_FLR)), "{:x?}", host.writes);
         assert!(master_is_off_before(&host, 0x48));
         assert_eq!(waited, READY_MS);
@@ -197,7 +210,7 @@ mod tests {
     #[test]
     fn power_states_change_twice() {
         let mut host = host(&[(0x40, 0x01), (0x44, 0x8100)]);
-        assert_eq!(reset(&mut host, AT, |_| ()), Ok(Reset::Power(0x40)));
+        assert_eq!(reset(&mut host, AT, None, |_| ()), Ok(Reset::Power(0x40)));
         let states: Vec<u32> =
             host.writes.iter().filter(|(_, at, _)| *at == 0x44).map(|(.., value)| value & 3).collect();
         assert_eq!(states, [3, 0]);
@@ -208,16 +221,37 @@ mod tests {
     fn what_does_not_settle_is_not_reset() {
         let mut host = host(&[(0x40, 0x10), (0x44, FLR_CAPABLE), (0x48, TRANSACTIONS_PENDING)]);
         let mut waited = 0;
-        assert_eq!(reset(&mut host, AT, |ms| waited += ms), Err(ResetError::Busy));
+        assert_eq!(reset(&mut host, AT, None, |ms| waited += ms), Err(ResetError::Busy));
         assert_eq!(waited, QUIET_MS);
         assert!(host.writes.iter().all(|(_, at, _)| *at != 0x48));
         assert_eq!(host.read(AT, COMMAND) & 0b111, 0, "and it masters nothing");
     }
 
     #[test]
+    fn the_bus_is_reset_where_the_function_has_no_reset_of_its_own() {
+        let bridge = PciAddress::from_rid(0x8);
+        let mut function = Device::endpoint(0x1234, 0x11e8).bar(0, 0x4000, 0);
+        function.set(COMMAND, 0x0006);
+        let mut host = Host::new([(bridge, Device::port(4, true)), (AT, function)]);
+        host.write(AT, BAR0, 0x1000_0000);
+        host.writes.clear();
+        assert_eq!(reset(&mut host, AT, Some(bridge), |_| ()), Ok(Reset::Bus(bridge)));
+        let control: Vec<u32> = host
+            .writes
+            .iter()
+            .filter(|(at, register, _)| (*at, *register) == (bridge, 0x3c))
+            .map(|write| write.2)
+            .collect();
+        assert_eq!(control, [0x0040_0100, 0x0000_0100], "held, and let go");
+        assert!(master_is_off_before(&host, 0x3c));
+        assert!(host.writes.contains(&(AT, BAR0, 0x1000_0000)), "{:x?}", host.writes);
+        assert_eq!(best_reset(&self::host(&[(0x34, 0)]), AT, None), None);
+    }
+
+    #[test]
     fn without_a_way_nothing_but_mastering_changes() {
         let mut host = host(&[(0x34, 0)]);
-        assert_eq!(reset(&mut host, AT, |_| ()), Err(ResetError::None));
+        assert_eq!(reset(&mut host, AT, None, |_| ()), Err(ResetError::None));
         assert_eq!(host.read(AT, COMMAND) & 0b111, 0);
     }
 }

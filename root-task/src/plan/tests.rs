@@ -16,7 +16,7 @@ fn perms(read: bool, write: bool) -> Perms {
 fn device(name: &str, sid: u64, intid: u32) -> Device {
     Device {
         name: name.to_string(),
-        location: Location::Pci { host: "/pcie".into(), bus: 0, device: 2, function: 0 },
+        location: Location::Pci { host: "/pcie".into(), bridges: vec![], bus: 0, device: 2, function: 0 },
         expect: None,
         mode: Mode::Stage2,
         why: None,

@@ -39,7 +39,7 @@ pub(super) fn executable() -> Vec<u8> {
 pub(super) fn device(name: &str, number: u8, expect: (u16, u16), intid: u32, dma: Vec<DmaMap>) -> Device {
     Device {
         name: name.into(),
-        location: Location::Pci { host: "/pcie@10000000".into(), bus: 0, device: number, function: 0 },
+        location: Location::Pci { host: "/pcie@10000000".into(), bridges: vec![], bus: 0, device: number, function: 0 },
         expect: Some(expect),
         mode: Mode::Stage2,
         why: None,

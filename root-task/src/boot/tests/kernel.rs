@@ -97,6 +97,8 @@ pub(super) struct Fake {
     pub(super) patience: usize,
     /// Whether the SMMU has a stage 2.
     pub(super) stage_2: bool,
+    /// First streams of the tables that there are.
+    pub(super) stream_tables: BTreeSet<u32>,
     /// x29 of every thread.
     pub(super) frame_pointer: u64,
 }
@@ -128,6 +130,7 @@ impl Fake {
             own_console: None,
             patience: usize::MAX,
             stage_2: true,
+            stream_tables: [0].into(),
             frame_pointer: 0,
         }
     }
@@ -333,7 +336,20 @@ impl Kernel for Fake {
             Invocation::UnifyInstruction { frame } => {
                 assert!(matches!(self.get(frame)?, Cap::Frame { mapping: Some(_), .. }));
             }
-            Invocation::GetStream { stream, slot } => self.issue(slot, Cap::Stream(stream))?,
+            Invocation::GetStream { stream, slot } => {
+                if !self.stream_tables.contains(&(stream.sid & !0xff)) {
+                    let failure = LookupFailure::MissingCapability { bits_left: 8 };
+                    return Err(Failure::Lookup { source: false, failure });
+                }
+                self.issue(slot, Cap::Stream(stream))?;
+            }
+            Invocation::MapStreamTable { table, first } => {
+                self.object(table, ObjectType::StreamTable)?;
+                assert!(first.sid.is_multiple_of(256));
+                if !self.stream_tables.insert(first.sid) {
+                    return Err(Failure::DeleteFirst);
+                }
+            }
             Invocation::GetContext { context, slot } => self.issue(slot, Cap::Context(context))?,
             Invocation::AssignSpace { context, space } => {
                 let Cap::Context(context) = self.get(context)? else { return Err(Failure::IllegalOperation) };

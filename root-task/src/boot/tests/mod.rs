@@ -284,7 +284,7 @@ fn a_contradiction_stops_the_boot_before_anything_masters_memory() {
     );
     let other_host = |system: &mut System| {
         let location = &mut system.components[DRIVER].devices[0].location;
-        *location = Location::Pci { host: "/pcie@0".into(), bus: 0, device: 2, function: 0 };
+        *location = Location::Pci { host: "/pcie@0".into(), bridges: Vec::new(), bus: 0, device: 2, function: 0 };
     };
     assert_eq!(stops(other_host), "driver.disk: the machine has no PCI host /pcie@0");
     assert_eq!(
