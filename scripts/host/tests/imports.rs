@@ -17,7 +17,7 @@ const SDK: &[&str] = &["kernel/abi", "sdk/manifest", "sdk/sys", "sdk/rt", "sdk/d
 /// What `folder` may use, tests aside; nothing for a folder that the list does not know.
 fn allowed(folder: &str) -> Option<Vec<&'static str>> {
     let list: &[&str] = match folder {
-        "kernel/abi" | "scripts/meter" | "vmm/hostile" => &[],
+        "kernel/abi" | "scripts/meter" | "vmm/bare" => &[],
         "kernel/paging" | "kernel/platform" | "kernel/spec" | "capdl-gen/spec" | "scripts/host" | "tests/fuzz"
         | "vmm/core" => &["kernel/abi"],
         "conformance" => &["kernel/abi", "kernel/platform"],
@@ -48,7 +48,7 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
         "bench" => &["kernel/abi", "kernel/platform", "sdk/sys"],
         "vmm" => return Some(SDK.iter().chain(&["vmm/core", "components/canary"]).copied().collect()),
         // A guest knows of nobody.
-        "vmm/reader" => &[],
+        "vmm/hostile" | "vmm/reader" => &["vmm/bare"],
         // Devices that have a driver of their own already.
         "components/fire" => {
             let drivers = &["components/edu", "components/nvme"];

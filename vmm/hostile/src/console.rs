@@ -1,25 +1,8 @@
-//! Lines through the PL011 that the guest is given.
+//! The console, which the guest also attacks.
 
-use core::fmt::{self, Write};
-
+pub(crate) use sluice_bare::console::line;
+use sluice_bare::machine::store;
 use sluice_hostile::place::UART;
-
-use crate::machine::store;
-
-struct Uart;
-
-impl Write for Uart {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.bytes().for_each(|byte| store(UART, 1, byte.into()));
-        Ok(())
-    }
-}
-
-/// Prints a line.
-pub(crate) fn line(text: fmt::Arguments<'_>) {
-    // The UART never fails, so neither does formatting to it.
-    let _: fmt::Result = Uart.write_fmt(format_args!("{text}\n"));
-}
 
 /// Enables it as firmware does (DDI 0183, 3.3.8 and 3.3.10), and ends whatever line there is.
 pub(crate) fn restore() {

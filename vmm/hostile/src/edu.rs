@@ -1,8 +1,8 @@
 //! QEMU's device edu (its documentation, "EDU device"): it copies between memory and a buffer of its own, some 100 ms after it was
 //! told to.
 
-use crate::machine::{load, store, within};
-use crate::pci::Function;
+use sluice_bare::machine::{load, store, within};
+use sluice_bare::pci::Function;
 
 /// Its registers: identification, source, destination, bytes, command.
 const SOURCE: u64 = 0x80;
@@ -27,7 +27,7 @@ pub(crate) struct Edu {
 impl Edu {
     /// The device with its registers at `at`, if there is one.
     pub(crate) fn open(at: u64) -> Option<Self> {
-        let function = Function::find(0x11e8, 0x1234)?;
+        let function = Function::named(0x1234, 0x11e8)?;
         function.open(at);
         (load(at, 4) & 0xffff == 0xed).then_some(Self { registers: at, function })
     }

@@ -2,29 +2,10 @@
 
 use core::arch::asm;
 
-/// PSCI functions (Arm DEN 0022, 5.1).
-pub(crate) mod number {
-    pub(crate) const CPU_SUSPEND: u64 = 0xc400_0001;
-    pub(crate) const CPU_OFF: u64 = 0x8400_0002;
-    pub(crate) const CPU_ON: u64 = 0xc400_0003;
-    pub(crate) const AFFINITY_INFO: u64 = 0xc400_0004;
-    pub(crate) const SYSTEM_OFF: u64 = 0x8400_0008;
-    pub(crate) const SYSTEM_RESET: u64 = 0x8400_0009;
-}
+pub(crate) use sluice_bare::firmware::{number, power_off, smc};
 
 /// "There is no such function."
 pub(crate) const NOT_SUPPORTED: u64 = u64::MAX;
-
-/// `smc #0` with these in x0 to x3; x0 afterwards.
-pub(crate) fn smc(x: [u64; 4]) -> u64 {
-    let value;
-    // SAFETY: the call changes at most this guest; a processor that it starts has its own code to run.
-    unsafe {
-        asm!("smc #0", inout("x0") x[0] => value, inout("x1") x[1] => _, inout("x2") x[2] => _, inout("x3") x[3] => _,
-             clobber_abi("C"));
-    }
-    value
-}
 
 /// `hvc #0` with these in x0 to x7; x0 afterwards.
 ///
@@ -46,11 +27,4 @@ pub(crate) fn hvc(x: [u64; 8]) -> u64 {
              out("x27") _, out("x28") _, clobber_abi("C"));
     }
     value
-}
-
-/// The end.
-pub(crate) fn power_off() -> ! {
-    loop {
-        smc([number::SYSTEM_OFF, 0, 0, 0]);
-    }
 }

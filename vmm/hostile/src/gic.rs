@@ -4,8 +4,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_hostile::place::{DISTRIBUTOR, REDISTRIBUTOR_BYTES, REDISTRIBUTORS};
 
-use crate::machine::{load, store};
-use crate::{read_system, write_system};
+use sluice_bare::machine::{load, store};
+use sluice_bare::{read_system, write_system};
 
 /// First INTID that is none: special ones follow (IHI 0069, 2.2.1).
 const NONE: u64 = 1020;

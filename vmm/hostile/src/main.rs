@@ -14,11 +14,7 @@ mod firmware;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
-mod machine;
-#[cfg(target_os = "none")]
 mod mmu;
-#[cfg(target_os = "none")]
-mod pci;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]

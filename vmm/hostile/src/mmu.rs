@@ -1,7 +1,7 @@
 //! Stage 1: everything is where it is, all of it Normal memory, so that nothing about an access is decided before stage 2.
 
-use crate::machine::{barrier, store};
-use crate::write_system;
+use sluice_bare::machine::{barrier, store};
+use sluice_bare::write_system;
 use sluice_hostile::place::FREE;
 
 /// The table of level 1.

@@ -3,10 +3,11 @@
 use sluice_hostile::place::{FREE, RAM, RAM_BYTES};
 
 use crate::edu::Edu;
-use crate::machine::{barrier, load, store};
 use crate::report::Report;
 use crate::smmu::{self, Entry, Smmu, command};
 use crate::stage1::{self, Stage1};
+use sluice_bare::Given;
+use sluice_bare::machine::{barrier, load, store};
 
 /// What the device is to carry into others' memory, and to bring none of.
 pub(crate) const MARK: u64 = 0x1bad_b002_dead_bea7;
@@ -46,13 +47,13 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    pub(crate) fn read(line: &'static str) -> Self {
-        let word = |name| line.split_whitespace().find_map(|word| word.strip_prefix(name));
+    pub(crate) fn read(given: Given) -> Self {
         let mut targets = [None; MOST];
-        let named = word("sluice.targets=").unwrap_or_default().split(',').filter_map(|target| target.split_once('='));
+        let named =
+            given.word("sluice.targets=").unwrap_or_default().split(',').filter_map(|target| target.split_once('='));
         let named = named.filter_map(|(name, at)| Some(Target { name, at: number(at)? }));
         targets.iter_mut().zip(named).for_each(|(place, target)| *place = Some(target));
-        Self { targets, ram: word("sluice.ram=").and_then(number) }
+        Self { targets, ram: given.word("sluice.ram=").and_then(number) }
     }
 
     pub(crate) fn targets(&self) -> impl Iterator<Item = Target> {

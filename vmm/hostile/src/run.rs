@@ -1,35 +1,33 @@
 //! What the command line asks for.
 
-use fdt::Fdt;
-
+use sluice_bare::{Given, machine, write_system};
 use sluice_hostile::place::{FREE, RAM, RAM_BYTES};
 
 use crate::firmware::number;
 use crate::report::Report;
-use crate::{attack, firmware, gic, machine, mmu, write_system};
+use crate::{attack, firmware, gic, mmu, trap};
 
 /// What the memory of a quiet guest holds, each word with its address.
 const CANARY: u64 = 0x5ca1_ab1e_0ddb_a115;
 /// How often a quiet guest looks, unless its command line has another number.
 const ROUNDS: u64 = 40;
 
-#[unsafe(no_mangle)]
-extern "C" fn hostile_main(tree: *const u8) -> ! {
-    write_system!("esr_el1", 0);
+sluice_bare::entry!(main);
+
+fn main(given: Given) -> ! {
+    trap::begin();
     mmu::fill(mmu::TABLE);
     mmu::on(mmu::TABLE);
     gic::restore();
-    // SAFETY: x0 held the device tree's address, which nobody has written to since.
-    let line = unsafe { Fdt::from_ptr(tree) }.ok().and_then(|tree| tree.chosen().bootargs()).unwrap_or_default();
     let mut report = Report::default();
-    match word(line, "hostile.run=") {
+    match given.word("hostile.run=") {
         Some("all") => attack::all(&mut report),
-        Some("dma") => attack::dma::all(&mut report, line),
+        Some("dma") => attack::dma::all(&mut report, given),
         Some("pair") => attack::pair::all(&mut report),
         Some("pair-reset") => attack::pair::reset(&mut report),
         Some("pair-last") => attack::pair::last(&mut report),
         Some("quiet") => {
-            quiet(&mut report, word(line, "hostile.rounds=").and_then(|text| text.parse().ok()).unwrap_or(ROUNDS))
+            quiet(&mut report, given.word("hostile.rounds=").and_then(|text| text.parse().ok()).unwrap_or(ROUNDS))
         }
         // The end of each is its own, and one that lives on tells so.
         Some("processor-off") => report.check("processor-off", false, ends(number::CPU_OFF)),
@@ -77,8 +75,4 @@ fn quiet(report: &mut Report, rounds: u64) {
     );
     report.check("timer-came", late == 0, format_args!("{late} of {rounds} did not"));
     report.check("interrupts-its-own", gic::count() == rounds, format_args!("{} came", gic::count()));
-}
-
-fn word(line: &'static str, name: &str) -> Option<&'static str> {
-    line.split_whitespace().find_map(|word| word.strip_prefix(name))
 }

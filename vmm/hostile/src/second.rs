@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use sluice_hostile::place::FREE;
 
 use crate::firmware::{number, smc};
-use crate::machine::within;
-use crate::{gic, mmu};
+use crate::{gic, mmu, trap};
+use sluice_bare::machine::within;
 
 /// Its number, which is its affinity.
 pub(crate) const SECOND: u64 = 1;
@@ -72,7 +72,7 @@ pub(crate) fn beside(job: fn(u64), body: impl FnOnce()) -> Option<u64> {
 
 #[unsafe(no_mangle)]
 extern "C" fn hostile_second() -> ! {
-    crate::write_system!("esr_el1", 0);
+    trap::begin();
     mmu::on(mmu::TABLE);
     gic::restore_own();
     while !STOP.load(Ordering::SeqCst) {

@@ -2,7 +2,7 @@
 
 use sluice_hostile::place::SMMU;
 
-use crate::machine::{barrier, load, store, within};
+use sluice_bare::machine::{barrier, load, store, within};
 
 /// Registers (6.2).
 pub(crate) mod register {

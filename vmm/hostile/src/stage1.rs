@@ -2,7 +2,7 @@
 //!
 //! DDI 0487, D8.3: 39 bits from level 1, granule of 4 KiB. IHI 0070, 5.4: the descriptor.
 
-use crate::machine::{barrier, store};
+use sluice_bare::machine::{barrier, store};
 
 /// Bytes of memory that it needs.
 pub(crate) const BYTES: u64 = 0x4000;

@@ -1,34 +1,10 @@
-//! The image's header, its first instructions, and its vectors.
-//!
-//! Linux, Documentation/arch/arm64/booting.rst: the header; MMU off, x0 the device tree's address.
+//! The second processor's first instructions, and the vectors of both.
 
 use core::arch::global_asm;
 
 global_asm!(
     r#"
-.section .head, "ax"
-.global _head
-_head:
-    b       1f
-    .long   0
-    .quad   0                       // text_offset
-    .quad   __image_bytes
-    .quad   0xa                     // little-endian, 4 KiB pages, anywhere in memory
-    .quad   0, 0, 0
-    .ascii  "ARM\x64"
-    .long   0
-
-1:  msr     daifset, #0xf
-    adrp    x1, __stack_top
-    mov     sp, x1
-    adrp    x1, vectors
-    add     x1, x1, :lo12:vectors
-    msr     vbar_el1, x1
-    isb
-    bl      hostile_main
-2:  wfi
-    b       2b
-
+.text
 // The second processor: x0 is the end of its stack (`second.rs`).
 .global second
 second:
@@ -41,6 +17,7 @@ second:
     bl      hostile_second
 
 .balign 2048
+.global vectors
 vectors:
 .rept 16
     .balign 128

@@ -12,6 +12,17 @@ struct Frame {
     spsr: u64,
 }
 
+unsafe extern "C" {
+    /// The vectors (`start.rs`).
+    static vectors: [u32; 512];
+}
+
+/// Has the processor that asks take exceptions here.
+pub(crate) fn begin() {
+    sluice_bare::write_system!("esr_el1", 0);
+    sluice_bare::write_system!("vbar_el1", &raw const vectors as u64);
+}
+
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 static SYNDROME: AtomicU64 = AtomicU64::new(0);
 
@@ -34,9 +45,9 @@ pub(crate) fn class_of(attempt: impl FnOnce()) -> Option<u64> {
 
 #[unsafe(no_mangle)]
 extern "C" fn hostile_exception(frame: &mut Frame) {
-    let syndrome = crate::read_system!("esr_el1");
+    let syndrome = sluice_bare::read_system!("esr_el1");
     // What the next exception leaves there differs from zero: IL is set in all of ours.
-    crate::write_system!("esr_el1", 0);
+    sluice_bare::write_system!("esr_el1", 0);
     if syndrome == 0 {
         return gic::interrupt();
     }

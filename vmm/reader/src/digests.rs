@@ -5,7 +5,8 @@ use core::convert::Infallible;
 use sha2::{Digest as _, Sha256};
 
 use crate::disk::{BLOCKS, BYTES, Disk};
-use crate::machine::{load, print};
+use sluice_bare::console::print;
+use sluice_bare::machine::load32;
 
 /// Reads of a piece; those of the next are in flight meanwhile.
 const HALF: u32 = 8;
@@ -42,7 +43,7 @@ fn update(hash: &mut Sha256, at: u64) {
     for line in (at..at + BYTES).step_by(LINE) {
         let mut bytes = [0; LINE];
         for (word, from) in bytes.as_chunks_mut().0.iter_mut().zip((line..).step_by(4)) {
-            *word = load(from).to_le_bytes();
+            *word = load32(from).to_le_bytes();
         }
         hash.update(bytes);
     }

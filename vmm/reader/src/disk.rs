@@ -1,6 +1,9 @@
 //! The disk: found, brought up, read.
 
-use crate::machine::{ECAM, FREE, PCI_WINDOW, load, store};
+use sluice_bare::machine::{load32, store32};
+use sluice_bare::pci::Function;
+use sluice_bare::place::{FREE, WINDOW};
+
 use crate::queue::{ENTRIES, Queue};
 
 /// Bytes of a read, two pages, and blocks of 512 bytes.
@@ -11,7 +14,7 @@ const DESCRIPTION: u64 = FREE + 0x4000;
 const DATA: u64 = FREE + 0x10_0000;
 
 /// Class code of an NVMe controller (PCI Code and ID Assignment 1.11, 1.9).
-const NVME: u32 = 0x01_0802;
+const NVME: u64 = 0x01_0802;
 /// Registers (NVMe Base 2.0, 3.1.3).
 const CONFIGURATION: u64 = 0x14;
 const STATUS: u64 = 0x1c;
@@ -44,15 +47,15 @@ impl Disk {
         let registers = place()?;
         let mut admin = Queue::new(FREE, registers + DOORBELLS);
         let queue = Queue::new(FREE + 0x2000, registers + DOORBELLS + 8);
-        store(registers + CONFIGURATION, 0);
-        while load(registers + STATUS) & 1 != 0 {}
-        store(registers + ADMIN_ATTRIBUTES, (ENTRIES - 1) << 16 | (ENTRIES - 1));
+        store32(registers + CONFIGURATION, 0);
+        while load32(registers + STATUS) & 1 != 0 {}
+        store32(registers + ADMIN_ATTRIBUTES, (ENTRIES - 1) << 16 | (ENTRIES - 1));
         for (at, place) in (ADMIN_SUBMISSIONS..).step_by(8).zip(admin.places()) {
-            store(registers + at, place as u32);
-            store(registers + at + 4, (place >> 32) as u32);
+            store32(registers + at, place as u32);
+            store32(registers + at + 4, (place >> 32) as u32);
         }
-        store(registers + CONFIGURATION, ENABLED);
-        while load(registers + STATUS) & 1 == 0 {}
+        store32(registers + CONFIGURATION, ENABLED);
+        while load32(registers + STATUS) & 1 == 0 {}
         let [submissions, completions] = queue.places();
         // Queue 1, in one piece; the submissions say where their completions go.
         admin.submit([MAKE_COMPLETIONS, 0], [completions, 0], [(ENTRIES - 1) << 16 | 1, 1, 0]);
@@ -61,14 +64,14 @@ impl Disk {
         admin.wait()?;
         admin.submit([IDENTIFY, 1], [DESCRIPTION, 0], [0, 0, 0]);
         admin.wait()?;
-        let format = load(DESCRIPTION + FORMAT) >> 16 & 0xf;
-        if load(DESCRIPTION + FORMATS + 4 * u64::from(format)) >> 16 & 0xff != BLOCK_BITS {
+        let format = load32(DESCRIPTION + FORMAT) >> 16 & 0xf;
+        if load32(DESCRIPTION + FORMATS + 4 * u64::from(format)) >> 16 & 0xff != BLOCK_BITS {
             return Err("the disk's blocks are not of 512 bytes");
         }
-        if load(DESCRIPTION + SIZE + 4) != 0 {
+        if load32(DESCRIPTION + SIZE + 4) != 0 {
             return Err("the disk has more blocks than can be numbered here");
         }
-        Ok(Self { queue, blocks: load(DESCRIPTION + SIZE) })
+        Ok(Self { queue, blocks: load32(DESCRIPTION + SIZE) })
     }
 
     /// Its size.
@@ -95,11 +98,6 @@ impl Disk {
 
 /// Finds the controller and lets it decode and master; where its registers are.
 fn place() -> Result<u64, &'static str> {
-    let slots = (1..32).map(|slot| ECAM + (slot << 15));
-    let function = slots.into_iter().find(|at| load(at + 8) >> 8 == NVME).ok_or("there is no disk")?;
-    store(function + 0x10, PCI_WINDOW as u32);
-    store(function + 0x14, 0);
-    // Memory, mastering, no interrupt.
-    store(function + 4, 0x406);
-    Ok(PCI_WINDOW)
+    Function::of_class(NVME).ok_or("there is no disk")?.open(WINDOW);
+    Ok(WINDOW)
 }

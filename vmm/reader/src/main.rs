@@ -17,8 +17,6 @@ mod disk;
 #[cfg(target_os = "none")]
 mod lent;
 #[cfg(target_os = "none")]
-mod machine;
-#[cfg(target_os = "none")]
 mod queue;
 #[cfg(target_os = "none")]
 mod restless;

@@ -1,6 +1,6 @@
 //! A pair of NVMe queues, polled (NVMe Base 2.0, 3.3).
 
-use crate::machine::{barrier, load, store};
+use sluice_bare::machine::{barrier, load32, store32};
 
 /// Entries of each queue: a page of submissions.
 pub(crate) const ENTRIES: u32 = 64;
@@ -33,25 +33,25 @@ impl Queue {
         let words = [first as u32, (first >> 32) as u32, second as u32, (second >> 32) as u32];
         let (head, tail) = (head.into_iter().zip(0..), tail.into_iter().zip(10..));
         for (word, index) in head.chain(words.into_iter().zip(6..)).chain(tail) {
-            store(at + 4 * index, word);
+            store32(at + 4 * index, word);
         }
         self.tail = (self.tail + 1) % ENTRIES;
         barrier();
-        store(self.doorbells, self.tail);
+        store32(self.doorbells, self.tail);
     }
 
     /// Waits for a completion; its identifier, when it is one of success.
     pub(crate) fn wait(&mut self) -> Result<u32, &'static str> {
         let at = self.completions + u64::from(self.head) * 16 + 12;
         let word = loop {
-            let word = load(at);
+            let word = load32(at);
             if word >> 16 & 1 == self.phase {
                 break word;
             }
         };
         self.head = (self.head + 1) % ENTRIES;
         self.phase ^= u32::from(self.head == 0);
-        store(self.doorbells + 4, self.head);
+        store32(self.doorbells + 4, self.head);
         if word >> 17 == 0 { Ok(word & 0xffff) } else { Err("the disk refuses a command") }
     }
 }

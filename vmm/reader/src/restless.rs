@@ -1,7 +1,7 @@
 //! A life that ends with the queue full.
 
 use crate::disk::{BLOCKS, Disk};
-use crate::machine::print;
+use sluice_bare::console::print;
 
 /// Reads in flight, and altogether before the guest starts again.
 const DEPTH: u32 = 32;

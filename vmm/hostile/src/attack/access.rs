@@ -5,10 +5,10 @@ use core::arch::asm;
 use sluice_hostile::access::{Device, SWEEPS};
 use sluice_hostile::place::{DISTRIBUTOR, ECAM, NOWHERE, REDISTRIBUTORS, SMMU, UART};
 
-use crate::machine::{POISON, load, store, touch};
 use crate::report::Report;
 use crate::trap::{self, DATA};
 use crate::{console, gic};
+use sluice_bare::machine::{POISON, load, store, touch};
 
 /// A register of every emulated device that does not answer by itself: reads of the SMMU's pages are not emulated.
 const DEVICES: [u64; 5] = [DISTRIBUTOR + 0x400, REDISTRIBUTORS + 0x1_0400, UART + 0x24, ECAM, SMMU + 0x1000];

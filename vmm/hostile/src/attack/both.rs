@@ -2,12 +2,12 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::machine::{barrier, load, store};
 use crate::report::Report;
 use crate::rogue::{ARRIVED, AT_HELD, AT_OTHER, BEAT, OTHER, Rogue, Told, is_nothing, turn_off};
 use crate::second;
 use crate::smmu::{COMMANDS, TRANSLATE, command, read, register, write};
 use crate::stage1::page;
+use sluice_bare::machine::{barrier, load, store};
 
 /// Batches of commands at least, whether or not the other leaves them be.
 const LEAST: u64 = 4;

@@ -1,9 +1,10 @@
 //! Calls: of the kernel by `hvc`, which is a system call with registers of the guest's choice, and of firmware.
 
 use crate::firmware::{NOT_SUPPORTED, hvc, number, smc};
-use crate::machine::{milliseconds, now};
+use crate::gic;
 use crate::report::Report;
-use crate::{gic, write_system};
+use sluice_bare::machine::{milliseconds, now};
+use sluice_bare::write_system;
 
 /// System calls (seL4's numbers and the kernel's own): those for everybody, then those of debug and benchmark kernels.
 const CALL: u64 = -1i64 as u64;
@@ -106,7 +107,7 @@ fn waits(report: &mut Report) {
         write_system!("cntv_cval_el0", now() + milliseconds(20));
         write_system!("cntv_ctl_el0", 1);
         hvc([OWN, info(7, 0, 1), 1 << 26, 0, 0, 0, 0, call]);
-        gic::unmasked(|| crate::machine::within(500, || gic::count() != before))
+        gic::unmasked(|| sluice_bare::machine::within(500, || gic::count() != before))
     });
     report.check("hvc-forged-waits", woken == [true; 2], format_args!("the timer came: {woken:?}"));
     gic::restore();

@@ -4,7 +4,6 @@
 use sluice_hostile::place::{RAM, SMMU, WINDOW};
 
 use crate::edu::Edu;
-use crate::machine::{load, store};
 use crate::report::Report;
 use crate::rogue::{
     self, ARRIVED, AT_ARRIVED, AT_HELD, AT_TARGETS, BEAT, Rogue, SECOND_TABLES, Target, Told, UNMAPPED, is_event,
@@ -12,10 +11,12 @@ use crate::rogue::{
 };
 use crate::smmu::{Entry, TRANSLATE, event};
 use crate::stage1::{Stage1, table};
+use sluice_bare::Given;
+use sluice_bare::machine::{load, store};
 
 /// All of them; nothing but the first where there is no device.
-pub(crate) fn all(report: &mut Report, line: &'static str) {
-    let told = Told::read(line);
+pub(crate) fn all(report: &mut Report, given: Given) {
+    let told = Told::read(given);
     let Some(edu) = Edu::open(WINDOW) else { return report.check("dma-device", false, format_args!("there is none")) };
     let foreign = told.targets().filter(|target| is_foreign(target.at)).count();
     let named = told.targets().count();

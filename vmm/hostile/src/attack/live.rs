@@ -3,7 +3,6 @@
 //! The device begins some 100 ms after it is told to, and the guest changes things all the while, and goes on until it has ended.
 //! What it carries may arrive in either of the guest's pages, or nowhere; it may not arrive at others, who look.
 
-use crate::machine::{load, store};
 use crate::report::Report;
 use crate::rogue::{
     AT_ARRIVED, AT_HELD, AT_OTHER, AT_TARGETS, BEAT, MARK, OTHER, Rogue, SECOND_TABLES, Target, Told, is_nothing,
@@ -11,6 +10,7 @@ use crate::rogue::{
 };
 use crate::smmu::{Entry, GBPA_ABORT, GBPA_UPDATE, TRANSLATE, command, read, register, write};
 use crate::stage1::{Stage1, page, table};
+use sluice_bare::machine::{load, store};
 
 pub(crate) fn all(report: &mut Report, rogue: &Rogue, told: &Told) {
     let second = Stage1::new(SECOND_TABLES);

@@ -5,9 +5,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use sluice_hostile::place::{DISTRIBUTOR, RAM, RAM_BYTES, REDISTRIBUTOR_BYTES, REDISTRIBUTORS, UART};
 
 use crate::firmware::{number, smc};
-use crate::machine::{store, touch, within};
 use crate::report::Report;
-use crate::{firmware, gic, second, write_system};
+use crate::{firmware, gic, second};
+use sluice_bare::machine::{store, touch, within};
+use sluice_bare::write_system;
 
 /// PSCI's refusals (Arm DEN 0022, 5.2.2).
 const INVALID_PARAMETERS: i64 = -2;
@@ -162,7 +163,7 @@ fn dies_busy(report: &mut Report) {
                     write_system!("cntv_cval_el0", 0);
                     write_system!("cntv_ctl_el0", 1);
                     // Taken and not ended.
-                    let _ = crate::read_system!("icc_iar1_el1");
+                    let _ = sluice_bare::read_system!("icc_iar1_el1");
                 }
             },
             || (),

@@ -2,10 +2,11 @@
 
 use sluice_hostile::place::{DISTRIBUTOR, RAM, RAM_BYTES, REDISTRIBUTORS};
 
-use crate::machine::{POISON, barrier, load, milliseconds, now, store, touch, within};
 use crate::report::Report;
 use crate::trap::{self, DATA};
-use crate::{gic, mmu, read_system, write_system};
+use crate::{gic, mmu};
+use sluice_bare::machine::{POISON, barrier, load, milliseconds, now, store, touch, within};
+use sluice_bare::{read_system, write_system};
 
 pub(crate) fn all(report: &mut Report) {
     translation(report);

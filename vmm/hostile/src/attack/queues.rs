@@ -1,9 +1,9 @@
 //! The guest's stream table and queues, where it has no memory. Its VMM reads and writes these.
 
-use crate::machine::{load, store, within};
 use crate::report::Report;
 use crate::rogue::{ARRIVED, AT_ARRIVED, BEAT, Rogue, Told, UNMAPPED};
 use crate::smmu::{COMMANDS, TRANSLATE, command, read, register, write};
+use sluice_bare::machine::{load, store, within};
 
 /// CMDQ_CONS.ERR: a command could not be read (IHI 0070, 4.1.3).
 const ABORT: u64 = 2;

@@ -24,7 +24,7 @@ macro_rules! write_system {
 }
 
 /// What a register holds before a load that may not happen.
-pub(crate) const POISON: u64 = 0x0bad_0bad_0bad_0bad;
+pub const POISON: u64 = 0x0bad_0bad_0bad_0bad;
 
 /// Loads and stores of one width each, by one instruction that a syndrome describes.
 macro_rules! accesses {
@@ -50,7 +50,8 @@ accesses!(load_word, store_word, "ldr {0:w}, [{1}]", "str {0:w}, [{1}]");
 accesses!(load_double, store_double, "ldr {0}, [{1}]", "str {0}, [{1}]");
 
 /// Loads `bytes` bytes: 1, 2, 4, or 8. What a trap leaves is [`POISON`].
-pub(crate) fn load(address: u64, bytes: u8) -> u64 {
+#[must_use]
+pub fn load(address: u64, bytes: u8) -> u64 {
     match bytes {
         1 => load_byte(address),
         2 => load_half(address),
@@ -60,13 +61,13 @@ pub(crate) fn load(address: u64, bytes: u8) -> u64 {
 }
 
 /// Loads and forgets.
-pub(crate) fn touch(address: u64, bytes: u8) {
+pub fn touch(address: u64, bytes: u8) {
     // What matters is whether it traps.
     let _: u64 = load(address, bytes);
 }
 
 /// Stores `bytes` bytes.
-pub(crate) fn store(address: u64, bytes: u8, value: u64) {
+pub fn store(address: u64, bytes: u8, value: u64) {
     match bytes {
         1 => store_byte(address, value),
         2 => store_half(address, value),
@@ -76,23 +77,42 @@ pub(crate) fn store(address: u64, bytes: u8, value: u64) {
 }
 
 /// Everything before has happened for everybody.
-pub(crate) fn barrier() {
+pub fn barrier() {
     // SAFETY: a barrier.
     unsafe { asm!("dsb sy", options(nostack)) }
 }
 
 /// Ticks of the virtual counter.
-pub(crate) fn now() -> u64 {
+#[must_use]
+pub fn now() -> u64 {
     read_system!("cntvct_el0")
 }
 
 /// Ticks of so many milliseconds.
-pub(crate) fn milliseconds(count: u64) -> u64 {
+#[must_use]
+pub fn milliseconds(count: u64) -> u64 {
     read_system!("cntfrq_el0") / 1000 * count
 }
 
+/// The word at `at`, a multiple of four.
+#[must_use]
+pub fn load32(at: u64) -> u32 {
+    load_word(at) as u32
+}
+
+/// Stores a word at `at`, a multiple of four.
+pub fn store32(at: u64, value: u32) {
+    store_word(at, value.into());
+}
+
+/// Waits for an interrupt.
+pub fn sleep() {
+    // SAFETY: a hint.
+    unsafe { asm!("wfi", options(nostack)) }
+}
+
 /// Waits for `condition`, so many milliseconds at most; whether it came.
-pub(crate) fn within(count: u64, mut condition: impl FnMut() -> bool) -> bool {
+pub fn within(count: u64, mut condition: impl FnMut() -> bool) -> bool {
     let end = now() + milliseconds(count);
     while now() < end {
         if condition() {
