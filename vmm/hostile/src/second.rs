@@ -15,7 +15,7 @@ const STACK: u64 = FREE + 0x8_0000;
 /// AFFINITY_INFO: it is off.
 const OFF: u64 = 1;
 /// Milliseconds that it has to begin, and to end.
-const LIMIT: u64 = 2000;
+const LIMIT: u64 = 5000;
 
 static JOB: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 static STOP: AtomicBool = AtomicBool::new(false);

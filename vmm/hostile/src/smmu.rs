@@ -58,6 +58,10 @@ const COMMAND_BITS: u64 = 8;
 const EVENT_BITS: u64 = 7;
 /// Bytes of memory that it needs.
 pub(crate) const BYTES: u64 = 0x6000;
+/// Milliseconds that an event takes at most when nobody holds it up: the VMM may have to wait for its turn.
+const ON_ITS_WAY: u64 = 25;
+/// Milliseconds within which one that is expected comes.
+pub(crate) const EXPECTED: u64 = 3000;
 
 /// The SMMU, with its stream table and queues in memory of the guest.
 pub(crate) struct Smmu {
@@ -188,10 +192,10 @@ impl Smmu {
         Some(words)
     }
 
-    /// Takes all events there are; how many.
+    /// Takes all events there are, and those that are on their way; how many.
     pub(crate) fn forget_events(&self) -> u64 {
         let mut count = 0;
-        while count < 1 << EVENT_BITS && self.event(5).is_some() {
+        while count < 1 << EVENT_BITS && self.event(ON_ITS_WAY).is_some() {
             count += 1;
         }
         count

@@ -9,7 +9,7 @@ use crate::rogue::{
     self, ARRIVED, AT_ARRIVED, AT_HELD, AT_TARGETS, BEAT, Rogue, SECOND_TABLES, Target, Told, UNMAPPED, is_event,
     is_foreign, is_nothing,
 };
-use crate::smmu::{Entry, TRANSLATE, event};
+use crate::smmu::{EXPECTED, Entry, TRANSLATE, event};
 use crate::stage1::{Stage1, table};
 use sluice_bare::Given;
 use sluice_bare::machine::{load, store};
@@ -61,7 +61,7 @@ fn by_pages(report: &mut Report, rogue: &Rogue, told: &Told) {
     // What stage 1 itself stops, the guest does read of.
     rogue.smmu.forget_events();
     rogue.edu.put(UNMAPPED, BEAT);
-    let event = rogue.smmu.event(500);
+    let event = rogue.smmu.event(EXPECTED);
     let own = is_event(event, event::TRANSLATION, rogue.stream()) && event.is_some_and(|words| words[2] == UNMAPPED);
     report.check("dma-own-event", own, format_args!("{event:x?}"));
     rogue.smmu.forget_events();
@@ -103,9 +103,9 @@ fn by_tables(report: &mut Report, rogue: &Rogue, told: &Told) {
     let refused = |kind: u64| {
         rogue.smmu.forget_events();
         let ended = rogue.edu.fetch(AT_HELD << 12, BEAT);
-        let read = is_event(rogue.smmu.event(500), kind, stream);
+        let read = is_event(rogue.smmu.event(EXPECTED), kind, stream);
         let ended = ended & rogue.edu.put(AT_ARRIVED << 12, BEAT);
-        let written = is_event(rogue.smmu.event(500), kind, stream);
+        let written = is_event(rogue.smmu.event(EXPECTED), kind, stream);
         ended && read && written
     };
     let count = told.targets().count();
@@ -162,7 +162,7 @@ fn machine_addresses(report: &mut Report, rogue: &Rogue, told: &Told) {
     configured &= rogue.use_descriptor(stage1.descriptor());
     rogue.smmu.forget_events();
     rogue.edu.put(AT_ARRIVED << 12, BEAT);
-    let told_of = is_event(rogue.smmu.event(500), event::CD_FETCH, rogue.stream());
+    let told_of = is_event(rogue.smmu.event(EXPECTED), event::CD_FETCH, rogue.stream());
     let mut arrived = u64::from(load(ARRIVED, 8) != 0);
     for (target, number) in told.targets().zip(AT_TARGETS..) {
         let at = number << 12 | target.at & 0xfff;

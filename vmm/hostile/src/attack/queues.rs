@@ -2,7 +2,7 @@
 
 use crate::report::Report;
 use crate::rogue::{ARRIVED, AT_ARRIVED, BEAT, Rogue, Told, UNMAPPED};
-use crate::smmu::{COMMANDS, TRANSLATE, command, read, register, write};
+use crate::smmu::{COMMANDS, EXPECTED, TRANSLATE, command, read, register, write};
 use sluice_bare::machine::{load, store, within};
 
 /// CMDQ_CONS.ERR: a command could not be read (IHI 0070, 4.1.3).
@@ -43,7 +43,7 @@ fn events(report: &mut Report, rogue: &Rogue, told: &Told) {
         rogue.smmu.place_events(target.at & !0xfff);
         rogue.smmu.enable(TRANSLATE);
         rogue.edu.put(UNMAPPED, BEAT);
-        let lost = within(500, || active() == EVENT_ABORT);
+        let lost = within(EXPECTED, || active() == EVENT_ABORT);
         acknowledge();
         lost
     });
