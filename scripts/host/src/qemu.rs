@@ -88,17 +88,32 @@ fn machine_command(serial: Serial, qemu: &Qemu, devices: &[String]) -> Command {
     command
 }
 
-/// The whole command line of a machine that a program watches, with the image put into memory at `address` and the first
+/// The whole command line of a machine that a program watches, with the image put into memory at `address` and every
 /// core started there as it comes out of reset: no register is set, and the device tree is at the start of RAM.
-#[must_use]
-pub fn bare_command(qemu: &Qemu, image: &Path, devices: &[String], address: u64) -> Command {
+///
+/// At EL3 QEMU has no PSCI that would hold the other cores. One that nobody gives an address starts at 0, in a flash memory of
+/// zeroes, and takes exceptions from there for ever; in the image it waits.
+///
+/// # Errors
+/// When the number of cores is none.
+pub fn bare_command(qemu: &Qemu, image: &Path, devices: &[String], address: u64) -> Result<Command> {
     let mut loader = OsString::from("loader,force-raw=on,cpu-num=0,");
     loader.push(format!("addr={address:#x},file="));
     // A comma inside an option's value is written twice.
     loader.push(image.to_string_lossy().replace(',', ",,"));
     let mut command = machine_command(Serial::Program, qemu, devices);
     command.args([OsString::from("-device"), loader]);
-    command
+    for core in 1..cores(&qemu.arguments)? {
+        command.args(["-device", &format!("loader,cpu-num={core},addr={address:#x}")]);
+    }
+    Ok(command)
+}
+
+/// How many cores a machine with these arguments has.
+fn cores(arguments: &[String]) -> Result<u32> {
+    let Some(place) = arguments.iter().rposition(|argument| argument == "-smp") else { return Ok(1) };
+    let value = arguments.get(place + 1).map_or("", String::as_str);
+    value.parse().with_context(|| format!("`-smp {value}` is no number of cores"))
 }
 
 /// Whether a program that calls itself `version_text` (`QEMU emulator version 10.0.2 (…)`) is at least `at_least`.
@@ -229,11 +244,21 @@ mod tests {
             memory: "1G".to_owned(),
             arguments: vec![],
         };
-        let command = bare_command(&qemu, Path::new("/a,b.img"), &[], 0x4020_0000);
-        let shown: Vec<_> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
-        let wanted = "-M virt -cpu c -m 1G -serial stdio \
-                      -device loader,force-raw=on,cpu-num=0,addr=0x40200000,file=/a,,b.img";
-        assert_eq!(shown.join(" "), wanted);
+        let shown = |arguments: &[&str]| {
+            let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+            let qemu = Qemu { arguments, ..qemu.clone() };
+            let command = bare_command(&qemu, Path::new("/a,b.img"), &[], 0x4020_0000)?;
+            let shown: Vec<_> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
+            anyhow::Ok(shown.join(" "))
+        };
+        let loader = "-device loader,force-raw=on,cpu-num=0,addr=0x40200000,file=/a,,b.img";
+        assert_eq!(shown(&[]).unwrap(), format!("-M virt -cpu c -m 1G -serial stdio {loader}"));
+        // No core is left to start where there is nothing.
+        let others = "-device loader,cpu-num=1,addr=0x40200000 -device loader,cpu-num=2,addr=0x40200000";
+        let wanted = format!("-M virt -cpu c -m 1G -smp 3 -serial stdio {loader} {others}");
+        assert_eq!(shown(&["-smp", "3"]).unwrap(), wanted);
+        assert!(shown(&["-smp", "cpus=2"]).is_err());
+        assert!(shown(&["-smp"]).is_err());
     }
 
     #[test]

@@ -168,7 +168,7 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
         [is_audited.then_some(audit::OPTION), choices.trace.as_ref().map(|_| trace::OPTION), choices.append.as_deref()];
     let append = options.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let mut command = match choices.bare_at {
-        Some(address) => qemu::bare_command(&qemu, image, &devices, address),
+        Some(address) => qemu::bare_command(&qemu, image, &devices, address)?,
         None => qemu::command(&qemu, image, &devices, Some(append.as_str()).filter(|text| !text.is_empty())),
     };
     if let Some(log) = &choices.trace {
