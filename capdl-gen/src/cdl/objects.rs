@@ -101,8 +101,9 @@ struct Taken {
 }
 
 fn of_devices(all: &mut Vec<Object>, component: &Component, plan: &Plan, taken: &mut Taken) {
-    for (base, size) in plan.register_ranges().filter(|range| taken.registers.insert(*range)) {
-        let frames = Object::frames(format!("frame_{base:x}"), size / PAGE_SIZE, "4k");
+    for ((base, size), frame) in plan.register_ranges().filter(|(range, _)| taken.registers.insert(*range)) {
+        let unit = if frame == FrameSize::Small { "4k" } else { "2M" };
+        let frames = Object::frames(format!("frame_{base:x}"), size >> frame.bits(), unit);
         all.push(frames.with(format!("paddr: {base:#x}")));
     }
     let lines = component.devices.iter().filter_map(|device| device.interrupt).chain(component.timer);

@@ -62,7 +62,7 @@ pub(super) struct Builder<K> {
     /// Of what the component is made that is being built.
     arena: Option<Arena>,
     /// First slots of device registers that were handed out, by address and size.
-    registers: BTreeMap<(u64, u64), u64>,
+    registers: BTreeMap<(u64, u64), core::ops::Range<u64>>,
     /// Buses of configuration space: physical address, and where they are mapped.
     configuration: BTreeMap<u64, u64>,
     /// The page of the console's registers that the root task has mapped itself: physical address, and frame.
@@ -331,11 +331,11 @@ impl<K: Kernel> Builder<K> {
     }
 
     /// Frames of the device memory at `base..base + size`; the first of their slots.
-    pub(super) fn device_frames(&mut self, who: &str, base: u64, size: u64) -> Result<u64, Stop> {
+    fn device_frames(&mut self, who: &str, (base, size): (u64, u64), frame: FrameSize) -> Result<u64, Stop> {
         if let Some((_, frame)) = self.console.filter(|(own, _)| *own == base && size == PAGE_SIZE) {
             return self.copy_frame(who, frame);
         }
-        let carved = self.device.frames(base, size, &mut self.slots);
+        let carved = self.device.frames((base, size), frame, &mut self.slots);
         let (first, steps) = carved.map_err(|error| Stop::Registers { who: who.to_string(), error })?;
         for step in steps {
             let user_bits = if step.object == ObjectType::Untyped { step.size_bits } else { 0 };
@@ -348,7 +348,7 @@ impl<K: Kernel> Builder<K> {
     /// Maps the page of the console's registers for the root task's own lines; their owner gets a copy.
     pub(super) fn open_console(&mut self, registers: u64) -> Result<(), Stop> {
         let base = registers & !(PAGE_SIZE - 1);
-        let frame = self.device_frames("console", base, PAGE_SIZE)?;
+        let frame = self.device_frames("console", (base, PAGE_SIZE), FrameSize::Small)?;
         self.map_own("console", frame, (CONSOLE, FrameSize::Small), DEVICE)?;
         self.console = Some((base, frame));
         self.kernel.open_console(VirtAddr(CONSOLE + (registers - base)));
@@ -356,22 +356,22 @@ impl<K: Kernel> Builder<K> {
     }
 
     /// As [`Builder::device_frames`], made once: the root task keeps the capabilities, and components get copies.
-    pub(super) fn registers(&mut self, who: &str, base: u64, size: u64) -> Result<u64, Stop> {
-        if let Some(first) = self.registers.get(&(base, size)) {
-            return Ok(*first);
+    pub(super) fn registers(&mut self, who: &str, at: (u64, u64), frame: FrameSize) -> Result<u64, Stop> {
+        if let Some(frames) = self.registers.get(&at) {
+            return Ok(frames.start);
         }
         let arena = self.arena.take();
-        let made = self.device_frames(who, base, size);
+        let made = self.device_frames(who, at, frame);
         self.arena = arena;
         let first = made?;
-        self.registers.insert((base, size), first);
+        self.registers.insert(at, first..first + (at.1 >> frame.bits()));
         Ok(first)
     }
 
     /// Takes back what components have of device registers.
-    pub(super) fn revoke_registers(&mut self, who: &str, base: u64, size: u64) -> Result<(), Stop> {
-        let Some(first) = self.registers.get(&(base, size)).copied() else { return Ok(()) };
-        (first..first + size / PAGE_SIZE).try_for_each(|slot| self.invoke(who, Invocation::Revoke { slot }))
+    pub(super) fn revoke_registers(&mut self, who: &str, at: (u64, u64)) -> Result<(), Stop> {
+        let Some(frames) = self.registers.get(&at).cloned() else { return Ok(()) };
+        frames.into_iter().try_for_each(|slot| self.invoke(who, Invocation::Revoke { slot }))
     }
 
     /// Makes 1 MiB of configuration space readable; does nothing the second time.
@@ -380,7 +380,7 @@ impl<K: Kernel> Builder<K> {
             return Ok(());
         }
         let vaddr = CONFIGURATION + self.configuration.len() as u64 * size;
-        let first = self.device_frames(who, base, size)?;
+        let first = self.device_frames(who, (base, size), FrameSize::Small)?;
         for page in 0..size / PAGE_SIZE {
             self.map_own(who, first + page, (vaddr + page * PAGE_SIZE, FrameSize::Small), DEVICE)?;
         }

@@ -1,7 +1,7 @@
 //! A device's translation and registers, and the moment it may master memory.
 
+use sluice_abi::CapRights;
 use sluice_abi::smmu::{ContextId, StreamId};
-use sluice_abi::{CapRights, FrameSize, PAGE_SIZE};
 use sluice_manifest::Manifest;
 use sluice_spec::{Device, Location, Mode};
 
@@ -138,11 +138,11 @@ pub(super) fn map_registers<K: Kernel>(
     objects: &mut Objects,
     page: &Page,
 ) -> Result<(), Stop> {
-    let frames = builder.registers(who, page.base, page.size)?;
-    let offsets = (0..page.size).step_by(PAGE_SIZE as usize);
+    let frames = builder.registers(who, (page.base, page.size), page.frame)?;
+    let offsets = (0..page.size).step_by(1 << page.frame.bits());
     for (offset, original) in offsets.zip(frames..) {
         let frame = builder.copy_frame(who, original)?;
-        let at = (page.vaddr + offset, FrameSize::Small);
+        let at = (page.vaddr + offset, page.frame);
         builder.map(who, &mut objects.space, frame, at, (READ_WRITE, DEVICE))?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use sluice_abi::{CapRights, ObjectType, PAGE_SIZE};
+use sluice_abi::{CapRights, FrameSize, ObjectType, PAGE_SIZE};
 use sluice_spec::Map;
 
 use super::builder::Builder;
@@ -74,7 +74,7 @@ pub(super) fn put<K: Kernel>(
                 continue;
             }
             Grant::RegisterFrames { base, size } => {
-                let first = builder.registers(who, base, size)?;
+                let first = builder.registers(who, (base, size), FrameSize::Small)?;
                 for (from, index) in (first..first + size / PAGE_SIZE).zip(*index..) {
                     let to = objects.slot(index);
                     builder.invoke(who, Invocation::Copy { from, to, rights: CapRights::all() })?;

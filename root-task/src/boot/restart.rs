@@ -109,8 +109,8 @@ impl<K: Kernel> Running<'_, K> {
                 trouble.add(format!("{} {error}", device.name));
             }
         }
-        for (base, size) in plan.register_ranges() {
-            trouble.note(builder.revoke_registers(who, base, size));
+        for (at, _) in plan.register_ranges() {
+            trouble.note(builder.revoke_registers(who, at));
         }
         for untyped in arena.untypeds() {
             trouble.note(builder.invoke(who, Invocation::Revoke { slot: *untyped }));

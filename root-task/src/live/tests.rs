@@ -1,5 +1,7 @@
 //! Devices of QEMU's `virt` machine, against specs that are right and wrong.
 
+mod far;
+
 use std::boxed::Box;
 use std::string::{String, ToString};
 use std::vec;

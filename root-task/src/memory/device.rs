@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use sluice_abi::{ObjectType, PAGE_BITS, PAGE_SIZE, RETYPE_FAN_OUT_LIMIT};
+use sluice_abi::{FrameSize, ObjectType, RETYPE_FAN_OUT_LIMIT};
 
 use super::{Block, OutOfSlots, Slots, Untyped};
 
@@ -63,6 +63,14 @@ impl From<OutOfSlots> for CarveError {
     }
 }
 
+const fn object_of(frame: FrameSize) -> ObjectType {
+    match frame {
+        FrameSize::Small => ObjectType::SmallPage,
+        FrameSize::Large => ObjectType::LargePage,
+        FrameSize::Huge => ObjectType::HugePage,
+    }
+}
+
 impl DeviceMemory {
     /// All of `untypeds`, unused.
     #[must_use]
@@ -70,34 +78,39 @@ impl DeviceMemory {
         Self { blocks: untypeds.into_iter().map(Block::new).collect() }
     }
 
-    /// What to retype so that the pages `base..base + size` become frames in consecutive slots; the first slot and
+    /// What to retype so that `base..base + size` becomes frames of this size in consecutive slots; the first slot and
     /// the steps.
     ///
     /// # Errors
     /// [`CarveError`] when a page cannot be had. Nothing was retyped then, but the bookkeeping may have advanced:
     /// the caller gives up.
-    pub fn frames(&mut self, base: u64, size: u64, slots: &mut Slots) -> Result<(u64, Vec<Retype>), CarveError> {
-        if !base.is_multiple_of(PAGE_SIZE) || !size.is_multiple_of(PAGE_SIZE) || size == 0 {
+    pub fn frames(
+        &mut self,
+        (base, size): (u64, u64),
+        frame: FrameSize,
+        slots: &mut Slots,
+    ) -> Result<(u64, Vec<Retype>), CarveError> {
+        let (frame_size, object) = (1u64 << frame.bits(), object_of(frame));
+        if !base.is_multiple_of(frame_size) || !size.is_multiple_of(frame_size) || size == 0 {
             return Err(CarveError::Unaligned(base));
         }
         let end = base.checked_add(size).ok_or(CarveError::NoDevice(base))?;
-        let first = slots.take(size / PAGE_SIZE)?;
+        let first = slots.take(size / frame_size)?;
         let mut steps = Vec::new();
         let mut at = base;
         while at < end {
             let index = self.covering(at)?;
             self.raise(index, at, slots, &mut steps)?;
             let block = self.blocks.get_mut(index).ok_or(CarveError::NoDevice(at))?;
-            let count = ((end.min(block.end()) - at) / PAGE_SIZE).min(RETYPE_FAN_OUT_LIMIT);
+            let count = ((end.min(block.end()) - at) / frame_size).min(RETYPE_FAN_OUT_LIMIT);
             if count == 0 {
                 return Err(CarveError::NoDevice(at));
             }
-            let slot = first + (at - base) / PAGE_SIZE;
+            let slot = first + (at - base) / frame_size;
             let untyped = block.untyped.cap;
-            block.used += count * PAGE_SIZE;
-            let object = ObjectType::SmallPage;
-            steps.push(Retype { untyped, object, size_bits: PAGE_BITS, slot, count, base: at });
-            at += count * PAGE_SIZE;
+            block.used += count * frame_size;
+            steps.push(Retype { untyped, object, size_bits: frame.bits(), slot, count, base: at });
+            at += count * frame_size;
         }
         Ok((first, steps))
     }
@@ -133,8 +146,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
+    use sluice_abi::PAGE_SIZE;
 
     use super::*;
+
+    const SMALL: FrameSize = FrameSize::Small;
 
     fn device() -> DeviceMemory {
         DeviceMemory::new([
@@ -179,7 +195,7 @@ mod tests {
     #[test]
     fn the_first_page_needs_no_split() {
         let mut slots = Slots::new(100, 200);
-        let (first, steps) = device().frames(0x1000_0000, 0x2000, &mut slots).unwrap();
+        let (first, steps) = device().frames((0x1000_0000, 0x2000), SMALL, &mut slots).unwrap();
         assert_eq!(first, 100);
         let object = ObjectType::SmallPage;
         let step = Retype { untyped: 2, object, size_bits: 12, slot: 100, count: 2, base: 0x1000_0000 };
@@ -187,15 +203,28 @@ mod tests {
     }
 
     #[test]
+    fn large_frames_are_aligned_and_few() {
+        let mut slots = Slots::new(100, 200);
+        let (first, steps) = device().frames((0x1000_0000, 8 << 20), FrameSize::Large, &mut slots).unwrap();
+        let object = ObjectType::LargePage;
+        assert_eq!(
+            (first, steps),
+            (100, [Retype { untyped: 2, object, size_bits: 21, slot: 100, count: 4, base: 0x1000_0000 }].into())
+        );
+        let unaligned = device().frames((0x1000_1000, 2 << 20), FrameSize::Large, &mut slots);
+        assert_eq!(unaligned, Err(CarveError::Unaligned(0x1000_1000)));
+    }
+
+    #[test]
     fn what_is_not_there_is_refused() {
         let mut slots = Slots::new(100, 200);
         let mut device = device();
-        assert_eq!(device.frames(0x2000_0000, 0x1000, &mut slots), Err(CarveError::NoDevice(0x2000_0000)));
-        assert_eq!(device.frames(0x1fff_f000, 0x2000, &mut slots), Err(CarveError::NoDevice(0x2000_0000)));
-        assert_eq!(device.frames(0x0900_0800, 0x1000, &mut slots), Err(CarveError::Unaligned(0x0900_0800)));
-        assert_eq!(device.frames(0x0900_0000, 0, &mut slots), Err(CarveError::Unaligned(0x0900_0000)));
+        assert_eq!(device.frames((0x2000_0000, 0x1000), SMALL, &mut slots), Err(CarveError::NoDevice(0x2000_0000)));
+        assert_eq!(device.frames((0x1fff_f000, 0x2000), SMALL, &mut slots), Err(CarveError::NoDevice(0x2000_0000)));
+        assert_eq!(device.frames((0x0900_0800, 0x1000), SMALL, &mut slots), Err(CarveError::Unaligned(0x0900_0800)));
+        assert_eq!(device.frames((0x0900_0000, 0), SMALL, &mut slots), Err(CarveError::Unaligned(0x0900_0000)));
         assert_eq!(
-            device.frames(0x0900_0000, 1 << 20, &mut slots),
+            device.frames((0x0900_0000, 1 << 20), SMALL, &mut slots),
             Err(CarveError::Slots(OutOfSlots {
                 wanted: 256,
                 left: slots.clone().take(0).map_or(0, |next| 200 - next)
@@ -207,16 +236,16 @@ mod tests {
     fn a_page_has_one_owner() {
         let mut slots = Slots::new(100, 200);
         let mut device = device();
-        assert!(device.frames(0x0900_0000, 0x1000, &mut slots).is_ok());
-        assert_eq!(device.frames(0x0900_0000, 0x1000, &mut slots), Err(CarveError::Taken(0x0900_0000)));
-        assert!(device.frames(0x08ff_f000, 0x1000, &mut slots).is_ok());
+        assert!(device.frames((0x0900_0000, 0x1000), SMALL, &mut slots).is_ok());
+        assert_eq!(device.frames((0x0900_0000, 0x1000), SMALL, &mut slots), Err(CarveError::Taken(0x0900_0000)));
+        assert!(device.frames((0x08ff_f000, 0x1000), SMALL, &mut slots).is_ok());
     }
 
     #[test]
     fn a_range_may_span_two_untypeds() {
         let mut slots = Slots::new(100, 400);
         let mut kernel = Kernel::new();
-        let (first, steps) = device().frames(0x0fff_e000, 0x4000, &mut slots).unwrap();
+        let (first, steps) = device().frames((0x0fff_e000, 0x4000), SMALL, &mut slots).unwrap();
         steps.iter().for_each(|step| kernel.retype(step));
         let expected = (0..4).map(|page| (0x0fff_e000 + page * 0x1000, first + page));
         assert!(kernel.frames.into_iter().eq(expected));
@@ -233,7 +262,7 @@ mod tests {
                 let end = base + pages * PAGE_SIZE;
                 let free = kernel.frames.range(base..end).next().is_none() && end <= 0x2000_0000;
                 let before = device.clone();
-                match device.frames(base, end - base, &mut slots) {
+                match device.frames((base, end - base), SMALL, &mut slots) {
                     Ok((first, steps)) => {
                         prop_assert!(free);
                         steps.iter().for_each(|step| kernel.retype(step));

@@ -45,8 +45,13 @@ impl Device {
     }
 
     /// The same, with a register that keeps nothing.
-    pub(crate) fn stuck(mut self, register: u16) -> Self {
-        self.registers.insert(register, (0, 0));
+    pub(crate) fn stuck(self, register: u16) -> Self {
+        self.fixed(register, 0)
+    }
+
+    /// The same, with a register that stays as it is.
+    pub(crate) fn fixed(mut self, register: u16, value: u32) -> Self {
+        self.registers.insert(register, (value, 0));
         self
     }
 

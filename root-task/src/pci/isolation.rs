@@ -208,9 +208,12 @@ mod tests {
 
     #[test]
     fn services_that_do_not_come_on_are_none() {
-        let stuck = host(true, true).with(at(0, 1), |port| port.stuck(0x104));
-        let (_, outcome) = isolated(stuck, &[(1, at(1, 0), true), (2, at(4, 0), true)]);
-        assert!(outcome.unwrap_err().contains("port 00:01.0"));
+        // None there, some, and all without a way to switch them on.
+        for able in [0, 0x0f, 0x1f] {
+            let fixed = host(true, true).with(at(0, 1), |port| port.fixed(0x104, able));
+            let (_, outcome) = isolated(fixed, &[(1, at(1, 0), true), (2, at(4, 0), true)]);
+            assert!(outcome.unwrap_err().contains("port 00:01.0"), "{able:#x}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use sluice_abi::PAGE_SIZE;
+use sluice_abi::{FrameSize, PAGE_SIZE};
 use sluice_manifest::{Device, DmaRegion, GuestBar, GuestDevice, GuestStream, Interrupt, Manage, Registers};
 use sluice_spec::{Mode, System, interrupt_signal};
 
@@ -31,6 +31,8 @@ pub struct Page {
     pub base: u64,
     /// Bytes.
     pub size: u64,
+    /// Size of the frames: large ones where base and size allow it.
+    pub frame: FrameSize,
 }
 
 /// What grows while devices are described.
@@ -162,8 +164,10 @@ impl Planner<'_> {
         let offset = base % PAGE_SIZE;
         let bytes = offset.checked_add(size).and_then(|bytes| bytes.checked_next_multiple_of(PAGE_SIZE));
         let bytes = bytes.ok_or(PlanError::Outside { at: base, size })?;
-        let vaddr = self.addresses.place(bytes, sluice_abi::PAGE_BITS)?;
-        self.registers.push(Page { device: device.into(), vaddr, base: base - offset, size: bytes });
+        let large = ((base - offset) | bytes).is_multiple_of(1 << FrameSize::Large.bits());
+        let frame = if large { FrameSize::Large } else { FrameSize::Small };
+        let vaddr = self.addresses.place(bytes, frame.bits())?;
+        self.registers.push(Page { device: device.into(), vaddr, base: base - offset, size: bytes, frame });
         Ok(Registers { index, vaddr: vaddr + offset, size })
     }
 

@@ -13,6 +13,7 @@ mod signals;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use sluice_abi::FrameSize;
 use sluice_manifest::{Caller, Client, Frames, Manifest, Region, Server, Signal, Untyped, slot};
 use sluice_spec::{Component, System};
 
@@ -144,11 +145,11 @@ pub struct Circumstances {
 }
 
 impl Plan {
-    /// The ranges of device registers that the component has, with base and size.
-    pub fn register_ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let mapped = self.registers.iter().map(|page| (page.base, page.size));
+    /// The ranges of device registers that the component has: base and size, and the size of their frames.
+    pub fn register_ranges(&self) -> impl Iterator<Item = ((u64, u64), FrameSize)> + '_ {
+        let mapped = self.registers.iter().map(|page| ((page.base, page.size), page.frame));
         let granted = self.grants.iter().filter_map(|(_, grant)| match *grant {
-            Grant::RegisterFrames { base, size } => Some((base, size)),
+            Grant::RegisterFrames { base, size } => Some(((base, size), FrameSize::Small)),
             Grant::Interrupt { .. }
             | Grant::Client { .. }
             | Grant::Server { .. }

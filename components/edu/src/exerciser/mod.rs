@@ -2,6 +2,7 @@
 
 mod above;
 mod allowed;
+mod aperture;
 mod bypass;
 mod driver;
 mod engine;
@@ -26,8 +27,9 @@ use error::Trouble;
 type Scene = fn(&Env) -> Result<(), Trouble>;
 
 /// What the argument `scene` chooses from; without it, everything that is to be stopped is tried.
-const SCENES: [(&str, Scene); 8] = [
+const SCENES: [(&str, Scene); 9] = [
     ("above", above::show),
+    ("aperture", aperture::show),
     ("kernel-canary", unprotected::attack),
     ("sharing", sharing::show),
     ("gather", gather::show),
