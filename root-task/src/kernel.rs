@@ -5,7 +5,7 @@
 
 mod send;
 
-use sluice_abi::smmu::{ContextId, StreamId};
+use sluice_abi::smmu::{ContextId, Record, StreamId};
 use sluice_abi::{CapRights, ObjectType, PhysAddr, VirtAddr, VmAttributes};
 use sluice_sys::{Census, Failure, Slot, UserContext};
 
@@ -29,10 +29,19 @@ pub trait Kernel {
     /// # Errors
     /// When the slot holds no thread.
     fn registers(&mut self, thread: u64) -> Result<UserContext, Failure>;
+    /// `SID_GetFault`: the oldest fault record of a stream.
+    ///
+    /// # Errors
+    /// When the slot holds no stream.
+    fn record(&mut self, stream: u64) -> Result<Option<Record>, Failure>;
+
     /// Reads a word mapped in [`WINDOW`].
     fn load(&self, at: VirtAddr) -> u32;
     /// Writes a device register mapped in [`WINDOW`].
     fn store(&mut self, at: VirtAddr, value: u32);
+    /// Writes a device register of 64 bits.
+    fn store_wide(&mut self, at: VirtAddr, value: u64);
+
     /// Writes to a frame mapped in [`WINDOW`].
     fn write(&mut self, at: VirtAddr, bytes: &[u8]);
     /// Prints a line.
@@ -62,12 +71,20 @@ impl<K: Kernel> Kernel for &mut K {
         (**self).registers(thread)
     }
 
+    fn record(&mut self, stream: u64) -> Result<Option<Record>, Failure> {
+        (**self).record(stream)
+    }
+
     fn load(&self, at: VirtAddr) -> u32 {
         (**self).load(at)
     }
 
     fn store(&mut self, at: VirtAddr, value: u32) {
         (**self).store(at, value);
+    }
+
+    fn store_wide(&mut self, at: VirtAddr, value: u64) {
+        (**self).store_wide(at, value);
     }
 
     fn write(&mut self, at: VirtAddr, bytes: &[u8]) {

@@ -21,6 +21,7 @@ pub mod live;
 pub mod memory;
 pub mod pci;
 pub mod plan;
+pub mod provoke;
 pub mod supervisor;
 pub mod syndrome;
 pub mod tables;

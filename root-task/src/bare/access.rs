@@ -3,10 +3,11 @@
 use core::ptr::with_exposed_provenance_mut;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use sluice_abi::smmu::Record;
 use sluice_abi::{CPtr, PhysAddr, VirtAddr, bootinfo};
 use sluice_root_task::kernel::{Invocation, Kernel, WINDOW};
 use sluice_sys::{
-    Census, Failure, Frame, Tcb, UserContext, debug_cap_identify, debug_census, debug_halt, debug_put_char,
+    Census, Failure, Frame, Sid, Tcb, UserContext, debug_cap_identify, debug_census, debug_halt, debug_put_char,
     debug_snapshot,
 };
 
@@ -93,6 +94,10 @@ impl Kernel for System {
         Tcb::from(thread).read_registers()
     }
 
+    fn record(&mut self, stream: u64) -> Result<Option<Record>, Failure> {
+        Sid::from(stream).get_fault()
+    }
+
     fn load(&self, at: VirtAddr) -> u32 {
         let register = pointer::<u32>(at, 1);
         // SAFETY: `pointer` checked alignment and that the address is in the window, which only frames mapped by the
@@ -103,6 +108,12 @@ impl Kernel for System {
     fn store(&mut self, at: VirtAddr, value: u32) {
         let register = pointer::<u32>(at, 1);
         // SAFETY: as for `load`; no Rust object is in the window.
+        unsafe { register.write_volatile(value) }
+    }
+
+    fn store_wide(&mut self, at: VirtAddr, value: u64) {
+        let register = pointer::<u64>(at, 1);
+        // SAFETY: as for `store`.
         unsafe { register.write_volatile(value) }
     }
 

@@ -266,7 +266,13 @@ impl<K: Kernel> Builder<K> {
     }
 
     /// Maps a frame into the root task's own space.
-    fn map_own(&mut self, who: &str, frame: u64, at: (u64, FrameSize), attributes: VmAttributes) -> Result<(), Stop> {
+    pub(super) fn map_own(
+        &mut self,
+        who: &str,
+        frame: u64,
+        at: (u64, FrameSize),
+        attributes: VmAttributes,
+    ) -> Result<(), Stop> {
         self.map_with(who, frame, at, (READ_WRITE, attributes))
     }
 

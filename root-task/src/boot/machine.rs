@@ -29,6 +29,8 @@ pub(super) struct Function {
 pub(super) struct Checked {
     pub(super) live: LiveDevice,
     pub(super) function: Option<Function>,
+    /// It was not seen at its SMMU, and nobody may have it.
+    pub(super) quarantined: bool,
 }
 
 /// The buses of every PCI host the spec names, and each component's devices.
@@ -61,14 +63,18 @@ pub(super) fn check<'b, K: Kernel>(
                     if device.guest_slot.is_some() {
                         live.config = snapshot(&mut ecam, at);
                     }
-                    Checked { live, function: Some(Function { bus: index, at, decode }) }
+                    Checked { live, function: Some(Function { bus: index, at, decode }), quarantined: false }
                 }
-                Location::Node { path } => {
-                    Checked { live: check_node(machine, path, device).map_err(stop)?, function: None }
-                }
-                Location::Streams => {
-                    Checked { live: check_raw_streams(machine, device).map_err(stop)?, function: None }
-                }
+                Location::Node { path } => Checked {
+                    live: check_node(machine, path, device).map_err(stop)?,
+                    function: None,
+                    quarantined: false,
+                },
+                Location::Streams => Checked {
+                    live: check_raw_streams(machine, device).map_err(stop)?,
+                    function: None,
+                    quarantined: false,
+                },
             };
             checked.push(found);
         }

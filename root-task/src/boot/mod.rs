@@ -15,6 +15,7 @@ mod far;
 mod grants;
 mod lives;
 mod machine;
+mod provoke;
 mod regions;
 mod report;
 mod restart;
@@ -88,7 +89,7 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     if !circumstances.translating {
         builder.kernel.line("WARNING: booted with sluice.smmu=off: EVERY DEVICE REACHES ALL MEMORY");
     }
-    let devices = machine::check(&mut builder, &machine, &system)?;
+    let mut devices = machine::check(&mut builder, &machine, &system)?;
     far::isolate(&mut builder, &system, &devices)?;
     if circumstances.translating {
         far::stream_tables(&mut builder, &system, &devices)?;
@@ -98,11 +99,15 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
 
     let regions = regions::make(&mut builder, &system, given.payload)?;
     regions::tell_physical(&system, &mut plans, &regions)?;
+    if circumstances.translating {
+        provoke::all(&mut builder, &system, &mut devices)?;
+    }
     let endpoint = builder.object("root", ObjectType::Endpoint)?;
     let channels = objects(&mut builder, ObjectType::Endpoint, system.channels.len())?;
     let notifications = objects(&mut builder, ObjectType::Notification, system.components.len())?;
     let arenas = system.components.iter().map(|_| Arena::default()).collect();
-    let supervisor = Supervisor::new(&system);
+    let mut supervisor = Supervisor::new(&system);
+    left_out(&devices).for_each(|index| supervisor.lost(index));
     let translating = circumstances.translating;
     let ends = Ends { channels, notifications };
     let lasting = Lasting {
@@ -250,7 +255,7 @@ impl Build<'_, '_> {
             if device.mode != Mode::None && (!confined || guests) {
                 return Err(Stop::Mismatch { who, mismatch: Mismatch::Unconfined });
             }
-            if let Some(checked) = self.checked.get(position) {
+            if let Some(checked) = self.checked.get(position).filter(|checked| !checked.quarantined) {
                 device::enable(builder, self.devices, checked, device, confined);
             }
             objects.streams.extend(translation.iter().flat_map(|translation| translation.streams.iter().copied()));
@@ -287,10 +292,11 @@ impl<K: Kernel> Running<'_, K> {
     /// then falls between the server's lines, never inside one.
     fn start(&mut self) -> Result<(), Stop> {
         let system = &self.system;
-        let mut order: Vec<(&Component, u64)> =
-            system.components.iter().zip(self.lasting.built.iter().map(|objects| objects.thread)).collect();
-        order.sort_by_key(|(component, _)| core::cmp::Reverse(component.priority));
-        for (component, thread) in order {
+        let threads = self.lasting.built.iter().map(|objects| objects.thread);
+        let mut order: Vec<(usize, (&Component, u64))> = system.components.iter().zip(threads).enumerate().collect();
+        order.retain(|(index, _)| !left_out(&self.devices).any(|left_out| left_out == *index));
+        order.sort_by_key(|(_, (component, _))| core::cmp::Reverse(component.priority));
+        for (_, (component, thread)) in order {
             self.builder.invoke(&component.name, Invocation::Resume { thread })?;
         }
         let server = system.channels.iter().find(|channel| channel.name == console::CHANNEL);
@@ -298,6 +304,12 @@ impl<K: Kernel> Running<'_, K> {
         let priority = server.map_or(MAX_PRIORITY, |server| server.priority.saturating_sub(1));
         self.builder.invoke("root", Invocation::SetOwnPriority { thread: slot::INIT_TCB, priority })
     }
+}
+
+/// The components that are not started, as a device of theirs is in quarantine.
+fn left_out(devices: &Devices<'_>) -> impl Iterator<Item = usize> {
+    let quarantined = |checked: &Vec<Checked>| checked.iter().any(|checked| checked.quarantined);
+    devices.checked.iter().enumerate().filter(move |(_, checked)| quarantined(checked)).map(|(index, _)| index)
 }
 
 fn part(bytes: &[u8], offset: u64, len: u64) -> Option<&[u8]> {

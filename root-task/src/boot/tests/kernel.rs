@@ -7,7 +7,7 @@ use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
-use sluice_abi::smmu::{ContextId, StreamId};
+use sluice_abi::smmu::{ContextId, Record, StreamId};
 use sluice_abi::{CapRights, LookupFailure, ObjectType, PhysAddr, Register, VirtAddr, VmAttributes, bootinfo};
 use sluice_platform::PciAddress;
 use sluice_sys::{Census, Failure, Slot, UserContext};
@@ -101,6 +101,8 @@ pub(super) struct Fake {
     pub(super) stream_tables: BTreeSet<u32>,
     /// x29 of every thread.
     pub(super) frame_pointer: u64,
+    /// The educational device.
+    pub(super) edu: super::edu::Edu,
 }
 
 impl Fake {
@@ -132,6 +134,7 @@ impl Fake {
             stage_2: true,
             stream_tables: [0].into(),
             frame_pointer: 0,
+            edu: super::edu::Edu::default(),
         }
     }
 
@@ -435,8 +438,17 @@ impl Kernel for Fake {
         Ok(context.with(Register::X(29), frame))
     }
 
+    fn record(&mut self, stream: u64) -> Result<Option<Record>, Failure> {
+        let Cap::Stream(stream) = self.get(stream)? else { return Err(Failure::IllegalOperation) };
+        assert!(self.fault_badges.contains_key(&stream.sid), "records are kept for whoever is told of them");
+        Ok(self.edu.record.take_if(|record| record.stream == stream))
+    }
+
     fn load(&self, at: VirtAddr) -> u32 {
         let (physical, mapping) = self.translate(1, at.0).expect("mapped");
+        if !ECAM.contains(&physical) && !mapping.attributes.contains(VmAttributes::CACHEABLE) {
+            return 0;
+        }
         if mapping.attributes.contains(VmAttributes::CACHEABLE) {
             let page = self.memory.get(&(physical >> 12));
             let byte = |index| page.map_or(0, |page| page[(physical as usize & 0xfff) + index]);
@@ -447,6 +459,10 @@ impl Kernel for Fake {
     }
 
     fn store(&mut self, at: VirtAddr, value: u32) {
+        let (physical, _) = self.translate(1, at.0).expect("mapped");
+        if !ECAM.contains(&physical) {
+            return self.master(physical, value);
+        }
         let (function, register) = self.register(at);
         if register == 4 && self.host.read(function, 4) & 4 != 0 && value & 4 == 0 {
             self.steps.push(Step::Quiet(function));
@@ -458,6 +474,11 @@ impl Kernel for Fake {
         if register == 4 && value & 4 != 0 {
             self.steps.push(Step::Mastering(function));
         }
+    }
+
+    fn store_wide(&mut self, at: VirtAddr, value: u64) {
+        let (physical, _) = self.translate(1, at.0).expect("mapped");
+        self.edu.registers.insert(physical & 0xfff, value);
     }
 
     fn write(&mut self, at: VirtAddr, bytes: &[u8]) {

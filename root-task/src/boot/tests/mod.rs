@@ -1,5 +1,6 @@
 //! Whole boots of a system with a driver, a rogue and a console, on the device tree of QEMU's `virt` machine.
 
+mod edu;
 mod fixture;
 mod guests;
 mod kernel;
@@ -80,7 +81,8 @@ fn a_function_masters_memory_only_once_its_stream_is_bound() {
         let bound = position(&Step::Bound(StreamId { smmu: 0, sid }));
         assert!(bound < position(&Step::Mastering(at)));
     }
-    assert_eq!(fake.steps.iter().filter(|step| matches!(step, Step::Mastering(_))).count(), 2);
+    // One of them twice: it is seen at its SMMU first.
+    assert_eq!(fake.steps.iter().filter(|step| matches!(step, Step::Mastering(_))).count(), 3);
 }
 
 #[test]
@@ -267,7 +269,7 @@ fn a_contradiction_stops_the_boot_before_anything_masters_memory() {
         let mut system = system();
         change(&mut system);
         let (fake, outcome) = boot_on(TREE, system, usize::MAX);
-        assert!(fake.steps.is_empty());
+        assert!(fake.for_good().is_empty());
         outcome.map_err(|stop| format!("{stop}")).unwrap_err()
     };
     assert_eq!(
