@@ -1,6 +1,7 @@
 //! The list of machines: `scripts/host/machines.toml`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -43,6 +44,10 @@ pub struct Entry {
     pub prints: Vec<String>,
     /// How the one line begins that says why this boot must stop.
     pub says: Option<String>,
+    /// Devices, as `COMPONENT.DEVICE`, whose DMA does not come to the SMMU although the device tree says so: they must be
+    /// quarantined, and their components left out.
+    #[serde(default)]
+    pub past_smmu: Vec<String>,
 }
 
 const fn yes() -> bool {
@@ -54,6 +59,10 @@ const SMMU: &str = ",iommu=smmuv3";
 
 /// The end of a machine's type that gives its cores an EL3, in which they start when no kernel is loaded.
 const EL3: &str = ",secure=on";
+
+/// The end of a machine's type whose PCI functions reach memory past the SMMU. It does not say so in a device tree that it is
+/// given.
+const PAST: &str = ",default_bus_bypass_iommu=on";
 
 /// One machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -106,8 +115,9 @@ impl Machine<'_> {
         let nodes = entry.first_node.as_ref().map_or_else(String::new, |first| format!(" from {first}"));
         let smmu = if entry.smmu { "" } else { " no SMMU" };
         let bare = if entry.bare { " at EL3" } else { "" };
+        let past = if entry.past_smmu.is_empty() { "" } else { " past the SMMU" };
         let more = entry.arguments.join(" ");
-        format!("{} on {cpu} {memory}{nodes}{smmu}{bare} {more}", entry.system).trim_end().to_owned()
+        format!("{} on {cpu} {memory}{nodes}{smmu}{past}{bare} {more}", entry.system).trim_end().to_owned()
     }
 
     /// MiB in each memory node.
@@ -119,11 +129,11 @@ impl Machine<'_> {
         Ok(vec![first, all - first])
     }
 
-    /// The machine, as a change to the platform's.
+    /// The machine, as a change to the platform's, whose device tree is in the file `tree`.
     ///
     /// # Errors
     /// When the platform has no SMMU to be left out.
-    pub fn qemu(&self, platform: &Qemu) -> Result<Qemu> {
+    pub fn qemu(&self, platform: &Qemu, tree: &Path) -> Result<Qemu> {
         let without = platform.machine.replace(SMMU, "");
         ensure!(without != platform.machine, "`{}` has no {SMMU}", platform.machine);
         let mut arguments = platform.arguments.clone();
@@ -136,7 +146,11 @@ impl Machine<'_> {
             }
         }
         arguments.extend(self.entry.arguments.iter().cloned());
-        let machine = if self.entry.smmu { platform.machine.clone() } else { without };
+        let mut machine = if self.entry.smmu { platform.machine.clone() } else { without };
+        if !self.entry.past_smmu.is_empty() {
+            machine += PAST;
+            arguments.extend(["-dtb".to_owned(), tree.display().to_string()]);
+        }
         Ok(Qemu {
             machine: if self.entry.bare { machine + EL3 } else { machine },
             cpu: self.cpu.to_owned(),
@@ -204,7 +218,7 @@ mod tests {
         let list = Machines::read(ENTRY).unwrap();
         let names: Vec<_> = list.machines().map(|machine| machine.name()).collect();
         assert_eq!(names, ["s on a 512M", "s on a 2G", "s on b 512M", "s on b 2G"]);
-        let last = list.machines().last().unwrap().qemu(&platform()).unwrap();
+        let last = list.machines().last().unwrap().qemu(&platform(), Path::new("t")).unwrap();
         assert_eq!(last, Qemu { cpu: "b".to_owned(), memory: "2G".to_owned(), ..platform() });
     }
 
@@ -214,10 +228,20 @@ mod tests {
             Machines::read(&format!("{ENTRY}first_node = \"256M\"\nsmmu = false\narguments = [\"-y\"]")).unwrap();
         let machine = list.machines().nth(1).unwrap();
         assert_eq!(machine.name(), "s on a 2G from 256M no SMMU -y");
-        let qemu = machine.qemu(&platform()).unwrap();
+        let qemu = machine.qemu(&platform(), Path::new("t")).unwrap();
         let wanted = "-x -object memory-backend-ram,id=node0,size=256M -numa node,memdev=node0 \
                       -object memory-backend-ram,id=node1,size=1792M -numa node,memdev=node1 -y";
         assert_eq!((qemu.machine.as_str(), qemu.arguments.join(" ").as_str()), ("virt", wanted));
+    }
+
+    #[test]
+    fn devices_past_the_smmu_come_with_a_tree_that_does_not_say_so() {
+        let list = Machines::read(&format!("{ENTRY}past_smmu = [\"a.b\"]")).unwrap();
+        let machine = list.machines().next().unwrap();
+        assert_eq!(machine.name(), "s on a 512M past the SMMU");
+        let qemu = machine.qemu(&platform(), Path::new("t")).unwrap();
+        assert_eq!(qemu.machine, "virt,iommu=smmuv3,default_bus_bypass_iommu=on");
+        assert_eq!(qemu.arguments, ["-x", "-dtb", "t"]);
     }
 
     #[test]
@@ -225,7 +249,7 @@ mod tests {
         let list = Machines::read(&format!("{ENTRY}bare = true")).unwrap();
         let machine = list.machines().next().unwrap();
         assert_eq!(machine.name(), "s on a 512M at EL3");
-        assert_eq!(machine.qemu(&platform()).unwrap().machine, "virt,iommu=smmuv3,secure=on");
+        assert_eq!(machine.qemu(&platform(), Path::new("t")).unwrap().machine, "virt,iommu=smmuv3,secure=on");
         let lines = ["kernel  | x at 0x0, 512 MiB of memory", "kernel  | SMMU 0: x"].map(str::to_owned);
         assert_eq!(machine.problems(&lines).unwrap(), ["the kernel was entered at another exception level"]);
     }

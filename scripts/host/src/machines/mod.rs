@@ -4,6 +4,7 @@
 //! must stop with one line; and the kernel must have found the machine that was asked for.
 
 mod list;
+mod quarantine;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use anyhow::{Context, Result};
 pub use list::{Entry, Machine, Machines};
 
 use crate::build::{self, Programs};
+use crate::expectation;
 use crate::report::{self, Tally};
 use crate::run::{self, Choices};
 use crate::stops;
@@ -50,13 +52,17 @@ fn boot(tree: &Tree, system: &System, image: &std::path::Path, machine: &Machine
     let name = machine.name();
     let log = tree.log(&name)?;
     let started = report::begin(&name);
-    let qemu = machine.qemu(&tree.platform(&system.platform_name()?)?.qemu)?;
+    let platform = system.platform_name()?;
+    let described = tree.platform(&platform)?;
+    let blob = tree.root().join("platforms").join(&platform).join(&described.device_tree);
+    let qemu = machine.qemu(&described.qemu, &blob)?;
     let bare_at = machine.entry.bare.then_some(LOAD_AT);
     let choices = Choices { qemu: Some(qemu), bare_at, ..Choices::default() };
     let booted = run::judged(tree, system, image, &choices, &log)?;
     let mut problems = match &machine.entry.says {
         Some(says) => stops::problems(&booted.transcript, says, !machine.entry.bare),
-        None => booted.problems,
+        None if machine.entry.past_smmu.is_empty() => booted.problems,
+        None => quarantine::problems(&expectation::read_file(&system.checks())?, machine.entry, &booted.transcript),
     };
     problems.extend(machine.problems(&booted.transcript.lines)?);
     report::end(&name, "", problems.is_empty(), started);

@@ -1,0 +1,69 @@
+//! A boot in which devices are quarantined: their components do not run, and nobody else is affected.
+
+use super::Entry;
+use crate::boot::Transcript;
+use crate::expectation::Expected;
+use crate::transcript::Count;
+use crate::verdict::{Findings, Problem, judge};
+
+/// What is wrong with such a boot of a system that has to print `expected`.
+pub(super) fn problems(expected: &[Expected], entry: &Entry, transcript: &Transcript) -> Vec<String> {
+    let devices = || entry.past_smmu.iter().filter_map(|name| Some((name.as_str(), name.split_once('.')?.0)));
+    let left_out = |component: &str| devices().any(|(_, owner)| owner == component);
+    let expected: Vec<Expected> = expected.iter().filter(|check| !left_out(&check.component)).cloned().collect();
+    let lines = || transcript.lines.iter().map(String::as_str);
+    let findings = Findings::of(lines());
+    // Each component that was left out is a failure of the whole.
+    let missed = |said: Count, printed: Count| {
+        let failed = printed.failed + devices().count() as u64;
+        said == Count { passed: printed.passed, failed }
+    };
+    let judged = judge(&expected, &findings, &transcript.end);
+    let mut counted = false;
+    let mut problems = Vec::new();
+    for problem in judged {
+        match problem {
+            Problem::Miscounted { said, printed } if missed(said, printed) => counted = true,
+            other => problems.push(other.to_string()),
+        }
+    }
+    if !counted {
+        problems.push("the root task does not count what was left out".to_owned());
+    }
+    for (device, owner) in devices() {
+        let told = format!("root    | {device} QUARANTINED: it mastered memory");
+        if lines().filter(|line| line.starts_with(&told)).count() != 1 {
+            problems.push(format!("it does not say once: {told}"));
+        }
+        if lines().any(|line| line.split_once("| ").is_some_and(|(speaker, _)| speaker.trim_end() == owner)) {
+            problems.push(format!("{owner} runs, which was to have {device}"));
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Machines;
+    use super::*;
+    use crate::expectation;
+    use crate::verdict::End;
+
+    #[test]
+    fn whoever_has_the_device_is_left_out_and_nobody_else() {
+        let text = "[[machine]]\nsystem = \"s\"\ncpu = [\"c\"]\nmemory = [\"1G\"]\npast_smmu = [\"edu.edu\"]\n";
+        let list = Machines::read(text).unwrap();
+        let expected = expectation::read("edu dma\nother lives\n").unwrap();
+        let problems = |lines: &[&str]| {
+            let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+            problems(&expected, &list.entries[0], &Transcript { lines, end: End::PoweredOff })
+        };
+        let told = "root    | edu.edu QUARANTINED: it mastered memory, and SMMU 0 saw nothing";
+        let (lives, result) = ("other   | CHECK pass lives: yes", "root    | RESULT 1 passed, 1 failed");
+        assert_eq!(problems(&[told, lives, result]), [""; 0]);
+        assert_eq!(problems(&[lives, result]).len(), 1, "silent");
+        assert_eq!(problems(&[told, "root    | RESULT 0 passed, 1 failed"]).len(), 1, "the other does not run");
+        assert_eq!(problems(&[told, lives, "root    | RESULT 1 passed, 0 failed"]).len(), 1, "not counted");
+        assert_eq!(problems(&[told, lives, "edu     | hello", result]).len(), 1, "it runs");
+    }
+}
