@@ -266,17 +266,11 @@ impl<K: Kernel> Builder<K> {
     }
 
     /// Maps a frame into the root task's own space.
-    pub(super) fn map_own(
-        &mut self,
-        who: &str,
-        frame: u64,
-        at: (u64, FrameSize),
-        attributes: VmAttributes,
-    ) -> Result<(), Stop> {
+    fn map_own(&mut self, who: &str, frame: u64, at: (u64, FrameSize), attributes: VmAttributes) -> Result<(), Stop> {
         self.map_with(who, frame, at, (READ_WRITE, attributes))
     }
 
-    fn map_with(
+    pub(super) fn map_with(
         &mut self,
         who: &str,
         frame: u64,

@@ -13,12 +13,12 @@ use sluice_abi::{CapRights, FrameSize, ObjectType, PAGE_SIZE, VirtAddr};
 use sluice_platform::PciAddress;
 use sluice_spec::{Device, Mode, System};
 
-use super::builder::{Builder, DEVICE, FILL};
+use super::builder::{Builder, DEVICE, FILL, READ_WRITE};
 use super::ecam::Ecam;
 use super::machine::{Checked, Devices};
 use crate::kernel::{Invocation, Kernel};
 use crate::memory::Arena;
-use crate::pci::{Access, Identity, enable_decode, enable_mastering, quiesce};
+use crate::pci::{Access, Identity, enable_decode, enable_mastering, follow_mastering, quiesce};
 use crate::provoke::{Finding, Kind, Scene};
 use crate::{Stop, live};
 
@@ -58,6 +58,7 @@ pub(super) fn all<K: Kernel>(builder: &mut Builder<K>, system: &System, devices:
                     }
                     false => quiesce(&mut ecam, function.at),
                 }
+                follow_mastering(&mut ecam, &bus.found);
             })?;
             builder.kernel.line(&format!("{who} {line}"));
             checked.quarantined = !good;
@@ -148,10 +149,10 @@ impl Stage<'_> {
         let first = builder.registers(who, base, size)?;
         for page in 0..self.kind.registers() / PAGE_SIZE {
             let frame = builder.copy_frame(who, first + page)?;
-            builder.map_own(who, frame, (PROVOKED + page * PAGE_SIZE, FrameSize::Small), DEVICE)?;
+            builder.map_with(who, frame, (PROVOKED + page * PAGE_SIZE, FrameSize::Small), (READ_WRITE, DEVICE))?;
         }
         let frame = builder.copy_frame(who, self.page.0)?;
-        builder.map_own(who, frame, (PAGE, FrameSize::Small), DEVICE)?;
+        builder.map_with(who, frame, (PAGE, FrameSize::Small), (READ_WRITE, DEVICE))?;
         let context = builder.slot()?;
         let id = ContextId { smmu: stream.smmu, cb: self.device.context };
         builder.invoke(who, Invocation::GetContext { context: id, slot: context })?;

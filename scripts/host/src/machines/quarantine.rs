@@ -18,16 +18,11 @@ pub(super) fn problems(expected: &[Expected], entry: &Entry, transcript: &Transc
         let failed = printed.failed + devices().count() as u64;
         said == Count { passed: printed.passed, failed }
     };
-    let judged = judge(&expected, &findings, &transcript.end);
-    let mut counted = false;
-    let mut problems = Vec::new();
-    for problem in judged {
-        match problem {
-            Problem::Miscounted { said, printed } if missed(said, printed) => counted = true,
-            other => problems.push(other.to_string()),
-        }
-    }
-    if !counted {
+    let (counted, other): (Vec<_>, Vec<_>) = judge(&expected, &findings, &transcript.end)
+        .into_iter()
+        .partition(|problem| matches!(problem, Problem::Miscounted { said, printed } if missed(*said, *printed)));
+    let mut problems: Vec<String> = other.iter().map(ToString::to_string).collect();
+    if counted.is_empty() {
         problems.push("the root task does not count what was left out".to_owned());
     }
     for (device, owner) in devices() {
