@@ -1,10 +1,11 @@
 //! The checks a system must print: `systems/NAME.checks`.
 //!
 //! One check a line, `COMPONENT CHECK` or `COMPONENT CHECK fails`; `#` begins a comment. A check that must fail is a positive
-//! control: a system without protection in which the attack does go through.
+//! control: a system without protection in which the attack does go through. Lines with a number in them are for [`crate::tally`].
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::tally;
 use crate::transcript::{Outcome, is_check_name};
 
 /// One check a system must print.
@@ -26,6 +27,9 @@ pub fn read(text: &str) -> Result<Vec<Expected>> {
     let mut expected: Vec<Expected> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let content = line.split('#').next().unwrap_or_default();
+        if tally::read(content).with_context(|| format!("line {}", number + 1))?.is_some() {
+            continue;
+        }
         let words: Vec<&str> = content.split_whitespace().collect();
         let (component, name, outcome) = match words.as_slice() {
             [] => continue,

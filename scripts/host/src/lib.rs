@@ -34,6 +34,7 @@ pub mod run;
 pub mod stops;
 pub mod suite;
 pub mod symbols;
+pub mod tally;
 pub mod toolchain;
 pub mod trace;
 pub mod transcript;

@@ -18,6 +18,7 @@ use crate::platform::Qemu;
 use crate::qemu::{self, Serial};
 use crate::report::{self, Tally};
 use crate::symbols::Backtraces;
+use crate::tally;
 use crate::trace;
 use crate::tree::{System, Tree};
 use crate::verdict::{Findings, judge};
@@ -155,9 +156,9 @@ pub fn problems(tree: &Tree, system: &System, image: &Path, log: &Path) -> Resul
 
 fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &Path) -> Result<Outcome> {
     let Prepared { qemu, disks, devices } = Prepared::of(tree, system, choices)?;
-    let expected = match system.checks() {
-        path if path.exists() => Some(expectation::read_file(&path)?),
-        _ => None,
+    let (expected, tallies) = match system.checks() {
+        path if path.exists() => (Some(expectation::read_file(&path)?), tally::all(&std::fs::read_to_string(&path)?)?),
+        _ => (None, Vec::new()),
     };
     // A system with a command line of its own, as that without protection has one, keeps it.
     // A bare machine gives its kernel none.
@@ -204,7 +205,8 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
     let Some(expected) = expected else { return Ok(Outcome { transcript, stopped, judged: None }) };
     let mut problems: Vec<String> =
         judge(&expected, &findings, &transcript.end).iter().map(ToString::to_string).collect();
-    let mut checks = expected.len() as u64;
+    problems.extend(tally::judge(&tallies, &transcript.lines));
+    let mut checks = (expected.len() + tallies.len()) as u64;
     let lines = transcript.lines.iter().map(String::as_str);
     let account = is_audited.then(|| audit::check(&build::audit_of(image), lines, &disks.provisions.idle));
     for comparison in account.into_iter().chain(disks.compare(&findings.digests, &transcript.lines)) {
