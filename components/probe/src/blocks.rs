@@ -6,6 +6,8 @@ use sluice_probe::Stamp;
 use sluice_rt::block::{Blocks, Extent, Geometry};
 use sluice_rt::{Env, Memory, RtError, check};
 
+use crate::program::number;
+
 /// What memory is filled with before it is read to: a transfer that does not happen must not pass for one that does.
 const STALE: u64 = 0xdead_5a5a_dead_5a5a;
 /// Requests for what the client does not have: first block, count, place. Numbers are counted from the end where `true`.
@@ -36,10 +38,9 @@ pub(crate) fn run(env: &Env) -> Result<(), RtError> {
     let blocks = Blocks::of(env)?;
     let memory = env.region(env.arg("region").unwrap_or("blocks"))?;
     let lab = Lab { name: env.name(), blocks, memory, geometry: blocks.geometry()? };
-    let rounds = env.arg("rounds").and_then(|text| text.parse().ok()).unwrap_or(1);
     lab.edges()?;
     lab.refusals();
-    lab.rounds(rounds)
+    lab.rounds(number(env, "rounds", 1))
 }
 
 impl Lab<'_> {

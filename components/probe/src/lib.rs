@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod delays;
+mod lateness;
 mod stamp;
 
 pub use delays::Delays;
+pub use lateness::Lateness;
 pub use stamp::Stamp;

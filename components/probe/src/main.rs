@@ -4,7 +4,11 @@
 #[cfg(target_os = "none")]
 mod alarms;
 #[cfg(target_os = "none")]
+mod beats;
+#[cfg(target_os = "none")]
 mod blocks;
+#[cfg(target_os = "none")]
+mod song;
 #[cfg(target_os = "none")]
 mod typing;
 #[cfg(target_os = "none")]
@@ -16,6 +20,8 @@ mod program {
     fn main(env: &Env) {
         let outcome: Result<(), RtError> = match env.arg("scene") {
             Some("alarms") => super::alarms::run(env),
+            Some("beats") => super::beats::run(env),
+            Some("song") => super::song::run(env),
             Some("blocks") => super::blocks::run(env),
             Some("typing") => super::typing::run(env),
             scene => {
@@ -25,6 +31,15 @@ mod program {
         };
         if let Err(error) = outcome {
             check!("scene", false, "{error}");
+        }
+    }
+
+    /// The number in an argument, or `otherwise`.
+    pub(crate) fn number(env: &Env, name: &str, otherwise: u64) -> u64 {
+        match env.arg(name).map(str::parse) {
+            Some(Ok(number)) => number,
+            Some(Err(_)) => panic!("the argument `{name}` is no number"),
+            None => otherwise,
         }
     }
 }

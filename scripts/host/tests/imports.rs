@@ -54,7 +54,9 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
             let drivers = &["components/edu", "components/nvme"];
             return Some(SDK.iter().chain(drivers).copied().collect());
         }
-        "components/mortal" => return Some(SDK.iter().chain(&["components/nvme"]).copied().collect()),
+        "components/mortal" | "components/rogue" => {
+            return Some(SDK.iter().chain(&["components/nvme"]).copied().collect());
+        }
         _ if folder.starts_with("components/") => {
             return Some(SDK.iter().chain(&["components/canary"]).copied().collect());
         }
