@@ -146,7 +146,7 @@ impl Stage<'_> {
         (stream, base, size): (StreamId, u64, u64),
         masters: impl Fn(&mut Builder<K>, bool),
     ) -> Result<Finding, Stop> {
-        let first = builder.registers(who, base, size)?;
+        let first = builder.registers(who, (base, size), FrameSize::Small)?;
         for page in 0..self.kind.registers() / PAGE_SIZE {
             let frame = builder.copy_frame(who, first + page)?;
             builder.map_with(who, frame, (PROVOKED + page * PAGE_SIZE, FrameSize::Small), (READ_WRITE, DEVICE))?;
