@@ -19,6 +19,7 @@ use super::machine::{Checked, Devices};
 use crate::kernel::{Invocation, Kernel};
 use crate::memory::Arena;
 use crate::pci::{Access, Identity, enable_decode, enable_mastering, follow_mastering, quiesce};
+use crate::plan::frames_of;
 use crate::provoke::{Finding, Kind, Scene};
 use crate::{Stop, live};
 
@@ -101,7 +102,9 @@ impl Stage<'_> {
         let (Some(stream), Some(&(_, base, size))) = (streams.first().copied(), registers) else {
             return Err(Stop::System("a device that is provoked has no stream or no registers"));
         };
-        if size < self.kind.registers() {
+        // Registers are made of one kind of frame, and these are for pages.
+        let large = self.device.guest_slot.is_none() && frames_of(base, size) != FrameSize::Small;
+        if large || size < self.kind.registers() {
             return Ok((format!("is not tried: its registers are {size} bytes"), true));
         }
         builder.enter(Arena::default());

@@ -35,6 +35,12 @@ pub struct Page {
     pub frame: FrameSize,
 }
 
+/// The frames that a component's registers in whole pages are made of.
+#[must_use]
+pub const fn frames_of(base: u64, size: u64) -> FrameSize {
+    if (base | size).is_multiple_of(1 << FrameSize::Large.bits()) { FrameSize::Large } else { FrameSize::Small }
+}
+
 /// What grows while devices are described.
 pub(super) struct Planner<'a> {
     pub(super) system: &'a System,
@@ -164,8 +170,7 @@ impl Planner<'_> {
         let offset = base % PAGE_SIZE;
         let bytes = offset.checked_add(size).and_then(|bytes| bytes.checked_next_multiple_of(PAGE_SIZE));
         let bytes = bytes.ok_or(PlanError::Outside { at: base, size })?;
-        let large = ((base - offset) | bytes).is_multiple_of(1 << FrameSize::Large.bits());
-        let frame = if large { FrameSize::Large } else { FrameSize::Small };
+        let frame = frames_of(base - offset, bytes);
         let vaddr = self.addresses.place(bytes, frame.bits())?;
         self.registers.push(Page { device: device.into(), vaddr, base: base - offset, size: bytes, frame });
         Ok(Registers { index, vaddr: vaddr + offset, size })

@@ -18,7 +18,7 @@ use sluice_manifest::{Caller, Client, Frames, Manifest, Region, Server, Signal, 
 use sluice_spec::{Component, System};
 
 pub use addresses::Addresses;
-pub use device::{LiveDevice, Page};
+pub use device::{LiveDevice, Page, frames_of};
 pub use error::PlanError;
 pub use signals::Signals;
 
