@@ -19,11 +19,13 @@ pub(super) fn derive<'a>(
     problems: &mut Problems,
 ) -> Vec<Device> {
     let mut devices = Vec::new();
+    let mut nested = Vec::new();
     for device in &component.devices {
         let dma = iova::derive(device, spec, problems);
         let Some(found) = problems.keep(place::find(device, spec, platform)) else { continue };
         claims.push(Claim::of_device(component, device, &found));
         let Some((mode, context)) = problems.keep(translation(device, &found, platform, contexts)) else { continue };
+        nested.extend(streams::smmu_of(&found.streams).filter(|_| mode == SpecMode::Nested).map(|smmu| (device, smmu)));
         let streams = match mode {
             SpecMode::None => Vec::new(),
             SpecMode::Stage2 | SpecMode::Nested | SpecMode::Stage1 | SpecMode::Bypass => {
@@ -48,9 +50,24 @@ pub(super) fn derive<'a>(
             registers: found.registers.iter().map(|range| (range.start, range.size)).collect(),
         });
     }
+    check_nested(component, &nested, problems);
     devices.extend(streams::raw(component, platform, contexts, claims, problems));
     check_names(component, &devices, problems);
     devices
+}
+
+/// A guest finds one SMMU: what it says to it is said to one of the machine's.
+fn check_nested(component: &Component, nested: &[(&spec::Device, u8)], problems: &mut Problems) {
+    let Some((first, smmu)) = nested.first() else { return };
+    for (device, other) in nested.iter().filter(|(_, other)| other != smmu) {
+        let name = &component.name.value;
+        problems.push(
+            Problem::new(format!("the nested devices of `{name}` are at several SMMUs"))
+                .at(device.mode.span, format!("at SMMU {other}"))
+                .at(first.mode.span, format!("at SMMU {smmu}"))
+                .help("the guest finds one SMMU: give what is at another `mode = \"s2\"`"),
+        );
+    }
 }
 
 /// The mode, and the number of the context when there is one.
