@@ -9,7 +9,6 @@ use super::place;
 use crate::diagnostic::{At, Problem, Problems};
 use crate::platform::Platform;
 use crate::spec::{GroupKind, Place, Spec};
-use crate::suggest;
 
 /// Devices of one group, as far as they are handed out.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,7 +118,7 @@ fn location(place: &At<Place>, platform: &Platform) -> Result<Location, Problem>
         platform.node(path).map(|node| Location::Node { path: node.path.clone() }).ok_or_else(|| {
             Problem::new(format!("{} has no device `{path}`", platform.name()))
                 .at(place.span, "not in its device tree")
-                .help_if(suggest::nearest(path, known).map(|near| format!("did you mean `{near}`?")))
+                .help_if(place::meant(path, known).map(|near| format!("did you mean `{near}`?")))
         })
     };
     match &place.value {

@@ -109,13 +109,27 @@ pub(super) fn free_slot(host: &Host, free: impl Fn(u8, Interrupt) -> bool) -> Op
     (1..32).find(|slot| host.pin(*slot, 1).is_ok_and(|interrupt| free(*slot, interrupt)))
 }
 
+/// The node that may be meant by a path there is not: the nearest, or the first of the nearest name at any unit address.
+pub(super) fn meant<'a>(path: &str, paths: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    suggest::nearest(path, paths.clone()).or_else(|| {
+        let name = suggest::nearest(without_unit(path), paths.clone().map(without_unit))?;
+        paths.clone().find(|path| without_unit(path) == name)
+    })
+}
+
+/// A path without its last node's unit address.
+fn without_unit(path: &str) -> &str {
+    let last = path.rfind('/').unwrap_or(0);
+    path[last..].find('@').map_or(path, |at| &path[..last + at])
+}
+
 fn node(device: &Device, path: &str, platform: &Platform) -> Result<Found, Problem> {
     let at = &device.at;
     let node = platform.node(path).ok_or_else(|| {
         let paths = platform.nodes.iter().map(|node| node.path.as_str());
         Problem::new(format!("{} has no device `{path}`", platform.name()))
             .at(at.span, "not in its device tree")
-            .help_if(suggest::nearest(path, paths).map(|near| format!("did you mean `{near}`?")))
+            .help_if(meant(path, paths).map(|near| format!("did you mean `{near}`?")))
     })?;
     if let Some(binding) = platform.unprotected_master(path).filter(|_| device.mode.value != Mode::Bypass) {
         return Err(Problem::new(format!("`{}` masters memory behind no SMMU", device.name.value))
@@ -143,4 +157,20 @@ fn node(device: &Device, path: &str, platform: &Platform) -> Result<Found, Probl
         registers: node.registers.clone(),
         coherent: node.coherent,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_found_by_its_name_when_its_unit_address_is_another_or_missing() {
+        let meant = |path| meant(path, ["/left@b020000", "/bus@0/clock@10", "/clock@9010000", "/plain"].into_iter());
+        assert_eq!(meant("/clock@9010001"), Some("/clock@9010000"));
+        assert_eq!(meant("/clokc"), Some("/clock@9010000"));
+        assert_eq!(meant("/clock@12345678900"), Some("/clock@9010000"));
+        assert_eq!(meant("/bus@0/clock"), Some("/bus@0/clock@10"));
+        assert_eq!(meant("/plain@5000000000"), Some("/plain"));
+        assert_eq!(meant("/nothing@9010000"), None);
+    }
 }
