@@ -11,7 +11,7 @@ const AHEAD_SECONDS: u32 = 2;
 /// How long something has to stay away.
 const QUIET_MS: u64 = 200;
 /// How long something that has to come is waited for.
-const PATIENCE_MS: u64 = 10_000;
+const PATIENCE_MS: u64 = 5_000;
 
 struct Clock {
     registers: Registers,
@@ -33,7 +33,9 @@ fn exercise(env: &Env) -> Result<(), RtError> {
         return Ok(());
     }
     clock.runs();
-    clock.masked_alarm()?;
+    if !clock.masked_alarm()? {
+        return Ok(());
+    }
     clock.alarm("alarm-interrupts")?;
     clock.alarm("next-alarm-interrupts")?;
     clock.registers.write32(IMSC, 0);
@@ -65,8 +67,8 @@ impl Clock {
         check!("clock-runs", agrees, "from second {from} to {to} in {milliseconds} ms of the counter");
     }
 
-    /// An alarm that the device does not let out, and then does: the line is a level.
-    fn masked_alarm(&self) -> Result<(), RtError> {
+    /// An alarm that the device does not let out, and then does: the line is a level. Whether the next can be waited for.
+    fn masked_alarm(&self) -> Result<bool, RtError> {
         self.registers.write32(IMSC, 0);
         self.clear();
         let at = self.arm();
@@ -81,13 +83,13 @@ impl Clock {
         check!("interrupt-waits-for-ack", silent && self.line(), "{QUIET_MS} ms with the line up");
         self.interrupt.ack()?;
         let came = self.comes();
-        check!("level-interrupts-again", came && self.line(), "acknowledged, and not cleared");
+        let again = check!("level-interrupts-again", came && self.line(), "acknowledged, and not cleared");
 
         self.clear();
         self.interrupt.ack()?;
         let (silent, line) = (self.is_quiet(), self.line());
         check!("cleared-alarm-is-silent", silent && !line, "line: {line}; silent: {silent}");
-        Ok(())
+        Ok(again)
     }
 
     /// An alarm that is slept for; one that does not come ends the run by its time.
