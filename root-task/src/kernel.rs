@@ -50,6 +50,8 @@ pub trait Kernel {
     fn open_console(&mut self, registers: VirtAddr);
     /// Has the kernel print what each stream reaches, where it does that.
     fn snapshot(&mut self);
+    /// Has the kernel print what is mapped where a thread runs, where it does that.
+    fn show_space(&mut self, thread: u64);
     /// How many of these slots of the root CNode hold a capability; `None` where the kernel does not tell.
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64>;
     /// What is in use in the whole system; `None` where the kernel does not tell.
@@ -101,6 +103,10 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn snapshot(&mut self) {
         (**self).snapshot();
+    }
+
+    fn show_space(&mut self, thread: u64) {
+        (**self).show_space(thread);
     }
 
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {

@@ -232,6 +232,13 @@ impl<H: Hal> Kernel<H> {
         }
     }
 
+    /// The tables that the CPU walks while a thread runs; `None` when they are the empty VSpace's.
+    pub(crate) fn tables_of(&self, thread: Handle<Tcb>) -> Option<PhysAddr> {
+        let VSpace { root, asid, .. } = self.read(thread.slot(TcbSlot::VSpace as u64))?;
+        let entry = self.spaces.entry(&self.hal, asid?)?;
+        (entry.root == root && entry.format == Format::STAGE2).then_some(root)
+    }
+
     pub(crate) fn load_empty_vspace(&mut self) {
         self.load_tables(self.spaces.empty_root, EMPTY_VMID);
     }

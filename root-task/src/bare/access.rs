@@ -8,7 +8,7 @@ use sluice_abi::{CPtr, PhysAddr, VirtAddr, bootinfo};
 use sluice_root_task::kernel::{Invocation, Kernel, WINDOW};
 use sluice_sys::{
     Census, Failure, Frame, Sid, Tcb, UserContext, debug_cap_identify, debug_census, debug_halt, debug_put_char,
-    debug_snapshot,
+    debug_snapshot, debug_space,
 };
 
 /// The running kernel.
@@ -131,6 +131,12 @@ impl Kernel for System {
     fn snapshot(&mut self) {
         if DEBUG.load(Ordering::Relaxed) {
             debug_snapshot();
+        }
+    }
+
+    fn show_space(&mut self, thread: u64) {
+        if DEBUG.load(Ordering::Relaxed) {
+            debug_space(Tcb::from(thread));
         }
     }
 

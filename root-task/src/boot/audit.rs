@@ -1,18 +1,21 @@
-//! On request (`sluice.audit` on the command line of a debug kernel): what streams reach, to be compared with what
-//! `capdl-gen audit` said they would.
+//! On request (`sluice.audit` on the command line of a debug kernel): what streams and components reach, to be compared with
+//! what `capdl-gen audit` said they would.
 //!
-//! The kernel prints what it finds in the tables of the SMMUs; here it is said which memory is which region's:
+//! The kernel prints what it finds in the tables of the SMMUs, and in those that a component's thread runs with; here it is said
+//! which memory is which region's:
 //!
 //! ```text
 //! root    | AUDIT begin start
 //! root    | AUDIT region disk_buffer 0x0 0x200000 0x48000000
 //! root    | AUDIT registers nvme.disk 0x10000000 0x4000
+//! root    | AUDIT space nvme
 //! kernel  | AUDIT ...
 //! root    | AUDIT end
 //! ```
 //!
 //! A region has a line for each piece of it that is in one piece in memory: offset, bytes, first physical address; a
-//! device one for each range of its registers. This is done at two moments: `start`, when everything has been handed out and no
+//! device one for each range of its registers. What the kernel says behind `space` is of that component; it is told at the start
+//! only, as components change it afterwards. The rest is done at two moments: `start`, when everything has been handed out and no
 //! component has run; and, under its name, when a guest's device is to master memory for the first time, as only then has its VMM
 //! bound it.
 
@@ -23,6 +26,7 @@ use alloc::vec::Vec;
 use sluice_spec::System;
 
 use super::builder::Builder;
+use super::component::Objects;
 use super::machine::Checked;
 use super::regions::RegionFrames;
 use crate::Stop;
@@ -95,6 +99,8 @@ pub(super) struct Places<'a> {
     pub(super) regions: &'a [RegionFrames],
     /// The devices of each component.
     pub(super) checked: &'a [Vec<Checked>],
+    /// What each component runs as.
+    pub(super) built: &'a [Objects],
 }
 
 /// A part of a region that is in one piece in memory.
@@ -104,7 +110,7 @@ struct Piece {
     physical: u64,
 }
 
-/// Prints what lies where, and has the kernel print what streams reach.
+/// Prints what lies where, and has the kernel print what streams and components reach.
 fn tell<K: Kernel>(builder: &mut Builder<K>, places: &Places<'_>, moment: &str) -> Result<(), Stop> {
     builder.kernel.line(&format!("AUDIT begin {moment}"));
     for (region, frames) in places.system.regions.iter().zip(places.regions) {
@@ -131,6 +137,12 @@ fn tell<K: Kernel>(builder: &mut Builder<K>, places: &Places<'_>, moment: &str) 
                 let line = format!("AUDIT registers {}.{} {base:#x} {bytes:#x}", component.name, device.name);
                 builder.kernel.line(&line);
             }
+        }
+    }
+    if moment == START {
+        for (component, objects) in places.system.components.iter().zip(places.built) {
+            builder.kernel.line(&format!("AUDIT space {}", component.name));
+            builder.kernel.show_space(objects.thread);
         }
     }
     builder.kernel.snapshot();

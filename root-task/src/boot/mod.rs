@@ -130,8 +130,9 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
         running.lasting.built.push(objects);
     }
     running.lasting.census = Some(running.builder.census());
-    let (system, regions, checked) = (&running.system, &running.lasting.regions, &running.devices.checked);
-    running.audit.at_start(&mut running.builder, &Places { system, regions, checked })?;
+    let (system, checked) = (&running.system, &running.devices.checked);
+    let (regions, built) = (&running.lasting.regions, &running.lasting.built);
+    running.audit.at_start(&mut running.builder, &Places { system, regions, checked, built })?;
     running.start()?;
     Ok(running)
 }

@@ -67,8 +67,9 @@ impl<K: Kernel> Running<'_, K> {
                     return Err(format!("{who} is to master no memory"));
                 }
                 if device.guest_slot.is_some() {
-                    let (system, regions, checked) = (&self.system, &self.lasting.regions, &self.devices.checked);
-                    let places = Places { system, regions, checked };
+                    let (system, checked) = (&self.system, &self.devices.checked);
+                    let (regions, built) = (&self.lasting.regions, &self.lasting.built);
+                    let places = Places { system, regions, checked, built };
                     let told = self.audit.at_mastering(ecam.builder, &places, (component, position), &who);
                     told.map_err(|stop| stop.to_string())?;
                 }

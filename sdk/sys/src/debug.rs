@@ -31,6 +31,11 @@ pub fn debug_snapshot() {
     trap(Syscall::DebugSnapshot, [0; 6]);
 }
 
+/// Has the kernel print what is mapped where a thread runs.
+pub fn debug_space(thread: Tcb) {
+    trap(Syscall::DebugSnapshot, [thread.cptr().0, 0, 0, 0, 0, 0]);
+}
+
 /// How much is in use in the whole system, as a debug kernel counts it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Census {

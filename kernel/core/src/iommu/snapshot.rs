@@ -1,11 +1,13 @@
 //! What each stream reaches at this moment: registers, stream tables and translation tables are read as an SMMU reads them, and
-//! nothing the kernel remembers beside them is asked. Debug builds print it, for whoever wants to compare it with what should
-//! be.
+//! nothing the kernel remembers beside them is asked. Of a thread the tables that a processor walks while it runs are read in the
+//! same way. Debug builds print it, for whoever wants to compare it with what should be.
 //!
 //! ```text
 //! kernel  | AUDIT stream 0:0x0008 entry 0x45000200 stage 2
 //! kernel  | AUDIT reach 0:0x0008 0x10000 0x4000 rw 0x48000000
 //! kernel  | AUDIT smmu 0 abort 255
+//! kernel  | AUDIT tables 0x47ff0000
+//! kernel  | AUDIT reach space 0x400000 0x3000 rx 0x40100000 normal
 //! ```
 //!
 //! | Words behind `AUDIT` | |
@@ -16,18 +18,21 @@
 //! | `incomplete` stream | the tables lead out of memory, or have no end |
 //! | `smmu` number `abort` streams | how many entries abort; the last line of an SMMU |
 //! | `smmu` number `off` ... | it has no stream table: all streams `abort` or `bypass` |
+//! | `tables` address, or `none` | where the tables of a thread are. What follows is as for a stream, with `space` in its place, rights of `r`, `w` and `x`, and `normal` or `device` memory |
 
 use core::cell::Cell;
 use core::fmt::{self, Write};
 
 use sluice_abi::PhysAddr;
 use sluice_abi::smmu::{MAX_SMMUS, StreamId};
-use sluice_paging::{Access, Format, TableMemory, valid};
+use sluice_paging::{Access, Format, Leaf, MemoryType, TableMemory, valid};
 use sluice_smmu::{Entry, Ruling, Smmu, StreamTable, Translation};
 
 use crate::Kernel;
 use crate::debug::Console;
 use crate::hal::Hal;
+use crate::object::Tcb;
+use crate::store::Handle;
 
 /// Words looked at for one stream: enough for 32 GiB in pages.
 const MOST_WORDS: u32 = 1 << 23;
@@ -64,27 +69,59 @@ impl<H: Hal> TableMemory for Doubtful<'_, H> {
     fn store(&self, _at: PhysAddr, _value: u64) {}
 }
 
+/// Whose tables are walked.
+#[derive(Clone, Copy)]
+enum Walker {
+    Stream(StreamId),
+    /// A processor.
+    Space,
+}
+
+impl Walker {
+    /// What of a leaf is told of: no device fetches instructions.
+    const fn told(self, leaf: Leaf) -> (Access, MemoryType) {
+        match self {
+            Self::Stream(_) => (Access { execute: false, ..leaf.access }, MemoryType::Normal),
+            Self::Space => (leaf.access, leaf.memory),
+        }
+    }
+}
+
+impl fmt::Display for Walker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stream(stream) => stream.fmt(f),
+            Self::Space => f.write_str("space"),
+        }
+    }
+}
+
 /// Neighbouring addresses with the same rights, behind which memory is in one piece.
 #[derive(Clone, Copy)]
 struct Piece {
     iova: u64,
     bytes: u64,
-    access: Access,
+    told: (Access, MemoryType),
     physical: u64,
 }
 
 impl Piece {
-    const fn continues(&self, next: &Self) -> bool {
-        let rights = self.access.read == next.access.read && self.access.write == next.access.write;
-        rights && self.iova + self.bytes == next.iova && self.physical + self.bytes == next.physical
+    fn continues(&self, next: &Self) -> bool {
+        let same = self.told == next.told;
+        same && self.iova + self.bytes == next.iova && self.physical + self.bytes == next.physical
     }
 
     const fn rights(&self) -> &'static str {
-        match (self.access.read, self.access.write) {
-            (true, true) => "rw",
-            (true, false) => "r",
-            (false, true) => "w",
-            (false, false) => "-",
+        let Access { read, write, execute } = self.told.0;
+        match (read, write, execute) {
+            (true, true, true) => "rwx",
+            (true, true, false) => "rw",
+            (true, false, true) => "rx",
+            (true, false, false) => "r",
+            (false, true, true) => "wx",
+            (false, true, false) => "w",
+            (false, false, true) => "x",
+            (false, false, false) => "-",
         }
     }
 }
@@ -126,10 +163,12 @@ impl<H: Hal> Kernel<H> {
             match translation {
                 Translation::Abort | Translation::Bypass | Translation::Unknown => {}
                 Translation::Stage1(descriptor) => match driver.stage1_root(&Doubtful::new(&self.hal), descriptor) {
-                    Some(root) => self.print_table(stream, Format::STAGE1, root)?,
+                    Some(root) => self.print_table(Walker::Stream(stream), Format::STAGE1, root)?,
                     None => writeln!(console, "kernel  | AUDIT incomplete {stream}")?,
                 },
-                Translation::Stage2 { root, .. } => self.print_table(stream, Format::STAGE2, root)?,
+                Translation::Stage2 { root, .. } => {
+                    self.print_table(Walker::Stream(stream), Format::STAGE2, root)?;
+                }
             }
         }
         if memory.incomplete.get() {
@@ -138,36 +177,55 @@ impl<H: Hal> Kernel<H> {
         writeln!(console, "kernel  | AUDIT smmu {smmu} abort {aborting}")
     }
 
-    fn print_table(&self, stream: StreamId, format: Format, root: PhysAddr) -> fmt::Result {
+    /// Prints what is mapped where a thread runs.
+    pub(crate) fn print_space(&self, thread: Handle<Tcb>) {
+        let mut console = Console(&self.hal);
+        // As above.
+        let _: fmt::Result = match self.tables_of(thread) {
+            Some(root) => writeln!(console, "kernel  | AUDIT tables {root}")
+                .and_then(|()| self.print_table(Walker::Space, Format::STAGE2, root)),
+            None => writeln!(console, "kernel  | AUDIT tables none"),
+        };
+    }
+
+    fn print_table(&self, walker: Walker, format: Format, root: PhysAddr) -> fmt::Result {
         let memory = Doubtful::new(&self.hal);
         let mut console = Console(&self.hal);
         let mut piece: Option<Piece> = None;
         for found in valid(&memory, format, root) {
             let Some(leaf) = found.leaf else {
                 let (iova, bytes, word) = (found.va, 1u64 << found.coverage_bits, found.word);
-                writeln!(console, "kernel  | AUDIT foreign {stream} {iova:#x} {bytes:#x} {word:#x}")?;
+                writeln!(console, "kernel  | AUDIT foreign {walker} {iova:#x} {bytes:#x} {word:#x}")?;
                 // What is no table of this kernel's may be full of them.
                 memory.left.set(memory.left.get().saturating_sub(MOST_WORDS >> 8));
                 continue;
             };
             let (iova, bytes, physical) = (found.va, leaf.size.bytes(), leaf.address.0);
-            let next = Piece { iova, bytes, access: leaf.access, physical };
+            let next = Piece { iova, bytes, told: walker.told(leaf), physical };
             match &mut piece {
                 Some(piece) if piece.continues(&next) => piece.bytes += bytes,
-                _ => self.print_piece(stream, piece.replace(next))?,
+                _ => self.print_piece(walker, piece.replace(next))?,
             }
         }
-        self.print_piece(stream, piece)?;
+        self.print_piece(walker, piece)?;
         if memory.incomplete.get() {
-            writeln!(console, "kernel  | AUDIT incomplete {stream}")?;
+            writeln!(console, "kernel  | AUDIT incomplete {walker}")?;
         }
         Ok(())
     }
 
-    fn print_piece(&self, stream: StreamId, piece: Option<Piece>) -> fmt::Result {
+    fn print_piece(&self, walker: Walker, piece: Option<Piece>) -> fmt::Result {
         let Some(piece) = piece else { return Ok(()) };
         let Piece { iova, bytes, physical, .. } = piece;
         let rights = piece.rights();
-        writeln!(Console(&self.hal), "kernel  | AUDIT reach {stream} {iova:#x} {bytes:#x} {rights} {physical:#x}")
+        let memory = match (walker, piece.told.1) {
+            (Walker::Stream(_), _) => "",
+            (Walker::Space, MemoryType::Normal) => " normal",
+            (Walker::Space, MemoryType::Device) => " device",
+        };
+        writeln!(
+            Console(&self.hal),
+            "kernel  | AUDIT reach {walker} {iova:#x} {bytes:#x} {rights} {physical:#x}{memory}"
+        )
     }
 }

@@ -102,6 +102,11 @@ impl<H: Hal> Kernel<H> {
             Syscall::DebugPutChar => self.hal.put_byte(self.tcb(thread).context.x[0].get() as u8),
             Syscall::DebugDumpScheduler => crate::debug::dump_current(self),
             Syscall::DebugSnapshot => {
+                let named = CPtr(self.tcb(thread).context.x[0].get());
+                if let Ok(Cap::Thread(named)) = self.lookup_slot(thread, named).map(|slot| self.cap(slot)) {
+                    self.print_space(named);
+                    return;
+                }
                 self.check_everything();
                 crate::debug::dump_current(self);
                 self.print_reach();

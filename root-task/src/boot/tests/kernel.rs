@@ -509,6 +509,11 @@ impl Kernel for Fake {
         self.steps.push(Step::Shown);
     }
 
+    fn show_space(&mut self, thread: u64) {
+        let thread = self.object(thread, ObjectType::Tcb).expect("a thread");
+        self.lines.push(std::format!("space of {thread}"));
+    }
+
     fn line(&mut self, text: &str) {
         self.lines.push(text.to_string());
     }

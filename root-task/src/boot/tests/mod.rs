@@ -5,6 +5,7 @@ mod fixture;
 mod guests;
 mod kernel;
 mod modes;
+mod regions;
 mod restart;
 mod taken;
 
@@ -328,6 +329,14 @@ fn what_streams_reach_is_shown_on_request_after_all_is_bound_and_before_anything
     let bytes: u64 = regions.map(|line| number(line.split(' ').nth(1).unwrap())).sum();
     assert_eq!(bytes, 0x8000, "{lines:#?}");
     assert!(lines[1..to].iter().any(|line| line == "AUDIT registers rogue.edu 0x10000000 0x100000"), "{lines:#?}");
+    let spaces: Vec<_> = lines[1..to].windows(2).filter(|pair| pair[0].starts_with("AUDIT space ")).collect();
+    assert_eq!((spaces.len(), spaces[ROGUE][0].as_str()), (system().components.len(), "AUDIT space rogue"));
+    // Each is of the thread that is resumed.
+    let mut shown: Vec<String> = spaces.iter().map(|pair| pair[1].clone()).collect();
+    let mut resumed: Vec<String> = fake.steps.iter().filter_map(resumed).map(|of| format!("space of {of}")).collect();
+    shown.sort();
+    resumed.sort();
+    assert_eq!(shown, resumed);
     for quiet in [debug_boot(b"sluice.audit=no"), booted()] {
         assert!(!quiet.steps.contains(&Step::Shown) && !quiet.lines.iter().any(|line| line.contains("AUDIT")));
     }

@@ -2,38 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use super::expected::{Audit, Party};
-use super::told::{Moment, Others, Stages, Stream};
+use super::PAGE;
+use super::expected::{Audit, Memory, Party};
+use super::told::{Moment, Others, Piece, Stages, Stream};
 
 /// The moment at which no component has run.
 pub const START: &str = "start";
-/// Bytes of what is compared.
-const PAGE: u64 = 0x1000;
-/// No stream of a system that is compared reaches more pages: 64 GiB.
+/// Nobody in a system that is compared reaches more pages: 64 GiB.
 const MOST_PAGES: u64 = 1 << 24;
 
 /// What lies behind a page.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Behind {
-    rights: String,
+pub(super) struct Behind {
+    pub(super) rights: String,
     /// Where; `None` where the audit cannot know, and any memory that is no region's will do.
-    physical: Option<u64>,
+    pub(super) physical: Option<u64>,
 }
 
 /// How a page differs.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Difference {
+pub(super) enum Difference {
     Extra(Behind),
     Missing(Behind),
     Rights { found: Behind, wanted: Behind },
     Elsewhere { found: Behind, wanted: Behind },
 }
 
-type Pages = BTreeMap<u64, Behind>;
+pub(super) type Pages = BTreeMap<u64, Behind>;
 
-/// Every difference at `moment`, one line each; none when hardware and audit say the same.
+/// Every difference of a stream at `moment`, one line each; none when hardware and audit say the same.
 #[must_use]
-pub fn differences(audit: &Audit, moment: &Moment) -> Vec<String> {
+pub(super) fn differences(audit: &Audit, moment: &Moment) -> Vec<String> {
     let mut lines = Vec::new();
     for (smmu, others) in &moment.smmus {
         match others {
@@ -116,7 +115,7 @@ fn translation(audit: &Audit, device: &Party, moment: &Moment, found: Option<&St
         Ok(wanted) => (wanted, None),
         Err(line) => (Pages::new(), Some(line)),
     };
-    match (reached(found), unplaced) {
+    match (reached(&found.pieces), unplaced) {
         (_, Some(line)) => lines.push(line),
         (None, None) => lines.push("reaches more than can be compared".to_owned()),
         (Some(reached), None) => {
@@ -127,10 +126,11 @@ fn translation(audit: &Audit, device: &Party, moment: &Moment, found: Option<&St
     lines
 }
 
-fn reached(stream: &Stream) -> Option<Pages> {
-    let count: u64 = stream.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.bytes / PAGE));
+/// The pages of `pieces`, unless there are too many.
+pub(super) fn reached(pieces: &[Piece]) -> Option<Pages> {
+    let count: u64 = pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.bytes / PAGE));
     (count <= MOST_PAGES).then(|| {
-        let pages = stream.pieces.iter().flat_map(|piece| {
+        let pages = pieces.iter().flat_map(|piece| {
             (0..piece.bytes).step_by(PAGE as usize).map(|at| {
                 let physical = Some(piece.physical.wrapping_add(at));
                 (piece.iova.wrapping_add(at), Behind { rights: piece.rights.clone(), physical })
@@ -145,24 +145,35 @@ fn wanted(audit: &Audit, device: &Party, moment: &Moment) -> Result<Pages, Strin
     let mut pages = Pages::new();
     for (reach, at) in audit.reach_of(device) {
         let memory = audit.memory(&reach.memory).ok_or_else(|| format!("reaches {}, which is none", reach.memory))?;
-        let mut add = |offset: u64, physical: Option<u64>| {
-            pages.insert(at + offset, Behind { rights: reach.rights.clone(), physical });
-        };
         if memory.private {
-            (0..memory.bytes).step_by(PAGE as usize).for_each(|offset| add(offset, None));
-            continue;
-        }
-        let mut placed = 0;
-        for region in moment.regions.iter().filter(|region| region.name == memory.name) {
-            placed += region.bytes;
-            let pages = (0..region.bytes).step_by(PAGE as usize);
-            pages.for_each(|part| add(region.offset + part, Some(region.physical + part)));
-        }
-        if placed != memory.bytes {
-            return Err(format!("reaches {}, of which {placed:#x} bytes have a place", memory.name));
+            let offsets = (0..memory.bytes).step_by(PAGE as usize);
+            pages.extend(offsets.map(|offset| (at + offset, Behind { rights: reach.rights.clone(), physical: None })));
+        } else {
+            lay(&mut pages, moment, memory, (at, &reach.rights))?;
         }
     }
     Ok(pages)
+}
+
+/// Adds the pages of a region from an address on; an error when the root task has not said where all of it is.
+pub(super) fn lay(
+    pages: &mut Pages,
+    moment: &Moment,
+    memory: &Memory,
+    (at, rights): (u64, &str),
+) -> Result<(), String> {
+    let mut placed = 0;
+    for region in moment.regions.iter().filter(|region| region.name == memory.name) {
+        placed += region.bytes;
+        pages.extend((0..region.bytes).step_by(PAGE as usize).map(|part| {
+            let physical = Some(region.physical + part);
+            (at + region.offset + part, Behind { rights: rights.to_owned(), physical })
+        }));
+    }
+    match placed == memory.bytes {
+        true => Ok(()),
+        false => Err(format!("reaches {}, of which {placed:#x} bytes have a place", memory.name)),
+    }
 }
 
 /// The devices whose registers a device may have in its address space: a guest's those of the guest.
@@ -171,13 +182,14 @@ fn shown<'a>(audit: &'a Audit, device: &'a Party) -> Vec<&'a str> {
     own.into_iter().flat_map(|own| device.drives.iter().chain([own])).map(String::as_str).collect()
 }
 
-struct Places<'a> {
-    moment: &'a Moment,
-    shown: Vec<&'a str>,
+pub(super) struct Places<'a> {
+    pub(super) moment: &'a Moment,
+    /// Devices whose registers may be anywhere.
+    pub(super) shown: Vec<&'a str>,
 }
 
 impl Places<'_> {
-    fn compare(&self, reached: &Pages, wanted: &Pages) -> BTreeMap<u64, Difference> {
+    pub(super) fn compare(&self, reached: &Pages, wanted: &Pages) -> BTreeMap<u64, Difference> {
         let missing = wanted.iter().filter(|(at, _)| !reached.contains_key(at));
         let missing = missing.map(|(at, wanted)| (*at, Difference::Missing(wanted.clone())));
         let found = reached.iter().filter_map(|(at, found)| Some((*at, self.differs(found, wanted.get(at))?)));
@@ -200,25 +212,25 @@ impl Places<'_> {
         }
     }
 
-    fn is_shown(&self, found: &Behind) -> bool {
+    pub(super) fn is_shown(&self, found: &Behind) -> bool {
         let device = found.physical.and_then(|physical| self.registers(physical));
         device.is_some_and(|device| self.shown.contains(&device))
     }
 
-    fn region(&self, physical: u64) -> Option<String> {
+    pub(super) fn region(&self, physical: u64) -> Option<String> {
         let mut all = self.moment.regions.iter();
         let found = all.find(|region| (region.physical..region.physical + region.bytes).contains(&physical))?;
         Some(format!("{}+{:#x}", found.name, found.offset + (physical - found.physical)))
     }
 
-    fn registers(&self, physical: u64) -> Option<&str> {
+    pub(super) fn registers(&self, physical: u64) -> Option<&str> {
         let mut all = self.moment.registers.iter();
         let found = all.find(|registers| (registers.base..registers.base + registers.bytes).contains(&physical))?;
         Some(&found.device)
     }
 
     /// What is there, for people.
-    fn what(&self, behind: &Behind) -> String {
+    pub(super) fn what(&self, behind: &Behind) -> String {
         let Some(physical) = behind.physical else { return "memory of its VMM's".to_owned() };
         let registers = || self.registers(physical).map(|device| format!("registers of {device}"));
         let name = self.region(physical).or_else(registers);
@@ -226,7 +238,7 @@ impl Places<'_> {
     }
 
     /// A line for each run of pages that differ in the same way.
-    fn joined(&self, differences: &BTreeMap<u64, Difference>) -> Vec<String> {
+    pub(super) fn joined(&self, differences: &BTreeMap<u64, Difference>) -> Vec<String> {
         let mut lines = Vec::new();
         let mut all = differences.iter().peekable();
         while let Some((at, difference)) = all.next() {

@@ -1,4 +1,4 @@
-//! What `capdl-gen audit --json` says, as far as streams are concerned.
+//! What `capdl-gen audit --json` says, as far as it is compared.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -72,6 +72,22 @@ impl Audit {
             reach.kind == "device" && reach.party == device.name && reach.by == "dma" && reach.through.is_none()
         });
         own.filter_map(|reach| Some((reach, reach.at?)))
+    }
+
+    /// The parties that have an address space of their own making: components, VMMs among them.
+    pub(super) fn components(&self) -> impl Iterator<Item = &Party> {
+        self.parties.iter().filter(|party| matches!(party.kind.as_str(), "component" | "vmm"))
+    }
+
+    /// What is mapped in a component's address space; the address where the spec says it.
+    pub(super) fn mapped_by(&self, component: &Party) -> impl Iterator<Item = (&Reach, Option<u64>)> {
+        let own = self.reach.iter().filter(|reach| {
+            reach.kind == component.kind
+                && reach.party == component.name
+                && reach.by == "cpu"
+                && reach.through.is_none()
+        });
+        own.map(|reach| (reach, reach.at))
     }
 
     /// A memory.

@@ -1,10 +1,12 @@
-//! Whether the hardware holds what the audit says: a debug kernel's account of its SMMUs against `capdl-gen audit --json`.
+//! Whether the hardware holds what the audit says: a debug kernel's account of its SMMUs, and of the tables that components run
+//! with, against `capdl-gen audit --json`.
 //!
 //! The account is asked for on the command line, at moments at which it can be compared: before any component has run, and when
 //! a guest's device is to master memory. `docs/audit.md` says what is compared and what is not.
 
 mod compare;
 mod expected;
+mod spaces;
 pub mod tamper;
 mod told;
 
@@ -12,12 +14,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-pub use compare::{START, compared, differences};
+pub use compare::{START, compared};
 pub use expected::Audit;
 pub use told::{Moment, Stages, moments};
 
 /// What the kernel's command line says to have the account.
 pub const OPTION: &str = "sluice.audit=on";
+/// Bytes of what is compared.
+const PAGE: u64 = 0x1000;
 /// The name of the check.
 const CHECK: &str = "hardware-equals-audit";
 
@@ -29,6 +33,14 @@ pub fn check<'a>(path: &Path, lines: impl IntoIterator<Item = &'a str>, idle: &[
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let said = Audit::read(&text).and_then(|audit| judge(&audit, lines, idle)).context(CHECK)?;
     Ok(format!("{CHECK}: {said}"))
+}
+
+/// Every difference at `moment`, one line each; none when hardware and audit say the same.
+#[must_use]
+pub fn differences(audit: &Audit, moment: &Moment) -> Vec<String> {
+    let mut lines = compare::differences(audit, moment);
+    lines.extend(spaces::differences(audit, moment));
+    lines
 }
 
 /// Holds what a machine printed against the audit of its system, in which guests leave the devices `idle` alone: what was
@@ -52,7 +64,11 @@ pub fn judge<'a>(audit: &Audit, lines: impl IntoIterator<Item = &'a str>, idle: 
     let found: Vec<String> = found.collect();
     ensure!(found.is_empty(), "{}", found.join("\n      "));
     let streams: usize = moments.iter().map(|moment| compared(audit, moment)).sum();
-    Ok(format!("{streams} streams at {} moments reach what the audit says, and no others do", moments.len()))
+    let spaces = moments[0].spaces.len();
+    let at = moments.len();
+    Ok(format!(
+        "{streams} streams at {at} moments and {spaces} address spaces reach what the audit says, and no others do"
+    ))
 }
 
 #[cfg(test)]

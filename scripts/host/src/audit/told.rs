@@ -1,4 +1,4 @@
-//! What a machine says about its streams: the lines `AUDIT ...` of the kernel and the root task.
+//! What a machine says about its streams and components: the lines `AUDIT ...` of the kernel and the root task.
 //!
 //! They come behind these two names only. A component's lines have its own in front, so it cannot add to them.
 
@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::PAGE;
 use crate::transcript::{KERNEL, ROOT};
 
 /// Everything said at one moment.
@@ -21,6 +22,8 @@ pub struct Moment {
     pub streams: BTreeMap<String, Stream>,
     /// What each SMMU does with the others.
     pub smmus: BTreeMap<String, Others>,
+    /// Address spaces of components.
+    pub spaces: Vec<Space>,
 }
 
 /// A part of a region that is in one piece in memory.
@@ -60,6 +63,21 @@ pub struct Stream {
     pub strange: Vec<String>,
 }
 
+/// The address space of a component.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Space {
+    /// Name of the component.
+    pub name: String,
+    /// Where its tables are, if the kernel said that it has some.
+    pub tables: Option<u64>,
+    /// What is mapped as ordinary memory.
+    pub normal: Vec<Piece>,
+    /// What is mapped as registers are.
+    pub device: Vec<Piece>,
+    /// Lines that say that its tables are not as the kernel writes them.
+    pub strange: Vec<String>,
+}
+
 /// What an entry says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stages {
@@ -78,11 +96,11 @@ pub enum Stages {
 /// Addresses behind which memory is in one piece.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Piece {
-    /// First address for the device.
+    /// First address for the device, or the processor.
     pub iova: u64,
     /// Bytes.
     pub bytes: u64,
-    /// Of `r` and `w`; `-` without any.
+    /// Of `r`, `w` and `x`; `-` without any.
     pub rights: String,
     /// First physical address.
     pub physical: u64,
@@ -150,7 +168,15 @@ impl Moment {
             }),
             ["registers", device, base, bytes] => {
                 let (base, bytes) = (number(base)?, number(bytes)?);
-                self.registers.push(Registers { device: (*device).to_owned(), base, bytes });
+                // Mapped are pages.
+                let end = base.saturating_add(bytes).next_multiple_of(PAGE);
+                let base = base - base % PAGE;
+                self.registers.push(Registers { device: (*device).to_owned(), base, bytes: end - base });
+            }
+            ["space", name] => {
+                ensure!(self.spaces.iter().all(|space| space.name != *name), "a component has one address space");
+                let (normal, device, strange) = (Vec::new(), Vec::new(), Vec::new());
+                self.spaces.push(Space { name: (*name).to_owned(), tables: None, normal, device, strange });
             }
             _ => bail!("not a line of the root task's"),
         }
@@ -172,15 +198,18 @@ impl Moment {
                 let seen = Stream { entry: number(at)?, stages, pieces: Vec::new(), strange: Vec::new() };
                 ensure!(self.streams.insert((*stream).to_owned(), seen).is_none(), "a stream has one entry");
             }
-            ["reach", stream, iova, bytes, rights, physical] => {
-                let piece = Piece {
-                    iova: number(iova)?,
-                    bytes: number(bytes)?,
-                    rights: (*rights).to_owned(),
-                    physical: number(physical)?,
-                };
-                self.stream(stream)?.pieces.push(piece);
+            ["tables", "none"] => drop(self.space()?),
+            ["tables", at] => self.space()?.tables = Some(number(at)?),
+            ["reach", "space", piece @ .., memory] => {
+                let (piece, space) = (Piece::read(piece)?, self.space()?);
+                match *memory {
+                    "normal" => space.normal.push(piece),
+                    "device" => space.device.push(piece),
+                    _ => bail!("memory is of one of two kinds"),
+                }
             }
+            ["foreign" | "incomplete", "space", ..] => self.space()?.strange.push(text.to_owned()),
+            ["reach", stream, piece @ ..] => self.stream(stream)?.pieces.push(Piece::read(piece)?),
             ["foreign" | "incomplete", stream, ..] => self.stream(stream)?.strange.push(text.to_owned()),
             ["smmu", smmu, "incomplete"] => {
                 self.smmus.insert((*smmu).to_owned(), Others::Incomplete);
@@ -199,8 +228,21 @@ impl Moment {
         Ok(())
     }
 
+    /// The one that the root task named last.
+    fn space(&mut self) -> Result<&mut Space> {
+        self.spaces.last_mut().context("an address space without name")
+    }
+
     fn stream(&mut self, name: &str) -> Result<&mut Stream> {
         self.streams.get_mut(name).context("a stream without entry")
+    }
+}
+
+impl Piece {
+    fn read(words: &[&str]) -> Result<Self> {
+        let [iova, bytes, rights, physical] = words else { bail!("a piece has four words") };
+        let (iova, bytes, physical) = (number(iova)?, number(bytes)?, number(physical)?);
+        Ok(Self { iova, bytes, rights: (*rights).to_owned(), physical })
     }
 }
 
@@ -238,6 +280,12 @@ mod tests {
             ("root    | AUDIT begin a\nkernel  | AUDIT stream 0:0x0008 entry 9 bypass", "unreadable"),
             ("root    | AUDIT begin a\nkernel  | AUDIT stream 0:0x0008 entry 0x9 stage 3", "unreadable"),
             ("root    | AUDIT begin a\nkernel  | AUDIT smmu 0 off", "unreadable"),
+            ("root    | AUDIT begin a\nkernel  | AUDIT tables 0x9000", "unreadable"),
+            ("root    | AUDIT begin a\nroot    | AUDIT space b\nroot    | AUDIT space b", "unreadable"),
+            (
+                "root    | AUDIT begin a\nroot    | AUDIT space b\nkernel  | AUDIT reach space 0x0 0x1000 r 0x0",
+                "unreadable",
+            ),
             ("root    | AUDIT begin a\nkernel  | AUDIT stream 0:0x0008 entry 0x9 bypass\nroot    | AUDIT end", "ends"),
         ] {
             let error = moments(lines.lines()).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What `DebugSnapshot` prints of streams: what an SMMU would find, whoever wrote it.
+//! What `DebugSnapshot` prints of streams and threads: what an SMMU or a processor would find, whoever wrote it.
 
 use sluice_paging::TableMemory;
 use sluice_smmu::{Ruling, Ste};
@@ -8,8 +8,13 @@ use super::*;
 impl System {
     /// The lines about streams, without what all have in front.
     fn look(&mut self) -> Vec<String> {
+        self.look_at(0)
+    }
+
+    /// The lines when this capability is named.
+    fn look_at(&mut self, named: u64) -> Vec<String> {
         self.machine().take_console();
-        self.syscall(Syscall::DebugSnapshot, 0, 0, &[], &[]);
+        self.syscall(Syscall::DebugSnapshot, named, 0, &[], &[]);
         let printed = self.machine().take_console();
         printed.lines().filter_map(|line| line.strip_prefix("kernel  | AUDIT ")).map(str::to_owned).collect()
     }
@@ -127,4 +132,37 @@ fn registers_decide_whether_there_is_a_table() {
     assert!(matches!(unit.ruling(device.system.machine()), Ruling::Table(_)));
     device.system.done(SID_CONTROL, Label::SidControlDisableSmmu, &[], &[0]);
     assert_eq!(device.system.look(), ["smmu 0 off abort"]);
+}
+
+#[test]
+fn of_a_thread_the_tables_that_it_runs_with_are_printed() {
+    let mut system = System::boot();
+    let thread = system.thread(1);
+    let (vspace, _) = system.space_around(AT);
+    system.done(thread.cptr, Label::TcbSetSpace, &[INIT_CNODE, vspace], &[0, 0, 0]);
+    let tables = format!("tables {}", PhysAddr(system.base(vspace)));
+    assert_eq!(system.look_at(thread.cptr), [tables.clone()]);
+    // Two pages that stay apart, as the second is registers', and rights of each kind.
+    let mut lines = vec![tables];
+    for (index, (rights, attributes, said)) in [
+        (3, 3, "rwx # normal"),
+        (3, 6, "rw # device"),
+        (2, 7, "r # normal"),
+        (2, 3, "rx # normal"),
+        (0, 7, "- # normal"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let at = AT + 0x1000 * index as u64;
+        let frame = system.make(ObjectType::SmallPage, 0);
+        assert_eq!(system.map(frame, vspace, at, rights, attributes), ok());
+        let physical = PhysAddr(system.base(frame));
+        lines.push(format!("reach space {at:#x} 0x1000 {}", said.replace('#', &physical.to_string())));
+    }
+    assert_eq!(system.look_at(thread.cptr), lines);
+    // What is named is a thread, or nothing is.
+    assert_eq!(system.look_at(vspace), system.look());
+    let without = system.make(ObjectType::Tcb, 0);
+    assert_eq!(system.look_at(without), ["tables none"]);
 }
