@@ -1,7 +1,5 @@
 //! Regions in address spaces: who has them mapped, and with which rights.
 
-use std::vec;
-
 use sluice_spec::{Map, Region};
 
 use super::fixture::{RO, RW};

@@ -141,7 +141,7 @@ fn of_a_thread_the_tables_that_it_runs_with_are_printed() {
     let (vspace, _) = system.space_around(AT);
     system.done(thread.cptr, Label::TcbSetSpace, &[INIT_CNODE, vspace], &[0, 0, 0]);
     let tables = format!("tables {}", PhysAddr(system.base(vspace)));
-    assert_eq!(system.look_at(thread.cptr), [tables.clone()]);
+    assert_eq!(system.look_at(thread.cptr), std::slice::from_ref(&tables));
     // Two pages that stay apart, as the second is registers', and rights of each kind.
     let mut lines = vec![tables];
     for (index, (rights, attributes, said)) in [
