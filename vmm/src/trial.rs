@@ -44,10 +44,11 @@ impl Trial {
     pub(crate) fn new(env: &Env, guest: &Guest<'_>) -> Result<Self, Error> {
         let crashes = number(env, "crashes")?.unwrap_or(0);
         let crash = number(env, "crash")?.filter(|most| *most > 0 && u64::from(env.life()) < crashes);
-        // Multiples of the golden ratio visit a range evenly (Knuth, TAOCP 3, 6.4).
-        let spread = (u64::from(env.life()) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        // The fractions of the golden ratio's multiples visit a range evenly (Knuth, TAOCP 3, 6.4): a short life is followed by longer
+        // ones, in which others get on.
+        let fraction = u128::from((u64::from(env.life()) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let from = number(env, "crash_from")?.unwrap_or(0);
-        let exits_left = crash.map(|most| 1 + from.saturating_add(spread % most));
+        let exits_left = crash.map(|most| 1 + from.saturating_add(((fraction * u128::from(most)) >> 64) as u64));
         let (reboots, watch) = (number(env, "reboots")?, number(env, "watch")?);
         if let Some(untyped) = env.arg("lends") {
             let end = RAM_BASE + env.region(&env.guest()?.ram)?.len() as u64;

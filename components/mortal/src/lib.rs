@@ -30,17 +30,19 @@ impl Death {
 
 /// Commands that end before life `life` does, of `commands` altogether; at least one, and with some left.
 ///
-/// Multiples of the golden ratio visit a range evenly (Knuth, The Art of Computer Programming 3, 6.4).
+/// The fractions of the golden ratio's multiples visit a range evenly (Knuth, The Art of Computer Programming 3, 6.4): a short life is
+/// followed by longer ones, in which others get on.
 #[must_use]
 pub const fn ends_after(life: u32, commands: u64) -> u64 {
-    let spread = (life as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let fraction = (life as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let range = if commands > 2 { commands - 1 } else { 1 };
-    1 + spread % range
+    1 + ((fraction as u128 * range as u128) >> 64) as u64
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::vec::Vec;
 
     use super::*;
 
@@ -50,6 +52,16 @@ mod tests {
         assert!(moments.len() > 90, "{}", moments.len());
         assert!(moments.iter().all(|moment| (1..128).contains(moment)), "{moments:?}");
         assert!((0..10).all(|life| ends_after(life, 0) == 1 && ends_after(life, 2) == 1));
+    }
+
+    #[test]
+    fn no_short_life_follows_another() {
+        for commands in [128, 250, 251, 400, 1000] {
+            let short = |life: &u32| ends_after(*life, commands) < commands / 4;
+            let lives: Vec<u32> = (0..1000).filter(short).collect();
+            assert!(lives.len() > 200, "{commands}: {}", lives.len());
+            assert!(lives.windows(2).all(|pair| pair[1] > pair[0] + 1), "{commands}: {lives:?}");
+        }
     }
 
     #[test]
