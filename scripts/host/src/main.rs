@@ -153,6 +153,9 @@ enum Action {
         /// Boot no system with a guest: their kernels have to be fetched from Debian's mirror once.
         #[arg(long)]
         without_guests: bool,
+        /// With --soak: no mutants, which take hours; `scripts/mutants --soak` is just those.
+        #[arg(long, requires = "soak")]
+        without_mutants: bool,
     },
 }
 
@@ -276,10 +279,10 @@ fn act(action: Action) -> Result<bool> {
             Ok(true)
         }
         Action::Reference => reference::write(&tree).map(|()| true),
-        Action::Test { soak, without_guests } => {
+        Action::Test { soak, without_guests, without_mutants } => {
             let toolchain = toolchain()?;
             suite::introduce(&toolchain);
-            closing_line(suite::suite(&tree, &toolchain, Extent { soak, without_guests })?)
+            closing_line(suite::suite(&tree, &toolchain, Extent { soak, without_guests, without_mutants })?)
         }
     }
 }

@@ -27,6 +27,15 @@ pub struct Extent {
     pub soak: bool,
     /// No systems with guests: their kernels come from the network.
     pub without_guests: bool,
+    /// No mutants, which take most of a soak's time.
+    pub without_mutants: bool,
+}
+
+impl Extent {
+    /// Whether the tests are tested too: in a soak that does not leave it out.
+    const fn mutants(self) -> bool {
+        self.soak && !self.without_mutants
+    }
 }
 
 /// Runs everything and counts: a step, a test or a check of a booted system is one each.
@@ -44,7 +53,7 @@ pub fn suite(tree: &Tree, toolchain: &Toolchain, extent: Extent) -> Result<Tally
     tally.add(Tally::one(step(tree, "lints for the host", lints)?.good));
     tally.add(lints_for_the_target(tree, toolchain)?);
     tally.add(host_tests::run(tree, soak)?);
-    if soak {
+    if extent.mutants() {
         tally.add(mutants::run(tree, toolchain, &[], mutants::Extent::TestsAndSystems)?);
     }
     let programs = build::programs(tree, toolchain, Kernel::Debug)?;

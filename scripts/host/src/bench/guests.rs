@@ -105,7 +105,8 @@ fn alone(tree: &Tree, payloads: &Payloads, reads: u64) -> Result<Option<Counts>>
     let machine = platform.qemu.machine.replace(",virtualization=on", "").replace(",iommu=smmuv3", "");
     let qemu = Qemu { machine, memory: RAM.to_owned(), ..platform.qemu };
     let disk = Disk::default_for(tree, DISK_MIB)?;
-    let text = "-drive\nif=none,id=disk,format=raw,readonly=on,file=${DISK}\n-device\nnvme,drive=disk,serial=disk\n";
+    let text =
+        "-drive\nif=none,id=disk,format=raw,readonly=on,file=${DISK}\n-device\nnvme,drive=disk,serial=disk,dbcs=off\n";
     let devices = qemu::arguments(text, &[("DISK".to_owned(), disk.path)].into())?;
     // Message-signalled interrupts are not there for guests either.
     let line = format!("console=ttyAMA0 quiet panic=-1 pci=nomsi sluice.run=reads sluice.reads={reads}");
