@@ -20,6 +20,7 @@
 //! taken by it as soon as the kernel says so.
 #![forbid(unsafe_code)]
 
+mod capability;
 mod event;
 mod initial;
 pub mod log;
@@ -27,5 +28,6 @@ mod place;
 mod replay;
 mod summary;
 
+pub use capability::capability;
 pub use replay::{Disagreement, replay};
 pub use summary::Summary;

@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluice_abi::smmu::{ContextId, Record, StreamId};
 use sluice_abi::{Iova, ObjectType, PhysAddr, SLOT_BITS};
 use sluice_abstract::{
-    Asid, Cap, Faults, Interrupts, LatestFault, Map, Mapping, Object, RejectedCommand, Slot, Smmu, State, ThreadSlot,
-    rights,
+    Asid, Cap, Faults, Interrupts, LatestFault, Map, Object, RejectedCommand, Slot, Smmu, State, ThreadSlot,
 };
 use sluice_core::cap as concrete;
 use sluice_core::object::{
@@ -149,57 +148,14 @@ fn contexts() -> impl Iterator<Item = (ContextId, Handle<Context>)> {
 }
 
 fn capability(cap: &concrete::Cap) -> Cap {
-    let mapped = |mapping: Option<concrete::Mapping>| {
-        mapping.map(|mapping| Mapping { asid: Asid(mapping.asid().0), at: mapping.vaddr() })
-    };
-    match *cap {
-        concrete::Cap::Untyped(cap) => {
-            Cap::Untyped { base: cap.base, bits: cap.bits.into(), device: cap.device, used: cap.used }
-        }
-        concrete::Cap::Endpoint(cap) => {
-            Cap::Endpoint { object: cap.object.at(), badge: cap.badge, rights: rights(cap.rights.bits()) }
-        }
-        concrete::Cap::Notification(cap) => {
-            Cap::Notification { object: cap.object.at(), badge: cap.badge, rights: rights(cap.rights.bits()) }
-        }
-        concrete::Cap::CNode(cap) => {
-            Cap::CNode { base: cap.base, radix: cap.radix.into(), guard: cap.guard, guard_bits: cap.guard_bits.into() }
-        }
-        concrete::Cap::Thread(thread) => Cap::Thread(thread.at()),
-        concrete::Cap::Frame(cap) => Cap::Frame {
-            base: cap.base,
-            size: cap.size,
-            rights: rights(cap.rights.bits()),
-            device: cap.device,
-            mapped: mapped(cap.mapped),
-        },
-        concrete::Cap::PageTable(cap) => Cap::PageTable { base: cap.base, mapped: mapped(cap.mapped) },
-        concrete::Cap::VSpace(cap) => Cap::VSpace { root: cap.root, asid: cap.asid.map(|asid| Asid(asid.0)) },
-        concrete::Cap::AsidControl => Cap::AsidControl,
-        concrete::Cap::AsidPool { pool, base } => Cap::AsidPool { pool: pool.at(), base: Asid(base.0) },
-        concrete::Cap::SidControl => Cap::SidControl,
-        concrete::Cap::Sid(stream) => Cap::Sid(stream),
-        concrete::Cap::CbControl => Cap::CbControl,
-        concrete::Cap::Cb { context, .. } => Cap::Cb(context),
-        concrete::Cap::StreamTable { base, mapped } => Cap::StreamTable { base, mapped },
-        concrete::Cap::IrqControl => Cap::IrqControl,
-        concrete::Cap::IrqHandler(intid) => Cap::IrqHandler(intid),
-        concrete::Cap::Domain => Cap::Domain,
-        concrete::Cap::Vcpu(vcpu) => Cap::Vcpu(vcpu.at()),
-        concrete::Cap::SgiSignal(signal) => Cap::SgiSignal { intid: signal.intid, target: signal.target },
-        concrete::Cap::Reply(reply) => {
-            Cap::Reply { caller: reply.caller.at(), master: reply.master, grant: reply.grant }
-        }
-        concrete::Cap::Zombie(zombie) => Cap::Dying {
-            base: zombie.base,
-            left: zombie.remaining,
-            bits: match zombie.kind {
-                concrete::ZombieKind::Thread => ObjectType::Tcb.size_bits(0),
-                concrete::ZombieKind::CNode { radix } => ObjectType::CNode.size_bits(radix.into()),
-            },
-        },
-        concrete::Cap::Null => panic!("an empty slot in a list"),
+    if let concrete::Cap::Zombie(zombie) = cap {
+        let bits = match zombie.kind {
+            concrete::ZombieKind::Thread => ObjectType::Tcb.size_bits(0),
+            concrete::ZombieKind::CNode { radix } => ObjectType::CNode.size_bits(radix.into()),
+        };
+        return Cap::Dying { base: zombie.base, left: zombie.remaining, bits };
     }
+    sluice_conformance::capability(cap).expect("no slot in a list is empty")
 }
 
 fn objects(kernel: &Kernel<Machine>) -> Map<PhysAddr, Object> {
