@@ -29,7 +29,7 @@ numbered! {
         DebugHalt = -11,
         /// Report the type tag of a capability (debug builds).
         DebugCapIdentify = -12,
-        /// Print a snapshot of the system, or what is mapped where a thread runs (debug builds).
+        /// Print a snapshot of the system, or what is mapped where a thread runs, or in what was made of an Untyped (debug builds).
         DebugSnapshot = -13,
         /// Give a thread a name for debug output (debug builds).
         DebugNameThread = -14,
@@ -72,7 +72,9 @@ impl Syscall {
             Self::DebugPutChar => ["the character", "", ""],
             Self::DebugCapIdentify => ["capability pointer", "", ""],
             Self::DebugNameThread => ["capability pointer of the thread; its name is in the IPC buffer", "", ""],
-            Self::DebugSnapshot => ["capability pointer of a thread; anything else, as 0, for the system", "", ""],
+            Self::DebugSnapshot => {
+                ["capability pointer of a thread or an Untyped; anything else, as 0, for the system", "", ""]
+            }
             Self::BenchmarkSmmuCommands => ["number of the SMMU", "", ""],
             Self::Yield | Self::DebugDumpScheduler | Self::DebugHalt | Self::DebugCensus | Self::BenchmarkNull => {
                 [""; 3]

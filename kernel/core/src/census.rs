@@ -44,7 +44,7 @@ impl<H: Hal> Kernel<H> {
     }
 
     /// Every capability in the lists that begin in the root task's CNode.
-    fn each_capability(&self, mut look: impl FnMut(Cap)) {
+    pub(crate) fn each_capability(&self, mut look: impl FnMut(Cap)) {
         let Some((first, count)) = self.watch.root() else { return };
         for start in (0..count).map(|index| first.nth(index)) {
             let begins = !self.slot(start).is_empty() && self.slot(start).links().prev.is_none();

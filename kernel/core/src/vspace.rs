@@ -234,7 +234,11 @@ impl<H: Hal> Kernel<H> {
 
     /// The tables that the CPU walks while a thread runs; `None` when they are the empty VSpace's.
     pub(crate) fn tables_of(&self, thread: Handle<Tcb>) -> Option<PhysAddr> {
-        let VSpace { root, asid, .. } = self.read(thread.slot(TcbSlot::VSpace as u64))?;
+        self.walked_by_processors(self.read(thread.slot(TcbSlot::VSpace as u64))?)
+    }
+
+    /// The tables of a VSpace, if a CPU can walk them.
+    pub(crate) fn walked_by_processors(&self, VSpace { root, asid, .. }: VSpace) -> Option<PhysAddr> {
         let entry = self.spaces.entry(&self.hal, asid?)?;
         (entry.root == root && entry.format == Format::STAGE2).then_some(root)
     }

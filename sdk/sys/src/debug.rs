@@ -5,6 +5,7 @@ use sluice_abi::{CPtr, Syscall, ipc_buffer};
 use crate::buffer;
 use crate::tcb::Tcb;
 use crate::trap::trap;
+use crate::untyped::Untyped;
 
 /// Prints one byte on the kernel's console.
 pub fn debug_put_char(byte: u8) {
@@ -34,6 +35,11 @@ pub fn debug_snapshot() {
 /// Has the kernel print what is mapped where a thread runs.
 pub fn debug_space(thread: Tcb) {
     trap(Syscall::DebugSnapshot, [thread.cptr().0, 0, 0, 0, 0, 0]);
+}
+
+/// Has the kernel print what an Untyped covers, and what is mapped in each address space that was made of it.
+pub fn debug_made(untyped: Untyped) {
+    trap(Syscall::DebugSnapshot, [untyped.cptr().0, 0, 0, 0, 0, 0]);
 }
 
 /// How much is in use in the whole system, as a debug kernel counts it.

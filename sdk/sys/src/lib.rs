@@ -42,8 +42,8 @@ pub use boot::{Boot, extra_chunk};
 pub use buffer::{ReceiveSlot, set_ipc_buffer, set_receive_slot};
 pub use cnode::{CNode, Pivot, Slot};
 pub use debug::{
-    Census, debug_cap_identify, debug_census, debug_halt, debug_name_thread, debug_put_char, debug_snapshot,
-    debug_space,
+    Census, debug_cap_identify, debug_census, debug_halt, debug_made, debug_name_thread, debug_put_char,
+    debug_snapshot, debug_space,
 };
 pub use failure::Failure;
 pub use frame::Frame;

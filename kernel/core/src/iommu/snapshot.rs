@@ -1,11 +1,14 @@
 //! What each stream reaches at this moment: registers, stream tables and translation tables are read as an SMMU reads them, and
 //! nothing the kernel remembers beside them is asked. Of a thread the tables that a processor walks while it runs are read in the
-//! same way. Debug builds print it, for whoever wants to compare it with what should be.
+//! same way, and so are, of an Untyped, those of every address space that somebody has made of its memory. Debug builds print it, for
+//! whoever wants to compare it with what should be.
 //!
 //! ```text
 //! kernel  | AUDIT stream 0:0x0008 entry 0x45000200 stage 2
 //! kernel  | AUDIT reach 0:0x0008 0x10000 0x4000 rw 0x48000000
 //! kernel  | AUDIT smmu 0 abort 255
+//! kernel  | AUDIT processor 0x47f10000 tables 0x47f00000
+//! kernel  | AUDIT memory 0x47e00000 0x200000
 //! kernel  | AUDIT tables 0x47ff0000
 //! kernel  | AUDIT reach space 0x400000 0x3000 rx 0x40100000 normal
 //! ```
@@ -18,6 +21,8 @@
 //! | `incomplete` stream | the tables lead out of memory, or have no end |
 //! | `smmu` number `abort` streams | how many entries abort; the last line of an SMMU |
 //! | `smmu` number `off` ... | it has no stream table: all streams `abort` or `bypass` |
+//! | `processor` address `tables` address, or `none` | a virtual processor that has a thread, and where the tables are that this runs with |
+//! | `memory` address bytes | what an Untyped covers; the address spaces that were made of it follow, each as those of a thread |
 //! | `tables` address, or `none` | where the tables of a thread are. What follows is as for a stream, with `space` in its place, rights of `r`, `w` and `x`, and `normal` or `device` memory |
 
 use core::cell::Cell;
@@ -29,10 +34,11 @@ use sluice_paging::{Access, Format, Leaf, MemoryType, TableMemory, valid};
 use sluice_smmu::{Entry, Ruling, Smmu, StreamTable, Translation};
 
 use crate::Kernel;
+use crate::cap::{Cap, Untyped, VSpace};
 use crate::debug::Console;
 use crate::hal::Hal;
 use crate::object::Tcb;
-use crate::store::Handle;
+use crate::store::{Handle, SlotRef};
 
 /// Words looked at for one stream: enough for 32 GiB in pages.
 const MOST_WORDS: u32 = 1 << 23;
@@ -127,12 +133,29 @@ impl Piece {
 }
 
 impl<H: Hal> Kernel<H> {
-    /// Prints what every stream reaches.
+    /// Prints what every stream reaches, and which tables each virtual processor runs with.
     pub(crate) fn print_reach(&self) {
+        self.print_streams_of_all();
+        self.each_capability(|cap| {
+            if let Cap::Vcpu(vcpu) = cap
+                && let Some(thread) = self.get(vcpu).thread.get()
+            {
+                // The console never fails, so neither does formatting to it.
+                let _: fmt::Result = match self.tables_of(thread) {
+                    Some(root) => {
+                        writeln!(Console(&self.hal), "kernel  | AUDIT processor {} tables {root}", vcpu.at())
+                    }
+                    None => writeln!(Console(&self.hal), "kernel  | AUDIT processor {} tables none", vcpu.at()),
+                };
+            }
+        });
+    }
+
+    fn print_streams_of_all(&self) {
         let mut console = Console(&self.hal);
         for smmu in 0..MAX_SMMUS as u8 {
             let Some(unit) = self.smmus.unit(smmu) else { continue };
-            // The console never fails, so neither does formatting to it.
+            // As above.
             let _: fmt::Result = match unit.driver.ruling(&self.hal) {
                 Ruling::Table(table) => self.print_streams(smmu, &unit.driver, table),
                 Ruling::Abort => writeln!(console, "kernel  | AUDIT smmu {smmu} off abort"),
@@ -186,6 +209,25 @@ impl<H: Hal> Kernel<H> {
                 .and_then(|()| self.print_table(Walker::Space, Format::STAGE2, root)),
             None => writeln!(console, "kernel  | AUDIT tables none"),
         };
+    }
+
+    /// Prints what is mapped in every address space that was made of an Untyped, whoever made it, and that a processor can run in.
+    pub(crate) fn print_made(&self, slot: SlotRef, untyped: Untyped) {
+        let mut console = Console(&self.hal);
+        // As above.
+        let _: fmt::Result = writeln!(console, "kernel  | AUDIT memory {} {:#x}", untyped.base, untyped.size());
+        let mut before = None;
+        let mut next = self.first_descendant(slot);
+        while let Some(made) = next {
+            let root = self.read(made).and_then(|vspace: VSpace| self.walked_by_processors(vspace));
+            // Capabilities of the same address space stand together.
+            if let Some(root) = root.filter(|root| before != Some(*root)) {
+                let _: fmt::Result = writeln!(console, "kernel  | AUDIT tables {root}")
+                    .and_then(|()| self.print_table(Walker::Space, Format::STAGE2, root));
+            }
+            before = root;
+            next = self.slot(made).links().next.filter(|next| self.is_ancestor(slot, *next));
+        }
     }
 
     fn print_table(&self, walker: Walker, format: Format, root: PhysAddr) -> fmt::Result {

@@ -103,13 +103,15 @@ impl<H: Hal> Kernel<H> {
             Syscall::DebugDumpScheduler => crate::debug::dump_current(self),
             Syscall::DebugSnapshot => {
                 let named = CPtr(self.tcb(thread).context.x[0].get());
-                if let Ok(Cap::Thread(named)) = self.lookup_slot(thread, named).map(|slot| self.cap(slot)) {
-                    self.print_space(named);
-                    return;
+                match self.lookup_slot(thread, named).map(|slot| (slot, self.cap(slot))) {
+                    Ok((_, Cap::Thread(named))) => self.print_space(named),
+                    Ok((slot, Cap::Untyped(named))) => self.print_made(slot, named),
+                    Ok(_) | Err(_) => {
+                        self.check_everything();
+                        crate::debug::dump_current(self);
+                        self.print_reach();
+                    }
                 }
-                self.check_everything();
-                crate::debug::dump_current(self);
-                self.print_reach();
             }
             Syscall::DebugCensus => {
                 let census = self.census();

@@ -1,5 +1,6 @@
-//! What `DebugSnapshot` prints of streams and threads: what an SMMU or a processor would find, whoever wrote it.
+//! What `DebugSnapshot` prints of streams, threads and Untypeds: what an SMMU or a processor would find, whoever wrote it.
 
+use sluice_abi::bootinfo::slot::{INIT_ASID_POOL, INIT_VSPACE};
 use sluice_paging::TableMemory;
 use sluice_smmu::{Ruling, Ste};
 
@@ -161,8 +162,82 @@ fn of_a_thread_the_tables_that_it_runs_with_are_printed() {
         lines.push(format!("reach space {at:#x} 0x1000 {}", said.replace('#', &physical.to_string())));
     }
     assert_eq!(system.look_at(thread.cptr), lines);
-    // What is named is a thread, or nothing is.
+    // What is named is a thread or an Untyped, or nothing is.
     assert_eq!(system.look_at(vspace), system.look());
     let without = system.make(ObjectType::Tcb, 0);
     assert_eq!(system.look_at(without), ["tables none"]);
+}
+
+/// An address space made of the Untyped `memory`, with one page, and the lines about it.
+fn space_of(system: &mut System, memory: u64) -> (u64, [String; 2]) {
+    let vspace = system.make_from(memory, ObjectType::VSpace, 0);
+    system.done(INIT_ASID_POOL, Label::AsidPoolAssign, &[vspace], &[]);
+    for _ in 0..3 {
+        let table = system.make_from(memory, ObjectType::PageTable, 0);
+        system.done(table, Label::PageTableMap, &[vspace], &[AT, 0]);
+    }
+    let frame = system.make(ObjectType::SmallPage, 0);
+    assert_eq!(system.map(frame, vspace, AT, 3, 7), ok());
+    let (root, page) = (PhysAddr(system.base(vspace)), PhysAddr(system.base(frame)));
+    (vspace, [format!("tables {root}"), format!("reach space {AT:#x} 0x1000 rw {page} normal")])
+}
+
+#[test]
+fn of_an_untyped_every_address_space_is_printed_that_was_made_of_it_by_whomever() {
+    let mut system = System::boot();
+    let given = system.make(ObjectType::Untyped, 17);
+    let (first, of_first) = space_of(&mut system, given);
+    // Somebody divides what was given, and keeps the parts elsewhere.
+    let part = system.make_from(given, ObjectType::Untyped, 15);
+    let moved = system.free_slot();
+    assert_eq!(system.move_to(part, moved), ok());
+    let (second, of_second) = space_of(&mut system, moved);
+    let all = system.untyped;
+    let (_, of_others) = space_of(&mut system, all);
+    // One that nothing can run in, as it has no ASID.
+    system.make_from(given, ObjectType::VSpace, 0);
+    // Copies, a thread's among them, are the same address space.
+    let thread = system.thread(1);
+    system.done(thread.cptr, Label::TcbSetSpace, &[INIT_CNODE, first], &[0, 0, 0]);
+    system.copied(second);
+    let memory = |system: &System, of, bytes: u64| format!("memory {} {bytes:#x}", PhysAddr(system.base(of)));
+    let lines = system.look_at(given);
+    assert_eq!(lines[0], memory(&system, given, 1 << 17));
+    let mut spaces: Vec<&[String]> = lines[1..].chunks(2).collect();
+    spaces.sort();
+    let mut wanted = [&of_first[..], &of_second];
+    wanted.sort();
+    assert_eq!(spaces, wanted);
+    assert_eq!(system.look_at(moved), [&[memory(&system, moved, 1 << 15)], &of_second[..]].concat());
+    assert!(system.look_at(all).windows(2).any(|lines| *lines == of_others), "it holds all of them");
+    // What is gone is not printed.
+    assert_eq!(system.revoke(moved), ok());
+    assert_eq!(system.look_at(given)[1..], of_first);
+}
+
+#[test]
+fn every_processor_is_printed_with_the_tables_that_its_thread_runs_with() {
+    let mut system = System::boot();
+    let (endpoint, memory) = (system.make(ObjectType::Endpoint, 0), system.untyped);
+    let guests = [(); 2].map(|()| system.guest(1, endpoint));
+    let (vspace, [tables, _]) = space_of(&mut system, memory);
+    system.done(guests[0].thread.cptr, Label::TcbSetSpace, &[INIT_CNODE, vspace], &[0, 0, 0]);
+    let processor = |system: &System, vcpu| format!("processor {}", system.processor(vcpu).at());
+    let own = format!("{} {tables}", processor(&system, guests[0].vcpu));
+    let roots = format!("{} tables {}", processor(&system, guests[1].vcpu), PhysAddr(system.base(INIT_VSPACE)));
+    // A capability more is no processor more, and one without thread runs nowhere.
+    system.make(ObjectType::Vcpu, 0);
+    let copy = system.copied(guests[1].vcpu);
+    let seen = |system: &mut System| -> BTreeSet<String> { system.look().into_iter().collect() };
+    assert_eq!(seen(&mut system), [own.clone(), roots.clone()].into());
+    assert_eq!(system.delete(vspace), ok());
+    assert_eq!(seen(&mut system), [own.clone(), roots].into(), "the thread has a capability of its own");
+    for gone in [copy, guests[1].vcpu] {
+        assert_eq!(system.delete(gone), ok());
+    }
+    assert_eq!(seen(&mut system), [own.clone()].into());
+    let (thread, vcpu) = (system.make(ObjectType::Tcb, 0), system.make(ObjectType::Vcpu, 0));
+    system.done(vcpu, Label::VcpuSetTcb, &[thread], &[]);
+    let nowhere = format!("{} tables none", processor(&system, vcpu));
+    assert_eq!(seen(&mut system), [own, nowhere].into());
 }
