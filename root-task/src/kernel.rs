@@ -52,6 +52,8 @@ pub trait Kernel {
     fn snapshot(&mut self);
     /// Has the kernel print what is mapped where a thread runs, where it does that.
     fn show_space(&mut self, thread: u64);
+    /// Has the kernel print what an Untyped covers and what is mapped in each address space made of it, where it does that.
+    fn show_made(&mut self, untyped: u64);
     /// How many of these slots of the root CNode hold a capability; `None` where the kernel does not tell.
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64>;
     /// What is in use in the whole system; `None` where the kernel does not tell.
@@ -107,6 +109,10 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn show_space(&mut self, thread: u64) {
         (**self).show_space(thread);
+    }
+
+    fn show_made(&mut self, untyped: u64) {
+        (**self).show_made(untyped);
     }
 
     fn occupied(&self, slots: core::ops::Range<u64>) -> Option<u64> {

@@ -41,6 +41,8 @@ pub struct Response {
     pub end: Option<(usize, Fate)>,
     /// Component, device of it, and what is to be done to that before the reply.
     pub device: Option<(usize, u64, DeviceAction)>,
+    /// Position of the component whose guest is about to run; it does not before the reply.
+    pub guest: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +56,8 @@ enum State {
 struct Component {
     name: String,
     must_finish: bool,
+    /// Whether it is the machine monitor of a guest.
+    is_monitor: bool,
     state: State,
     restart: Restart,
     /// How often it has been started again.
@@ -88,6 +92,7 @@ impl Supervisor {
         let components = system.components.iter().map(|component| Component {
             name: component.name.clone(),
             must_finish: component.must_finish,
+            is_monitor: component.guest.is_some(),
             state: State::Running,
             restart: component.restart,
             restarts: 0,
@@ -124,6 +129,9 @@ impl Supervisor {
             && let Some(action) = DeviceAction::from_word(second)
         {
             return Response { reply: true, device: Some((index, first, action)), ..Response::default() };
+        }
+        if message.label == supervisor::GUEST_MADE && component.is_monitor {
+            return Response { reply: true, guest: Some(index), ..Response::default() };
         }
         let what = match message.label {
             supervisor::PANICKED => String::from("panicked"),
@@ -179,6 +187,7 @@ mod tests {
         let components = must_finish.iter().enumerate().map(|(index, must_finish)| Component {
             name: format!("c{index}"),
             must_finish: *must_finish,
+            is_monitor: false,
             state: State::Running,
             restart: Restart::Never,
             restarts: 0,
@@ -238,7 +247,7 @@ mod tests {
     #[test]
     fn whatever_is_no_report_stops_its_sender() {
         for (label, part) in
-            [(1, "capability"), (2, "system call"), (3, "undefined instruction"), (0x101, "panicked"), (0x999, "0x999")]
+            [(1, "capability"), (2, "system call"), (3, "undefined instruction"), (0x101, "panicked"), (0x103, "0x103")]
         {
             let mut supervisor = supervisor(&[true]);
             let response = supervisor.receive(&Message { badge: 1, label, words: words(&[]) });
@@ -246,6 +255,16 @@ mod tests {
             assert_eq!((response.reply, response.end), (false, Some((0, Fate::Over))));
             assert_eq!(supervisor.failed, 1);
         }
+    }
+
+    #[test]
+    fn a_monitor_says_that_its_guest_is_made_and_goes_on() {
+        let mut supervisor = supervisor(&[true, true]);
+        supervisor.components[1].is_monitor = true;
+        let message = Message { badge: 2, label: sluice_manifest::supervisor::GUEST_MADE, words: words(&[]) };
+        let response = Response { reply: true, guest: Some(1), ..Response::default() };
+        assert_eq!(supervisor.receive(&message), response);
+        assert_eq!(supervisor.failed, 0);
     }
 
     #[test]

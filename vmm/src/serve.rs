@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use sluice_abi::fault::FaultLabel;
 use sluice_abi::vcpu::VcpuRegister;
-use sluice_manifest as manifest;
+use sluice_manifest::{self as manifest, slot, supervisor};
 use sluice_rt::{Env, RtError, println};
-use sluice_sys::{Event, Failure, Message, Received, Resume, Sid, VirtualInterrupt, reply};
+use sluice_sys::{Endpoint, Event, Failure, Message, Received, Resume, Sid, VirtualInterrupt, reply};
 use sluice_vmm::exit::{Exception, Exit, Interrupted};
 use sluice_vmm::layout::{MAX_PROCESSORS, SMMU};
 use sluice_vmm::machine::{Machine, Next};
@@ -109,6 +109,11 @@ impl<'a> Serve<'a> {
         self.machine.reset(&mut self.real);
         self.real.used = true;
         self.exits = Exits::default();
+        // The root task has the kernel look at what the guest reaches, where that is wanted: before its first instruction.
+        let answer = Endpoint::from(slot::SUPERVISOR).call(&Message::new(supervisor::GUEST_MADE, []));
+        if answer.label() != 0 {
+            return Err(Error::Guest("what it reaches cannot be looked at".to_string()));
+        }
         self.start(Processor::FIRST, start.entry, start.device_tree)?;
         loop {
             match self.guest.endpoint.recv_first() {

@@ -7,8 +7,8 @@ use sluice_abi::smmu::Record;
 use sluice_abi::{CPtr, PhysAddr, VirtAddr, bootinfo};
 use sluice_root_task::kernel::{Invocation, Kernel, WINDOW};
 use sluice_sys::{
-    Census, Failure, Frame, Sid, Tcb, UserContext, debug_cap_identify, debug_census, debug_halt, debug_put_char,
-    debug_snapshot, debug_space,
+    Census, Failure, Frame, Sid, Tcb, Untyped, UserContext, debug_cap_identify, debug_census, debug_halt, debug_made,
+    debug_put_char, debug_snapshot, debug_space,
 };
 
 /// The running kernel.
@@ -137,6 +137,12 @@ impl Kernel for System {
     fn show_space(&mut self, thread: u64) {
         if DEBUG.load(Ordering::Relaxed) {
             debug_space(Tcb::from(thread));
+        }
+    }
+
+    fn show_made(&mut self, untyped: u64) {
+        if DEBUG.load(Ordering::Relaxed) {
+            debug_made(Untyped::from(untyped));
         }
     }
 

@@ -41,9 +41,10 @@ fn supervise(mut running: Running<'_, System>) -> ! {
         if let Some((component, fate)) = response.end {
             running.end(component, fate);
         }
-        let done = match response.device {
-            Some((component, device, action)) => running.device(component, device, action),
-            None => Ok(()),
+        let done = match (response.device, response.guest) {
+            (Some((component, device, action)), _) => running.device(component, device, action),
+            (None, Some(component)) => running.guest(component),
+            (None, None) => Ok(()),
         };
         if let Err(reason) = &done {
             running.kernel().line(reason);
@@ -52,6 +53,9 @@ fn supervise(mut running: Running<'_, System>) -> ! {
             reply(&sluice_sys::Message::new(u64::from(done.is_err()), []));
         }
         if let Some(result) = running.supervisor.result() {
+            if let Err(reason) = running.over() {
+                running.kernel().line(&reason);
+            }
             if let Some(lives) = running.lives() {
                 running.kernel().line(&lives);
             }

@@ -1,8 +1,8 @@
-//! On request (`sluice.audit` on the command line of a debug kernel): what streams and components reach, to be compared with
+//! On request (`sluice.audit` on the command line of a debug kernel): what streams, components and guests reach, to be compared with
 //! what `capdl-gen audit` said they would.
 //!
-//! The kernel prints what it finds in the tables of the SMMUs, and in those that a component's thread runs with; here it is said
-//! which memory is which region's:
+//! The kernel prints what it finds in the tables of the SMMUs, in those that a component's thread runs with, and in every address
+//! space that was made of a component's memory; here it is said which memory is which region's:
 //!
 //! ```text
 //! root    | AUDIT begin start
@@ -10,14 +10,24 @@
 //! root    | AUDIT registers nvme.disk 0x10000000 0x4000
 //! root    | AUDIT space nvme
 //! kernel  | AUDIT ...
+//! root    | AUDIT made nvme
+//! kernel  | AUDIT ...
 //! root    | AUDIT end
 //! ```
 //!
 //! A region has a line for each piece of it that is in one piece in memory: offset, bytes, first physical address; a
-//! device one for each range of its registers. What the kernel says behind `space` is of that component; it is told at the start
-//! only, as components change it afterwards. The rest is done at two moments: `start`, when everything has been handed out and no
-//! component has run; and, under its name, when a guest's device is to master memory for the first time, as only then has its VMM
-//! bound it.
+//! device one for each range of its registers. What the kernel says behind `space` is of that component's own thread, at the start
+//! only, as components change it afterwards; behind `made` it is of all Untypeds that the component, with everything it makes, is
+//! made of. Address spaces among these are the component's own, those of its devices, and its guest's: none of them can be kept from
+//! the kernel, which follows what was derived from what.
+//!
+//! | Moment | | `made` of |
+//! |---|---|---|
+//! | `start` | everything has been handed out, and no component has run | every component |
+//! | `GUEST made` | a VMM has made its guest, in a life of either: no processor of it has run | this VMM |
+//! | `GUEST.DEVICE` | a guest's device is to master memory for the first time: only then has its VMM bound it | this VMM |
+//! | `GUEST over` | a VMM cannot go on, and has everything still | this VMM |
+//! | `end` | the system's run is over; told of where there are guests | every VMM |
 
 use alloc::format;
 use alloc::string::ToString;
@@ -31,9 +41,12 @@ use super::machine::Checked;
 use super::regions::RegionFrames;
 use crate::Stop;
 use crate::kernel::Kernel;
+use crate::memory::Arena;
 
 /// The moment at which no component has run.
 const START: &str = "start";
+/// The moment at which the system's run is over.
+const END: &str = "end";
 /// How long the machine waits for somebody to change its memory.
 const PAUSE_MS: u32 = 3000;
 
@@ -68,11 +81,11 @@ impl Audit {
     /// Everything has been handed out, and no component has run.
     pub(super) fn at_start<K: Kernel>(&self, builder: &mut Builder<K>, places: &Places<'_>) -> Result<(), Stop> {
         let Some(wish) = self.wish else { return Ok(()) };
-        tell(builder, places, START)?;
+        tell(builder, places, START, Whose::All)?;
         if wish == Wish::Twice {
             builder.kernel.line("AUDIT again");
             K::wait(PAUSE_MS);
-            tell(builder, places, START)?;
+            tell(builder, places, START, Whose::All)?;
         }
         Ok(())
     }
@@ -89,8 +102,43 @@ impl Audit {
             return Ok(());
         }
         self.told.push(of);
-        tell(builder, places, name)
+        tell(builder, places, name, Whose::One(of.0))
     }
+
+    /// The guest of the component at `position` has been made and has not run, or it is over and nothing has been taken back, as
+    /// `what` says. Of one that has no guest there is nothing to tell.
+    pub(super) fn of_guest<K: Kernel>(
+        &self,
+        builder: &mut Builder<K>,
+        places: &Places<'_>,
+        position: usize,
+        what: &str,
+    ) -> Result<(), Stop> {
+        let monitor = places.system.components.get(position).filter(|component| component.guest.is_some());
+        match (self.wish, monitor) {
+            (Some(_), Some(monitor)) => {
+                tell(builder, places, &format!("{} {what}", monitor.name), Whose::One(position))
+            }
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+
+    /// The system's run is over.
+    pub(super) fn at_end<K: Kernel>(&self, builder: &mut Builder<K>, places: &Places<'_>) -> Result<(), Stop> {
+        let guests = places.system.components.iter().any(|component| component.guest.is_some());
+        self.wish.filter(|_| guests).map_or(Ok(()), |_| tell(builder, places, END, Whose::Monitors))
+    }
+}
+
+/// Whose Untypeds are looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Whose {
+    /// Everybody's, and the address space that each runs in.
+    All,
+    /// Those of all VMMs.
+    Monitors,
+    /// Those of the component at this position.
+    One(usize),
 }
 
 /// What lies where.
@@ -101,6 +149,8 @@ pub(super) struct Places<'a> {
     pub(super) checked: &'a [Vec<Checked>],
     /// What each component runs as.
     pub(super) built: &'a [Objects],
+    /// What each is made of.
+    pub(super) arenas: &'a [Arena],
 }
 
 /// A part of a region that is in one piece in memory.
@@ -111,7 +161,7 @@ struct Piece {
 }
 
 /// Prints what lies where, and has the kernel print what streams and components reach.
-fn tell<K: Kernel>(builder: &mut Builder<K>, places: &Places<'_>, moment: &str) -> Result<(), Stop> {
+fn tell<K: Kernel>(builder: &mut Builder<K>, places: &Places<'_>, moment: &str, whose: Whose) -> Result<(), Stop> {
     builder.kernel.line(&format!("AUDIT begin {moment}"));
     for (region, frames) in places.system.regions.iter().zip(places.regions) {
         let bytes = frames.size.bytes();
@@ -139,10 +189,21 @@ fn tell<K: Kernel>(builder: &mut Builder<K>, places: &Places<'_>, moment: &str) 
             }
         }
     }
-    if moment == START {
+    if whose == Whose::All {
         for (component, objects) in places.system.components.iter().zip(places.built) {
             builder.kernel.line(&format!("AUDIT space {}", component.name));
             builder.kernel.show_space(objects.thread);
+        }
+    }
+    for (position, (component, arena)) in places.system.components.iter().zip(places.arenas).enumerate() {
+        let is_meant = match whose {
+            Whose::All => true,
+            Whose::Monitors => component.guest.is_some(),
+            Whose::One(of) => of == position,
+        };
+        if is_meant {
+            builder.kernel.line(&format!("AUDIT made {}", component.name));
+            arena.untypeds().iter().for_each(|untyped| builder.kernel.show_made(*untyped));
         }
     }
     builder.kernel.snapshot();

@@ -38,7 +38,7 @@ use crate::memory::Arena;
 use crate::plan::{Circumstances, LiveDevice, Plan};
 use crate::supervisor::Supervisor;
 use crate::{Mismatch, Stop};
-use audit::{Audit, Places};
+use audit::Audit;
 use builder::{Builder, Census};
 use component::Objects;
 use grants::Ends;
@@ -130,9 +130,7 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
         running.lasting.built.push(objects);
     }
     running.lasting.census = Some(running.builder.census());
-    let (system, checked) = (&running.system, &running.devices.checked);
-    let (regions, built) = (&running.lasting.regions, &running.lasting.built);
-    running.audit.at_start(&mut running.builder, &Places { system, regions, checked, built })?;
+    running.told(|audit, builder, places| audit.at_start(builder, places))?;
     running.start()?;
     Ok(running)
 }

@@ -100,6 +100,15 @@ pub(super) fn make_own<K: Kernel>(
     Ok(())
 }
 
+/// The regions that are `component`'s alone are gone with it.
+pub(super) fn forget_own(system: &System, component: usize, regions: &mut [RegionFrames]) {
+    for (index, made) in regions.iter_mut().enumerate() {
+        if owner(system, index) == Some(component) {
+            made.count = 0;
+        }
+    }
+}
+
 /// The component whose own a region is; `None` when it outlives components, as one does that somebody knows by its physical
 /// address.
 fn owner(system: &System, region: usize) -> Option<usize> {

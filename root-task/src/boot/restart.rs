@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use super::builder::Builder;
 use super::ecam::Ecam;
+use super::regions::forget_own;
 use super::running::Running;
 use crate::kernel::{Invocation, Kernel};
 use crate::pci::{follow_mastering, quiesce, reset};
@@ -23,6 +24,9 @@ impl<K: Kernel> Running<'_, K> {
         let name = self.system.components.get(index).map_or_else(String::new, |component| component.name.clone());
         if let Some(line) = self.backtrace(index) {
             self.kernel().line(&line);
+        }
+        if let Err(stop) = self.told(|audit, builder, places| audit.of_guest(builder, places, index, "over")) {
+            self.kernel().line(&stop.to_string());
         }
         let outcome = self.take_back(index).and_then(|()| match fate {
             Fate::Over => Ok(()),
@@ -119,6 +123,7 @@ impl<K: Kernel> Running<'_, K> {
             trouble.note(builder.invoke(who, Invocation::Delete { slot: Builder::<K>::root(slot) }));
         }
         arena.rewind();
+        forget_own(&self.system, index, &mut self.lasting.regions);
         trouble.note(builder.invoke(who, Invocation::Forget { notification: built.notification }));
         trouble.0.map_or(Ok(()), Err)
     }

@@ -11,6 +11,7 @@ use super::audit::{Audit, Places};
 use super::builder::Builder;
 use super::ecam::Ecam;
 use super::machine::Devices;
+use crate::Stop;
 use crate::kernel::Kernel;
 use crate::pci::{
     disable_mastering, enable_decode, enable_interrupt, enable_mastering, follow_mastering, quiesce, reset,
@@ -35,6 +36,33 @@ impl<K: Kernel> Running<'_, K> {
     /// The kernel.
     pub fn kernel(&mut self) -> &mut K {
         &mut self.builder.kernel
+    }
+
+    /// Has something told of what lies where.
+    pub(super) fn told(
+        &mut self,
+        tell: impl FnOnce(&mut Audit, &mut Builder<K>, &Places<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let Lasting { regions, built, arenas, .. } = &self.lasting;
+        let places = Places { system: &self.system, regions, checked: &self.devices.checked, built, arenas };
+        tell(&mut self.audit, &mut self.builder, &places)
+    }
+
+    /// The guest of a component has been made, and none of its processors has run.
+    ///
+    /// # Errors
+    /// Why that cannot be looked at, for the console.
+    pub fn guest(&mut self, component: usize) -> Result<(), String> {
+        let told = self.told(|audit, builder, places| audit.of_guest(builder, places, component, "made"));
+        told.map_err(|stop| stop.to_string())
+    }
+
+    /// The system's run is over.
+    ///
+    /// # Errors
+    /// Why that cannot be looked at, for the console.
+    pub fn over(&mut self) -> Result<(), String> {
+        self.told(|audit, builder, places| audit.at_end(builder, places)).map_err(|stop| stop.to_string())
     }
 
     /// Does to a component's device what the component asks for; configuration space never leaves the root task.
@@ -67,9 +95,9 @@ impl<K: Kernel> Running<'_, K> {
                     return Err(format!("{who} is to master no memory"));
                 }
                 if device.guest_slot.is_some() {
-                    let (system, checked) = (&self.system, &self.devices.checked);
-                    let (regions, built) = (&self.lasting.regions, &self.lasting.built);
-                    let places = Places { system, regions, checked, built };
+                    let Lasting { regions, built, arenas, .. } = &self.lasting;
+                    let places =
+                        Places { system: &self.system, regions, checked: &self.devices.checked, built, arenas };
                     let told = self.audit.at_mastering(ecam.builder, &places, (component, position), &who);
                     told.map_err(|stop| stop.to_string())?;
                 }

@@ -7,6 +7,9 @@ pub const PANICKED: u64 = 0x101;
 /// Something is to be done to a PCI function of the component: MR0 = its position in the component's list of
 /// devices, MR1 = a [`DeviceAction`]. The answer's label is 0, or 1 when it was not done; the console says why.
 pub const DEVICE: u64 = 0x102;
+/// The component is the machine monitor of a guest whose processors are about to run: its memory is mapped, and no instruction of
+/// it has been executed. The answer, whose label is 0, comes when everything has been looked at that is to be looked at.
+pub const GUEST_MADE: u64 = 0x103;
 
 /// What configuration space is needed for, and so the supervisor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

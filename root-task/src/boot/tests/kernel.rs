@@ -514,6 +514,11 @@ impl Kernel for Fake {
         self.lines.push(std::format!("space of {thread}"));
     }
 
+    fn show_made(&mut self, untyped: u64) {
+        let Some(Cap::Untyped { base, size_bits }) = self.slots.get(&(ROOT, untyped)) else { panic!("no Untyped") };
+        self.lines.push(std::format!("made of {base:#x} {size_bits}"));
+    }
+
     fn line(&mut self, text: &str) {
         self.lines.push(text.to_string());
     }

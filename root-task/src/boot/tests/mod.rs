@@ -1,5 +1,6 @@
 //! Whole boots of a system with a driver, a rogue and a console, on the device tree of QEMU's `virt` machine.
 
+mod audit;
 mod edu;
 mod fixture;
 mod guests;
