@@ -86,6 +86,26 @@ impl Programs {
         Self { kernel, ..self.clone() }
     }
 
+    /// The same with another program of the same name as one of them, all in `folder`, which is made anew.
+    ///
+    /// # Errors
+    /// When a file cannot be copied.
+    pub fn with_component(&self, program: &Path, folder: &Path) -> Result<Self> {
+        if folder.exists() {
+            std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let present = std::fs::read_dir(&self.components)?.map(|entry| Ok(entry?.path()));
+        let present = present.collect::<Result<Vec<_>>>()?;
+        // Beside programs there are folders, and notes of cargo's that have an extension.
+        let programs = present.into_iter().filter(|path| path.is_file() && path.extension().is_none());
+        for from in programs.chain([program.to_owned()]) {
+            let name = from.file_name().context("a program has a name")?;
+            std::fs::copy(&from, folder.join(name)).with_context(|| format!("cannot copy {}", from.display()))?;
+        }
+        Ok(Self { components: folder.to_owned(), ..self.clone() })
+    }
+
     /// The folder of everything but the kernel.
     #[must_use]
     pub fn components(&self) -> &Path {
@@ -248,6 +268,18 @@ pub(crate) fn kernel_command(tree: &Tree, toolchain: &Toolchain, kind: Kernel) -
     let mut command = toolchain.cargo(tree, "build");
     command.args(["-p", &package.name, "--profile", kind.profile()]).args(kind.features());
     Ok((command, toolchain.programs(tree, kind.profile()).join(program)))
+}
+
+/// The command that builds the program for the target whose package is in `folder`, and where its ELF file is then.
+///
+/// # Errors
+/// When the workspace does not read, or has no such program.
+pub(crate) fn component_command(tree: &Tree, toolchain: &Toolchain, folder: &str) -> Result<(Command, PathBuf)> {
+    let workspace = Workspace::of(tree)?;
+    let (package, program) = workspace.program_in(folder.trim_end_matches('/'))?;
+    let mut command = toolchain.cargo(tree, "build");
+    command.args(["--release", "--config", FRAME_POINTERS, "-p", &package.name]);
+    Ok((command, toolchain.programs(tree, "release").join(program)))
 }
 
 /// Makes the boot image of `system`; nothing when a step failed, which has been shown.

@@ -9,10 +9,11 @@ use serde::Deserialize;
 
 use crate::tree::Tree;
 
-/// Where the kernel's crates are.
+/// Where the crates are that are built again before a system is booted: the kernel's, and those of guests' machine monitors.
 const KERNEL: &str = "kernel/";
+pub(super) const MONITOR: &str = "vmm/";
 
-/// One replacement in one file, and the test that notices it.
+/// One replacement in one file, and what notices it: a test, systems, or both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mutant {
     /// Name, of letters, digits and `-`.
@@ -26,9 +27,11 @@ pub struct Mutant {
     /// What is put there.
     pub replace: String,
     /// The test.
-    pub killer: Killer,
-    /// Systems, from the root, whose checks fail on the broken kernel in QEMU, each of them.
+    pub killer: Option<Killer>,
+    /// Systems, from the root, whose checks fail with what is broken in QEMU, each of them.
     pub visible_in: Vec<String>,
+    /// What is in a line that says so; anything will do when it is empty.
+    pub seen_as: String,
 }
 
 /// A test by name.
@@ -67,10 +70,12 @@ struct Entry {
     file: String,
     search: String,
     replace: String,
-    killed_by: String,
+    killed_by: Option<String>,
     package: Option<String>,
     #[serde(default)]
     visible_in: Systems,
+    #[serde(default)]
+    seen_as: String,
 }
 
 /// One system or several.
@@ -112,20 +117,25 @@ pub fn read(tree: &Tree) -> Result<Vec<Mutant>> {
 fn parse(text: &str) -> Result<Vec<Mutant>> {
     let sheet: Sheet = toml::from_str(text)?;
     let mutant = |entry: Entry| {
-        let package = entry.package.unwrap_or_else(|| sheet.package.clone());
-        let (program, test) = entry.killed_by.split_once("::").with_context(|| format!("{}: no test", entry.name))?;
-        let program = if program == "lib" { Program::Library } else { Program::Test(program.to_owned()) };
-        let killer = Killer { package, program, test: test.to_owned() };
-        let Entry { name, why, file, search, replace, visible_in, .. } = entry;
+        let Entry { name, why, file, search, replace, killed_by, package, visible_in, seen_as } = entry;
+        let killer = |path: String| -> Result<Killer> {
+            let package = package.unwrap_or_else(|| sheet.package.clone());
+            let (program, test) = path.split_once("::").with_context(|| format!("{name}: no test"))?;
+            let program = if program == "lib" { Program::Library } else { Program::Test(program.to_owned()) };
+            Ok(Killer { package, program, test: test.to_owned() })
+        };
+        let killer = killed_by.map(killer).transpose()?;
         let visible_in = match visible_in {
             Systems::One(system) => vec![system],
             Systems::Several(systems) => systems,
         };
         ensure!(
-            visible_in.is_empty() || file.starts_with(KERNEL),
-            "{name}: only the kernel is built again before a system is booted"
+            visible_in.is_empty() || [KERNEL, MONITOR].iter().any(|folder| file.starts_with(folder)),
+            "{name}: only the kernel and monitors are built again before a system is booted"
         );
-        Ok(Mutant { name, why, file, search, replace, killer, visible_in })
+        ensure!(killer.is_some() || !visible_in.is_empty(), "{name}: nothing is to notice it");
+        ensure!(seen_as.is_empty() || !visible_in.is_empty(), "{name}: it is to be seen in no system");
+        Ok(Mutant { name, why, file, search, replace, killer, visible_in, seen_as })
     };
     sheet.mutant.into_iter().map(mutant).collect()
 }
@@ -224,14 +234,19 @@ mod tests {
     fn a_sheet_names_tests_by_program_and_path() {
         let [a, b]: [Mutant; 2] = parse(SHEET).unwrap().try_into().unwrap();
         let killer = Killer { package: "p".into(), program: Program::Test("driver".into()), test: "events::t".into() };
-        assert_eq!(a.killer, killer);
-        assert_eq!((b.killer.program.clone(), b.killer.package.as_str()), (Program::Library, "q"));
-        assert_eq!(b.killer.to_string(), "q lib::m::tests::t");
+        assert_eq!(a.killer, Some(killer));
+        assert_eq!(b.killer.unwrap().to_string(), "q lib::m::tests::t");
         assert!(parse("package = \"p\"\n[[mutant]]\nname = \"a\"").is_err());
         assert!(parse(&SHEET.replace("driver::events::t", "driver")).is_err());
         let seen = |file: &str| SHEET.replace("\"f.rs\"", &format!("\"{file}\"\nvisible_in = \"systems/s.toml\""));
         assert_eq!(parse(&seen("kernel/f.rs")).unwrap()[1].visible_in, ["systems/s.toml"]);
-        assert!(parse(&seen("vmm/f.rs")).is_err(), "the system would run without the change");
+        assert_eq!(parse(&seen("vmm/f.rs")).unwrap()[0].visible_in, ["systems/s.toml"]);
+        assert!(parse(&seen("components/f.rs")).is_err(), "the system would run without the change");
+        let unkilled = SHEET.replace("killed_by = \"driver::events::t\"", "seen_as = \"a check\"");
+        assert!(parse(&unkilled).is_err(), "nobody looks");
+        let [a, _]: [Mutant; 2] =
+            parse(&unkilled.replacen("\"f.rs\"", "\"vmm/f.rs\"\nvisible_in = \"s\"", 1)).unwrap().try_into().unwrap();
+        assert_eq!((a.killer, a.seen_as.as_str()), (None, "a check"));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! there, and the mutant is *killed* when exactly that test fails. One that does not compile proves nothing about the
 //! tests and counts as a mistake in the list, as does one whose text is not found once.
 //!
-//! Of some, hardware shows the effect as well: these name a system, which is booted on the broken kernel, and its own checks
-//! must fail.
+//! Of some, hardware shows the effect as well, or alone: these name a system, which is booted on the broken kernel, or with the
+//! broken monitor of guests, and its own checks must fail.
 
 mod copy;
 mod list;
@@ -52,8 +52,8 @@ pub fn run(tree: &Tree, toolchain: &Toolchain, only: &[String], extent: Extent) 
         if !tally.is_good() {
             return Ok(tally);
         }
-        for mutant in &mutants {
-            tally.add(Tally::one(attempt(tree, &copy, mutant)?));
+        for (mutant, killer) in mutants.iter().filter_map(|mutant| Some((mutant, mutant.killer.as_ref()?))) {
+            tally.add(Tally::one(attempt(tree, &copy, mutant, killer)?));
         }
     }
     if extent != Extent::Tests {
@@ -65,12 +65,12 @@ pub fn run(tree: &Tree, toolchain: &Toolchain, only: &[String], extent: Extent) 
 /// The named tests pass as long as nothing is broken; otherwise a failure would say nothing.
 fn unbroken(tree: &Tree, copy: &Copy, mutants: &[Mutant]) -> Result<Tally> {
     let started = report::begin("tests without a mutant");
+    let killers = || mutants.iter().filter_map(|mutant| mutant.killer.as_ref());
     let programs: BTreeSet<(&str, &Program)> =
-        mutants.iter().map(|mutant| (mutant.killer.package.as_str(), &mutant.killer.program)).collect();
+        killers().map(|killer| (killer.package.as_str(), &killer.program)).collect();
     let mut tests = 0;
     for (package, program) in programs {
-        let killers = mutants.iter().map(|mutant| &mutant.killer);
-        let of_program = killers.filter(|killer| killer.package == package && killer.program == *program);
+        let of_program = killers().filter(|killer| killer.package == package && killer.program == *program);
         let names: BTreeSet<&str> = of_program.map(|killer| killer.test.as_str()).collect();
         tests += names.len();
         if let Err(log) = trial::passes(tree, copy, package, program, &names)? {
@@ -83,9 +83,9 @@ fn unbroken(tree: &Tree, copy: &Copy, mutants: &[Mutant]) -> Result<Tally> {
     Ok(Tally::one(true))
 }
 
-fn attempt(tree: &Tree, copy: &Copy, mutant: &Mutant) -> Result<bool> {
+fn attempt(tree: &Tree, copy: &Copy, mutant: &Mutant, killer: &Killer) -> Result<bool> {
     let started = report::begin(&mutant.name);
-    let verdict = match copy.broken(mutant, || trial::trial(tree, copy, mutant))? {
+    let verdict = match copy.broken(mutant, || trial::trial(tree, copy, mutant, killer))? {
         Ok(verdict) => verdict,
         Err(reason) => Verdict::Unusable(reason.to_string()),
     };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::{Copy, Mutant, Program};
+use super::{Copy, Killer, Mutant, Program};
 use crate::toolchain::host_cargo;
 use crate::tree::Tree;
 
@@ -69,8 +69,7 @@ struct Profile {
 }
 
 /// Tries the mutant that the copy has been made into.
-pub(super) fn trial(tree: &Tree, copy: &Copy, mutant: &Mutant) -> Result<Verdict> {
-    let killer = &mutant.killer;
+pub(super) fn trial(tree: &Tree, copy: &Copy, mutant: &Mutant, killer: &Killer) -> Result<Verdict> {
     let log = tree.log(&format!("mutant {}", mutant.name))?;
     let Some(program) = build(tree, copy, &killer.package, &killer.program, &log)? else {
         return Ok(Verdict::Unusable(format!("does not compile: {}", log.display())));

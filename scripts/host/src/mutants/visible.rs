@@ -1,4 +1,5 @@
-//! Boots a system on a broken kernel: with the devices of an emulator that somebody else wrote, its own checks must notice.
+//! Boots a system on a broken kernel, or with a broken machine monitor: with the devices of an emulator that somebody else wrote,
+//! its own checks must notice.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use super::list::MONITOR;
 use super::{Copy, Mutant};
 use crate::build::{self, Kernel, Programs};
 use crate::guest;
@@ -29,6 +31,8 @@ enum Verdict {
     /// The first thing that was wrong.
     Seen(String),
     NotSeen,
+    /// What was wrong is something else than the mutant is to be seen as.
+    Otherwise(Vec<String>),
     Unusable(String),
 }
 
@@ -64,33 +68,49 @@ impl Stage<'_> {
     fn attempt(&self, mutant: &Mutant, system: &System) -> Result<bool> {
         let name = format!("{} in {}", mutant.name, system.name);
         let started = report::begin(&name);
-        let verdict = match self.copy.broken(mutant, || self.boot(&name, system))? {
+        let verdict = match self.copy.broken(mutant, || self.boot(&name, mutant, system))? {
             Ok(verdict) => verdict,
             Err(reason) => Verdict::Unusable(reason.to_string()),
         };
         let (good, said) = match verdict {
             Verdict::Seen(problem) => (true, problem),
             Verdict::NotSeen => (false, "passes all checks".to_owned()),
+            Verdict::Otherwise(problems) => {
+                (false, format!("is not seen as `{}`: {}", mutant.seen_as, problems.join("; ")))
+            }
             Verdict::Unusable(reason) => (false, reason),
         };
         report::end(&name, &said, good, started);
         Ok(good)
     }
 
-    /// Builds the copy's kernel, puts it in the place of the tree's, and boots.
-    fn boot(&self, name: &str, system: &System) -> Result<Verdict> {
+    /// Builds what is broken of the copy, puts it in the place of the tree's, and boots.
+    fn boot(&self, name: &str, mutant: &Mutant, system: &System) -> Result<Verdict> {
         let log = self.tree.log(&format!("mutant {name}"))?;
-        let (command, kernel) = build::kernel_command(&self.copy.tree(), self.toolchain, Kernel::Debug)?;
+        let copied = self.copy.tree();
+        let is_monitor = mutant.file.starts_with(MONITOR);
+        let (command, built) = match is_monitor {
+            true => build::component_command(&copied, self.toolchain, MONITOR)?,
+            false => build::kernel_command(&copied, self.toolchain, Kernel::Debug)?,
+        };
         if !succeeds(command, &log)? {
             return Ok(Verdict::Unusable(format!("does not compile: {}", log.display())));
         }
+        let programs = match is_monitor {
+            true => self.programs.with_component(&built, &self.tree.build().join("mutant-programs"))?,
+            false => self.programs.with_kernel(built),
+        };
         let image: PathBuf = self.tree.build().join("mutant.img");
-        let programs = self.programs.with_kernel(kernel);
         if !succeeds(build::generator(self.tree, &programs, system, &image), &log)? {
             return Ok(Verdict::Unusable(format!("no image: {}", log.display())));
         }
         let problems = run::problems(self.tree, system, &image, &log)?;
-        Ok(problems.into_iter().next().map_or(Verdict::NotSeen, Verdict::Seen))
+        if problems.is_empty() {
+            return Ok(Verdict::NotSeen);
+        }
+        let mut lines = problems.iter().flat_map(|problem| problem.lines());
+        let seen = lines.find(|line| line.contains(&mutant.seen_as)).map(|line| line.trim().to_owned());
+        Ok(seen.map_or(Verdict::Otherwise(problems), Verdict::Seen))
     }
 }
 
