@@ -6,6 +6,7 @@
 //! digests = 2                    # how often it is read whole, and its digest printed; at least once when nothing is said
 //! peer_mib = 1                   # how much of its beginning a guest sends over the network
 //! idle = ["guest0.edu"]          # devices that their guests never let master memory
+//! lent = ["other"]               # guests behind whose memory their VMMs map a page of their own
 //!
 //! [scratch]                      # the disk to write
 //! mib = 8
@@ -98,6 +99,8 @@ pub struct Provisions {
     pub peer_mib: u64,
     /// Devices that their guests never let master memory.
     pub idle: Vec<String>,
+    /// Guests behind whose memory their VMMs map a page of their own, for tests that aim at it.
+    pub lent: Vec<String>,
     /// The disk to write.
     pub scratch: Scratch,
     /// Who reads on beside whom.
@@ -113,6 +116,7 @@ impl Default for Provisions {
             disk_mib: 64,
             digests: None,
             idle: Vec::new(),
+            lent: Vec::new(),
             peer_mib: 0,
             scratch: Scratch::default(),
             neighbour: None,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::audit;
+use crate::audit::{self, Exceptions};
 use crate::boot::{self, Limits, Transcript};
 use crate::build::{self, Kernel};
 use crate::expectation;
@@ -208,7 +208,8 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
     problems.extend(tally::judge(&tallies, &transcript.lines));
     let mut checks = (expected.len() + tallies.len()) as u64;
     let lines = transcript.lines.iter().map(String::as_str);
-    let account = is_audited.then(|| audit::check(&build::audit_of(image), lines, &disks.provisions.idle));
+    let exceptions = Exceptions { idle: &disks.provisions.idle, lent: &disks.provisions.lent };
+    let account = is_audited.then(|| audit::check(&build::audit_of(image), lines, exceptions));
     for comparison in account.into_iter().chain(disks.compare(&findings.digests, &transcript.lines)) {
         checks += 1;
         match comparison {

@@ -61,6 +61,11 @@ impl Audit {
         mastering.map(|device| device.name.as_str())
     }
 
+    /// The guests.
+    pub(super) fn guests(&self) -> impl Iterator<Item = &Party> {
+        self.parties.iter().filter(|party| party.kind == "guest")
+    }
+
     /// Whether a guest drives a device.
     pub(super) fn is_guests(&self, device: &Party) -> bool {
         self.parties.iter().any(|party| party.kind == "guest" && party.drives.contains(&device.name))
@@ -79,7 +84,7 @@ impl Audit {
         self.parties.iter().filter(|party| matches!(party.kind.as_str(), "component" | "vmm"))
     }
 
-    /// What is mapped in a component's address space; the address where the spec says it.
+    /// What is mapped in the address space of a component or a guest; the address where the spec says it.
     pub(super) fn mapped_by(&self, component: &Party) -> impl Iterator<Item = (&Reach, Option<u64>)> {
         let own = self.reach.iter().filter(|reach| {
             reach.kind == component.kind

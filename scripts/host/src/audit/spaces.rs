@@ -1,24 +1,42 @@
 //! What processors reach in the address spaces of components, VMMs among them, against what the audit says: regions and registers
-//! page by page and both ways, and of what a component has for itself that it is nobody else's.
+//! page by page and both ways, and of what a component has for itself that it is of the memory which the root task has set aside
+//! for this component, and nobody else's.
 
 use std::collections::BTreeMap;
 
 use super::PAGE;
 use super::compare::{Behind, Pages, Places, START, lay, reached};
 use super::expected::{Audit, Party};
-use super::told::{Moment, Space};
+use super::told::{Made, Moment, Space};
 
 /// Rights of registers.
-const REGISTERS: &str = "rw";
+pub(super) const REGISTERS: &str = "rw";
 
 /// Every difference at `moment`, one line each. Address spaces are told of at the start: later they are their owners'.
 pub(super) fn differences(audit: &Audit, moment: &Moment) -> Vec<String> {
     if moment.name != START {
         return Vec::new();
     }
+    let mut twice = Vec::new();
+    for (index, made) in moment.made.iter().enumerate() {
+        let others = &moment.made[..index];
+        let both = |other: &&Made| {
+            other.memory.iter().any(|(base, _)| made.has(*base)) || made.memory.iter().any(|(base, _)| other.has(*base))
+        };
+        twice.extend(
+            others
+                .iter()
+                .filter(both)
+                .map(|other| format!("{} and {} are made of the same memory", other.name, made.name)),
+        );
+    }
     let nobodys = moment.spaces.iter().filter(|space| audit.components().all(|party| party.name != space.name));
     let mut lines: Vec<String> =
         nobodys.map(|space| format!("{} has an address space, and is no component", space.name)).collect();
+    lines.extend(twice);
+    lines.extend(
+        moment.processors.keys().map(|at| format!("a virtual processor ({at:#x}) was there before any component")),
+    );
     let mut owners = BTreeMap::new();
     for party in audit.components() {
         let said = match moment.spaces.iter().find(|space| space.name == party.name) {
@@ -31,7 +49,7 @@ pub(super) fn differences(audit: &Audit, moment: &Moment) -> Vec<String> {
 }
 
 /// Whose a page of physical memory is that is no region's.
-type Owners<'a> = BTreeMap<u64, &'a str>;
+pub(super) type Owners<'a> = BTreeMap<u64, &'a str>;
 
 fn of_one<'a>(audit: &Audit, party: &'a Party, moment: &Moment, space: &Space, owners: &mut Owners<'a>) -> Vec<String> {
     if space.tables.is_none() || space.normal.is_empty() {
@@ -64,8 +82,29 @@ fn of_one<'a>(audit: &Audit, party: &'a Party, moment: &Moment, space: &Space, o
     let (own, others): (Pages, Pages) =
         all.into_iter().partition(|(at, behind)| !wanted.contains_key(at) && is_private(&places, behind));
     lines.extend(places.joined(&places.compare(&others, &wanted)));
+    let made = moment.made.iter().find(|made| made.name == party.name);
+    let is_its = |behind: &Behind| behind.physical.is_some_and(|at| made.is_some_and(|made| made.has(at)));
+    let strange = own.iter().find(|(at, behind)| normal.contains_key(at) && !is_its(behind));
+    lines.extend(strange.map(|(at, behind)| {
+        format!("reaches {at:#x} ({}, {}), which was not set aside for it", places.what(behind), behind.rights)
+    }));
     lines.extend(shared(party, &own, owners));
     lines
+}
+
+/// Whose what components have for themselves is, page by page, at the start.
+pub(super) fn owners<'a>(audit: &'a Audit, start: &Moment) -> Owners<'a> {
+    let places = Places { moment: start, shown: Vec::new() };
+    let mut owners = Owners::new();
+    for party in audit.components() {
+        let spaces = start.spaces.iter().filter(|space| space.name == party.name);
+        let pages = spaces.filter_map(|space| reached(&space.normal)).flat_map(Pages::into_values);
+        let own = pages.filter(|behind| is_private(&places, behind)).filter_map(|behind| behind.physical);
+        own.for_each(|at| {
+            owners.entry(at).or_insert(&party.name);
+        });
+    }
+    owners
 }
 
 /// The region or register is none, so that it is memory that the audit does not name.

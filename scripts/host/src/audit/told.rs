@@ -12,7 +12,7 @@ use crate::transcript::{KERNEL, ROOT};
 /// Everything said at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
-    /// Its name: `start`, or that of a guest's device.
+    /// Its name: `start`, that of a guest's device, that of a guest and `made` or `over`, or `end`.
     pub name: String,
     /// Where regions are.
     pub regions: Vec<Region>,
@@ -24,6 +24,41 @@ pub struct Moment {
     pub smmus: BTreeMap<String, Others>,
     /// Address spaces of components.
     pub spaces: Vec<Space>,
+    /// What components are made of, and have made.
+    pub made: Vec<Made>,
+    /// Virtual processors that have a thread, by address, and the tables that this runs with.
+    pub processors: BTreeMap<u64, Option<u64>>,
+    /// What the root task named last.
+    pub(super) named: Named,
+}
+
+/// What lines about address spaces are of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Named {
+    /// The last of [`Moment::spaces`].
+    #[default]
+    Own,
+    /// The last of [`Moment::made`].
+    Made,
+}
+
+/// What a component is made of, and the address spaces that were made of that: its own, its devices' and its guest's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Made {
+    /// Name of the component.
+    pub name: String,
+    /// First physical address and bytes of each piece.
+    pub memory: Vec<(u64, u64)>,
+    /// The address spaces that processors can run in.
+    pub spaces: Vec<Space>,
+}
+
+impl Made {
+    /// Whether memory at this address is what the component is made of.
+    #[must_use]
+    pub fn has(&self, physical: u64) -> bool {
+        self.memory.iter().any(|(base, bytes)| (*base..base.saturating_add(*bytes)).contains(&physical))
+    }
 }
 
 /// A part of a region that is in one piece in memory.
@@ -133,8 +168,8 @@ pub fn moments<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<Momen
         let words: Vec<&str> = text.split(' ').collect();
         let read = match (speaker, words.as_slice()) {
             (ROOT, ["again"]) => Ok(()),
-            (ROOT, ["begin", name]) if open.is_none() => {
-                open = Some(Moment { name: (*name).to_owned(), ..Moment::default() });
+            (ROOT, ["begin", name @ ..]) if open.is_none() && !name.is_empty() => {
+                open = Some(Moment { name: name.join(" "), ..Moment::default() });
                 Ok(())
             }
             (ROOT, ["end"]) => open.take().map(|moment| moments.push(moment)).context("nothing has begun"),
@@ -175,8 +210,13 @@ impl Moment {
             }
             ["space", name] => {
                 ensure!(self.spaces.iter().all(|space| space.name != *name), "a component has one address space");
-                let (normal, device, strange) = (Vec::new(), Vec::new(), Vec::new());
-                self.spaces.push(Space { name: (*name).to_owned(), tables: None, normal, device, strange });
+                self.spaces.push(Space::of(name));
+                self.named = Named::Own;
+            }
+            ["made", name] => {
+                ensure!(self.made.iter().all(|made| made.name != *name), "a component is told of once");
+                self.made.push(Made { name: (*name).to_owned(), memory: Vec::new(), spaces: Vec::new() });
+                self.named = Named::Made;
             }
             _ => bail!("not a line of the root task's"),
         }
@@ -197,6 +237,16 @@ impl Moment {
                 };
                 let seen = Stream { entry: number(at)?, stages, pieces: Vec::new(), strange: Vec::new() };
                 ensure!(self.streams.insert((*stream).to_owned(), seen).is_none(), "a stream has one entry");
+            }
+            ["processor", at, "tables", tables] => {
+                let tables = (*tables != "none").then(|| number(tables)).transpose()?;
+                self.processors.insert(number(at)?, tables);
+            }
+            ["memory", base, bytes] => self.made()?.memory.push((number(base)?, number(bytes)?)),
+            ["tables", at] if self.named == Named::Made => {
+                let made = self.made()?;
+                let space = Space { tables: Some(number(at)?), ..Space::of(&made.name) };
+                made.spaces.push(space);
             }
             ["tables", "none"] => drop(self.space()?),
             ["tables", at] => self.space()?.tables = Some(number(at)?),
@@ -228,13 +278,28 @@ impl Moment {
         Ok(())
     }
 
-    /// The one that the root task named last.
+    /// The one that the root task named last, or that was made of what it named.
     fn space(&mut self) -> Result<&mut Space> {
-        self.spaces.last_mut().context("an address space without name")
+        let space = match self.named {
+            Named::Own => self.spaces.last_mut(),
+            Named::Made => self.made()?.spaces.last_mut(),
+        };
+        space.context("an address space without name")
+    }
+
+    fn made(&mut self) -> Result<&mut Made> {
+        self.made.last_mut().filter(|_| self.named == Named::Made).context("made of what nobody named")
     }
 
     fn stream(&mut self, name: &str) -> Result<&mut Stream> {
         self.streams.get_mut(name).context("a stream without entry")
+    }
+}
+
+impl Space {
+    fn of(name: &str) -> Self {
+        let (normal, device, strange) = (Vec::new(), Vec::new(), Vec::new());
+        Self { name: name.to_owned(), tables: None, normal, device, strange }
     }
 }
 
@@ -271,6 +336,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_of_a_components_memory_is_not_its_own_address_space() {
+        let lines = "root    | AUDIT begin a made\nroot    | AUDIT space a\nkernel  | AUDIT tables 0x1000\n\
+            kernel  | AUDIT reach space 0x0 0x1000 r 0x5000 normal\nroot    | AUDIT made a\n\
+            kernel  | AUDIT memory 0x0 0x2000\nkernel  | AUDIT tables 0x1000\n\
+            kernel  | AUDIT reach space 0x0 0x1000 r 0x5000 normal\nkernel  | AUDIT memory 0x8000 0x2000\n\
+            kernel  | AUDIT tables 0x8000\nkernel  | AUDIT reach space 0x7000 0x1000 rw 0x9000 device\n\
+            kernel  | AUDIT processor 0x9000 tables 0x8000\nkernel  | AUDIT processor 0x9800 tables none\n\
+            kernel  | AUDIT processor 0x9000 tables 0x8000\nroot    | AUDIT end\n";
+        let [moment] = &moments(lines.lines()).unwrap()[..] else { panic!("one moment") };
+        assert_eq!(moment.name, "a made");
+        assert_eq!(moment.processors, [(0x9000, Some(0x8000)), (0x9800, None)].into());
+        let [made] = &moment.made[..] else { panic!("one component") };
+        assert_eq!(made.memory, [(0, 0x2000), (0x8000, 0x2000)]);
+        assert_eq!([0x1fff, 0x2000, 0x7fff, 0x8000, 0xa000].map(|at| made.has(at)), [true, false, false, true, false]);
+        let [own, guests] = &made.spaces[..] else { panic!("two spaces") };
+        assert_eq!(moment.spaces, std::slice::from_ref(own));
+        assert_eq!((guests.tables, guests.normal.len(), guests.device.len()), (Some(0x8000), 0, 1));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_no_moment() {
         for (lines, part) in [
             ("root    | AUDIT begin start", "no end"),
@@ -282,6 +367,13 @@ mod tests {
             ("root    | AUDIT begin a\nkernel  | AUDIT smmu 0 off", "unreadable"),
             ("root    | AUDIT begin a\nkernel  | AUDIT tables 0x9000", "unreadable"),
             ("root    | AUDIT begin a\nroot    | AUDIT space b\nroot    | AUDIT space b", "unreadable"),
+            ("root    | AUDIT begin a\nroot    | AUDIT made b\nroot    | AUDIT made b", "unreadable"),
+            ("root    | AUDIT begin a\nroot    | AUDIT space b\nkernel  | AUDIT memory 0x0 0x1000", "unreadable"),
+            (
+                "root    | AUDIT begin a\nroot    | AUDIT made b\nkernel  | AUDIT reach space 0x0 0x1000 r 0x0 normal",
+                "unreadable",
+            ),
+            ("root    | AUDIT begin a\nkernel  | AUDIT processor 0x1000 tables 2", "unreadable"),
             (
                 "root    | AUDIT begin a\nroot    | AUDIT space b\nkernel  | AUDIT reach space 0x0 0x1000 r 0x0",
                 "unreadable",

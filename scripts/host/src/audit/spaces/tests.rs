@@ -43,12 +43,19 @@ kernel reach space 0x100000 0x1000 r 0x60000 normal
 kernel reach space 0x200000 0x3000 rw 0x50000 normal
 kernel reach space 0x203000 0x1000 rw 0x90000 normal
 kernel reach space 0x300000 0x2000 rw 0x10004000 device
+root made nvme
+kernel memory 0x81000 0x2000
 root space edu
 kernel tables 0xb0000
 kernel reach space 0x40000 0x1000 rw 0x83000 normal
 kernel reach space 0x200000 0x3000 r 0x50000 device
 kernel reach space 0x203000 0x1000 r 0x90000 device
 kernel reach space 0x300000 0x1000 rw 0x10008000 device
+root made edu
+kernel memory 0x83000 0x1000
+root made guest0
+kernel memory 0x84000 0x1000
+kernel memory 0x70000 0x10000
 root space guest0
 kernel tables 0xc0000
 kernel reach space 0x40000 0x1000 rwx 0x84000 normal
@@ -73,7 +80,7 @@ fn with(from: &str, to: &str) -> Vec<String> {
 
 /// As [`with`], with one more piece in the address space of `nvme`.
 fn with_more(piece: &str) -> Vec<String> {
-    with("root space edu\n", &format!("kernel reach space {piece}\nroot space edu\n"))
+    with("root made nvme\n", &format!("kernel reach space {piece}\nroot made nvme\n"))
 }
 
 #[test]
@@ -132,10 +139,23 @@ fn what_is_missing_or_elsewhere_is_named() {
 
 #[test]
 fn what_is_of_no_region_is_of_one_component_alone() {
-    let others = with_more("0x400000 0x4000 r 0x83000 normal");
-    let [edus, guests] = &others[..] else { panic!("{others:?}") };
+    let others = with_more("0x400000 0x2000 r 0x83000 normal");
+    let [stray, edus, guests] = &others[..] else { panic!("{others:?}") };
+    assert_eq!(stray, "nvme reaches 0x400000 (memory of no region, 0x83000, r), which was not set aside for it");
     assert_eq!(edus, "edu reaches 0x1000 bytes of nvme's own memory, first at 0x40000 (0x83000, rw)");
     assert_eq!(guests, "guest0 reaches 0x1000 bytes of nvme's own memory, first at 0x40000 (0x84000, rwx)");
+}
+
+#[test]
+fn what_is_of_no_region_was_set_aside_for_the_component() {
+    let kernels = with_more("0x400000 0x1000 r 0x200000 normal");
+    assert_eq!(kernels, ["nvme reaches 0x400000 (memory of no region, 0x200000, r), which was not set aside for it"]);
+    let unsaid = with("kernel memory 0x81000 0x2000\n", "kernel memory 0x82000 0x1000\n");
+    assert_eq!(unsaid, ["nvme reaches 0x40000 (memory of no region, 0x81000, rx), which was not set aside for it"]);
+    let both = with("kernel memory 0x83000 0x1000\n", "kernel memory 0x80000 0x4000\n");
+    assert_eq!(both, ["nvme and edu are made of the same memory"]);
+    let processor = with("root made nvme\n", "kernel processor 0x82800 tables none\nroot made nvme\n");
+    assert_eq!(processor, ["a virtual processor (0x82800) was there before any component"]);
 }
 
 #[test]
