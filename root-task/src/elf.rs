@@ -95,6 +95,19 @@ impl<'a> Image<'a> {
         }
         Ok(Self { entry, pages: pages.into_values().collect() })
     }
+
+    /// The instruction at an address of a page that is executed and not written.
+    #[must_use]
+    pub fn instruction(&self, at: u64) -> Option<u32> {
+        let index = self.pages.binary_search_by_key(&(at & !(PAGE_SIZE - 1)), |page| page.vaddr).ok()?;
+        let page = self.pages.get(index).filter(|page| page.perms.execute && !page.perms.write)?;
+        let offset = at - page.vaddr;
+        let part = page.contents.iter().find_map(|(from, bytes)| {
+            let from = usize::try_from(offset.checked_sub(*from)?).ok()?;
+            bytes.get(from..from.checked_add(4)?)
+        });
+        part.and_then(|bytes| bytes.try_into().ok()).filter(|_| at.is_multiple_of(4)).map(u32::from_le_bytes)
+    }
 }
 
 fn add_segment<'a>(
@@ -191,6 +204,19 @@ mod tests {
         assert_eq!(image.pages[1].perms, Perms { read: true, write: true, execute: true });
         assert_eq!(image.pages[1].contents, [(0, &[1u8; 0x800][..]), (0x800, &[2u8; 0x100][..])]);
         assert!(image.pages[2].contents.is_empty());
+    }
+
+    #[test]
+    fn instructions_are_read_where_there_are_some() {
+        let text = segment(0x40_0ffc, (0..12).collect(), 16, PF_R | PF_X);
+        let data = segment(0x40_2000, vec![7; 16], 16, PF_R | PF_W);
+        let file = file(0x40_1000, &[text, data]);
+        let image = Image::parse(&file).unwrap();
+        let read = |at| image.instruction(at);
+        assert_eq!([0x40_0ffc, 0x40_1000, 0x40_1004].map(read), [0x0302_0100, 0x0706_0504, 0x0b0a_0908].map(Some));
+        for at in [0x40_0ff8, 0x40_1001, 0x40_1008, 0x40_2000, 0x50_0000, 0, u64::MAX, u64::MAX - 3] {
+            assert_eq!(read(at), None, "{at:#x}");
+        }
     }
 
     #[test]

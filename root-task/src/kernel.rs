@@ -349,6 +349,23 @@ pub enum Invocation {
         /// Its notification.
         notification: u64,
     },
+    /// `TCB_WriteRegisters` of the first registers of the context, resuming.
+    Answer {
+        /// The thread.
+        thread: u64,
+        /// pc, sp, spsr, x0 and x1.
+        registers: [u64; 5],
+    },
+    /// `CNode_CancelBadgedSends`: who waits to send with the badge starts over.
+    CancelSends {
+        /// The badged endpoint.
+        slot: Slot,
+    },
+    /// A signal.
+    Signal {
+        /// The badged notification.
+        notification: u64,
+    },
     /// `TCB_Resume`.
     Resume {
         /// The thread.

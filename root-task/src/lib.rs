@@ -25,5 +25,6 @@ pub mod provoke;
 pub mod supervisor;
 pub mod syndrome;
 pub mod tables;
+pub mod waiting;
 
 pub use error::{Mismatch, Stop};

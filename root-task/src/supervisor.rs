@@ -10,6 +10,9 @@ use sluice_spec::{Restart, System};
 
 use crate::syndrome::{Access, Syndrome};
 
+/// Badge of the capability that clients have in the place of that to a server which stays stopped; components' badges are lower.
+pub const UNSERVED: u64 = 1 << 32;
+
 /// A message to the supervisor's endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Message {
@@ -37,6 +40,8 @@ pub struct Response {
     pub line: Option<String>,
     /// Whether the sender goes on; it is suspended otherwise.
     pub reply: bool,
+    /// Whether it was meant for a server that stays stopped: that is the answer.
+    pub unserved: bool,
     /// Position of the component whose life is over, and what follows.
     pub end: Option<(usize, Fate)>,
     /// Component, device of it, and what is to be done to that before the reply.
@@ -110,6 +115,9 @@ impl Supervisor {
 
     /// Takes note of a message. Its content is the component's word: a component can spoil its own result only.
     pub fn receive(&mut self, message: &Message) -> Response {
+        if message.badge == UNSERVED {
+            return Response { unserved: true, ..Response::default() };
+        }
         let position = message.badge.checked_sub(1).and_then(|position| usize::try_from(position).ok());
         let Some(index) = position.filter(|index| *index < self.components.len()) else { return Response::default() };
         let Some(component) = self.components.get_mut(index) else { return Response::default() };
@@ -300,6 +308,16 @@ mod tests {
         supervisor.lost(1);
         assert_eq!(supervisor.result(), Some("RESULT 4 passed, 1 failed".to_string()));
         assert_eq!(supervisor.receive(&vm_fault(2)), Response::default(), "who is dead is not heard");
+    }
+
+    #[test]
+    fn calls_of_servers_that_are_gone_say_nothing_about_components() {
+        let mut supervisor = supervisor(&[true]);
+        for label in [supervisor::FINISHED, supervisor::PANICKED, supervisor::DEVICE, 5, 0x200] {
+            let response = supervisor.receive(&Message { badge: UNSERVED, label, words: words(&[1, 1]) });
+            assert_eq!(response, Response { unserved: true, ..Response::default() });
+        }
+        assert_eq!(supervisor.result(), None);
     }
 
     #[test]

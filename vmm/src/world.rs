@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use sluice_manifest::console;
-use sluice_rt::{Env, println};
+use sluice_rt::{Env, RtError, println};
 use sluice_sys::{Endpoint, Message, VirtualInterrupt};
 use sluice_vmm::gic::{Injection, Progress};
 use sluice_vmm::layout::intid;
@@ -60,9 +60,13 @@ impl<'a> Real<'a> {
                 *word = u64::from_le_bytes(eight);
             }
             let length = 1 + self.output.len().div_ceil(8);
-            let answer = console.call(&Message::new(console::WRITE, words).shortened(length));
-            if answer.label() != 0 {
-                println!("the console refuses the guest's output ({})", answer.label());
+            let message = Message::new(console::WRITE, words).shortened(length);
+            let mut label = console.call(&message).label();
+            if RtError::answered(console::CHANNEL, label).can_ask_again() {
+                label = console.call(&message).label();
+            }
+            if label != 0 {
+                println!("the console refuses the guest's output: {}", RtError::answered(console::CHANNEL, label));
             }
         }
         self.output.clear();

@@ -6,6 +6,7 @@ mod heap;
 mod panic;
 mod start;
 
+use sluice_manifest::supervisor::ServerEnd;
 use sluice_root_task::boot::{Running, boot};
 use sluice_root_task::kernel::Kernel;
 use sluice_root_task::supervisor::Message;
@@ -48,6 +49,9 @@ fn supervise(mut running: Running<'_, System>) -> ! {
         };
         if let Err(reason) = &done {
             running.kernel().line(reason);
+        }
+        if response.unserved {
+            reply(&sluice_sys::Message::new(ServerEnd::Gone as u64, []));
         }
         if response.reply {
             reply(&sluice_sys::Message::new(u64::from(done.is_err()), []));

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use sluice_abi::{CapRights, FrameSize, ObjectType, PAGE_SIZE};
 use sluice_spec::Map;
+use sluice_sys::Slot;
 
 use super::builder::Builder;
 use super::component::Objects;
@@ -12,6 +13,7 @@ use super::regions::RegionFrames;
 use crate::Stop;
 use crate::kernel::{Invocation, Kernel};
 use crate::plan::{Grant, Plan};
+use crate::supervisor::UNSERVED;
 
 /// What a client may do: call, pass capabilities along, be answered.
 const CLIENT: CapRights = CapRights::WRITE.union(CapRights::GRANT).union(CapRights::GRANT_REPLY);
@@ -20,10 +22,30 @@ const SERVER: CapRights = CapRights::READ.union(CapRights::GRANT);
 
 /// What lies between components; slots of the root CNode.
 pub(super) struct Ends {
+    /// The endpoint of the supervisor.
+    pub(super) supervisor: u64,
     /// The endpoint of each channel.
     pub(super) channels: Vec<u64>,
+    /// Whether the server of each channel stays stopped.
+    pub(super) gone: Vec<bool>,
     /// The notification of each component.
     pub(super) notifications: Vec<u64>,
+}
+
+impl Ends {
+    /// What gives a client the calling side of a channel, which is the supervisor's while nobody serves it.
+    pub(super) fn client(&self, channel: usize, badge: u64, to: Slot) -> Option<Invocation> {
+        let (endpoint, gone) = (*self.channels.get(channel)?, *self.gone.get(channel)?);
+        Some(match gone {
+            true => Invocation::Mint {
+                from: self.supervisor,
+                to,
+                rights: CapRights::WRITE | CapRights::GRANT_REPLY,
+                badge: UNSERVED,
+            },
+            false => Invocation::Mint { from: endpoint, to, rights: CLIENT, badge },
+        })
+    }
 }
 
 /// Puts every capability of the plan into the component's CNode.
@@ -51,9 +73,7 @@ pub(super) fn put<K: Kernel>(
                 builder.invoke(who, Invocation::SetNotification { handler: slot, notification })?;
                 Invocation::Move { from: slot, to }
             }
-            Grant::Client { channel, badge } => {
-                Invocation::Mint { from: endpoint(channel)?, to, rights: CLIENT, badge }
-            }
+            Grant::Client { channel, badge } => ends.client(channel, badge, to).ok_or(missing.clone())?,
             Grant::Server { channel } => Invocation::Copy { from: endpoint(channel)?, to, rights: SERVER },
             Grant::Signal { component, badge } => {
                 let from = *ends.notifications.get(component).ok_or(missing.clone())?;

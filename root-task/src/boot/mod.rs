@@ -7,6 +7,7 @@
 mod audit;
 mod backtrace;
 mod builder;
+mod callers;
 mod component;
 mod device;
 mod ecam;
@@ -29,6 +30,7 @@ use alloc::vec::Vec;
 use sluice_abi::bootinfo::{BootInfo, slot};
 use sluice_abi::{MAX_PRIORITY, ObjectType};
 use sluice_manifest::console;
+use sluice_manifest::supervisor::ServerEnd;
 use sluice_platform::{Machine, validate};
 use sluice_spec::{Component, Map, Mode, PayloadHeader, System};
 
@@ -109,7 +111,8 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     let mut supervisor = Supervisor::new(&system);
     left_out(&devices).for_each(|index| supervisor.lost(index));
     let translating = circumstances.translating;
-    let ends = Ends { channels, notifications };
+    let gone = system.channels.iter().map(|_| false).collect();
+    let ends = Ends { supervisor: endpoint, channels, gone, notifications };
     let lasting = Lasting {
         plans,
         images,
@@ -123,7 +126,8 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     };
     let wish = sluice_platform::option(machine.bootargs, "sluice.audit").filter(|_| given.has_debug_calls());
     let audit = Audit::wished(wish);
-    let mut running = Running { builder, endpoint, supervisor, devices, system, translating, lasting, audit };
+    let priority = MAX_PRIORITY;
+    let mut running = Running { builder, endpoint, supervisor, devices, system, translating, lasting, audit, priority };
     for index in 0..running.system.components.len() {
         let objects = running.build(index)?;
         running.introduce(index);
@@ -131,6 +135,9 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     }
     running.lasting.census = Some(running.builder.census());
     running.told(|audit, builder, places| audit.at_start(builder, places))?;
+    for index in left_out(&running.devices).collect::<Vec<_>>() {
+        running.end_service(index, ServerEnd::Gone);
+    }
     running.start()?;
     Ok(running)
 }
@@ -301,6 +308,7 @@ impl<K: Kernel> Running<'_, K> {
         let server = system.channels.iter().find(|channel| channel.name == console::CHANNEL);
         let server = server.and_then(|channel| system.components.get(channel.server as usize));
         let priority = server.map_or(MAX_PRIORITY, |server| server.priority.saturating_sub(1));
+        self.priority = priority;
         self.builder.invoke("root", Invocation::SetOwnPriority { thread: slot::INIT_TCB, priority })
     }
 }

@@ -3,11 +3,14 @@
 //! The order is the point again. The component runs no more; its functions master nothing; its streams abort, and the
 //! kernel has waited for what they had begun; its functions are reset; only then is its memory taken back. What it was
 //! made of is one set of Untypeds, so revoking these leaves nothing of it: the kernel clears memory when it makes the
-//! next objects of it. What others have of it stays: endpoints, its notification, regions that it shared.
+//! next objects of it. What others have of it stays: endpoints, its notification, regions that it shared. Those who wait for
+//! an answer of it are told once it can answer no more.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+
+use sluice_manifest::supervisor::ServerEnd;
 
 use super::builder::Builder;
 use super::ecam::Ecam;
@@ -28,10 +31,14 @@ impl<K: Kernel> Running<'_, K> {
         if let Err(stop) = self.told(|audit, builder, places| audit.of_guest(builder, places, index, "over")) {
             self.kernel().line(&stop.to_string());
         }
-        let outcome = self.take_back(index).and_then(|()| match fate {
-            Fate::Over => Ok(()),
-            Fate::Again => self.build_again(index, &name),
-        });
+        let mut outcome = self.take_back(index);
+        if outcome.is_ok() && fate == Fate::Again {
+            self.end_service(index, ServerEnd::Died);
+            outcome = self.build_again(index, &name);
+        }
+        if outcome.is_err() || fate == Fate::Over {
+            self.end_service(index, ServerEnd::Gone);
+        }
         if let Err(reason) = outcome {
             self.kernel().line(&format!("{name} stays stopped: {reason}"));
             if fate == Fate::Again {

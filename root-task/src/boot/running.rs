@@ -30,6 +30,8 @@ pub struct Running<'b, K> {
     pub(super) translating: bool,
     pub(super) lasting: Lasting<'b>,
     pub(super) audit: Audit,
+    /// The root task's own priority.
+    pub(super) priority: u8,
 }
 
 impl<K: Kernel> Running<'_, K> {

@@ -38,6 +38,9 @@ impl Invocation {
             Self::SetPriority { .. } | Self::SetOwnPriority { .. } => "set a thread's priority",
             Self::WriteEntry { .. } => "write a thread's registers",
             Self::BindNotification { .. } => "bind a thread's notification",
+            Self::Answer { .. } => "answer for a server",
+            Self::CancelSends { .. } => "end calls to a server",
+            Self::Signal { .. } => "signal a component",
             Self::Resume { .. } => "resume a thread",
             Self::Suspend { .. } => "suspend a thread",
         }
@@ -122,6 +125,12 @@ impl Invocation {
             }
             Self::BindNotification { thread, notification } => {
                 Tcb::from(thread).bind_notification(Notification::from(notification))
+            }
+            Self::Answer { thread, registers } => Tcb::from(thread).write_first_registers(&registers, Resume::Now),
+            Self::CancelSends { slot } => slot.cancel_badged_sends(),
+            Self::Signal { notification } => {
+                Notification::from(notification).signal();
+                Ok(())
             }
             Self::Resume { thread } => Tcb::from(thread).resume(),
             Self::Suspend { thread } => Tcb::from(thread).suspend(),

@@ -54,7 +54,13 @@ impl DmaError {
     pub const fn refusal(&self) -> Option<Failure> {
         match self {
             Self::Rt(RtError::Refused { failure, .. }) => Some(*failure),
-            Self::Rt(RtError::Missing(_) | RtError::NoSlots | RtError::Answer { .. } | RtError::Address(_))
+            Self::Rt(
+                RtError::Missing(_)
+                | RtError::NoSlots
+                | RtError::Answer { .. }
+                | RtError::Server { .. }
+                | RtError::Address(_),
+            )
             | Self::Range(_)
             | Self::Empty
             | Self::MixedSizes

@@ -41,3 +41,26 @@ impl DeviceAction {
         }
     }
 }
+
+/// Answers of the supervisor in the stead of a server that died: labels that no server of this project uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum ServerEnd {
+    /// The server died, and with it the call: it was carried out, or in part, or not at all. A call made from now on is served
+    /// by the server's next life.
+    Died = 0x110,
+    /// The server stays stopped, and so does every call to it.
+    Gone = 0x111,
+}
+
+impl ServerEnd {
+    /// The end that an answer with this label tells of.
+    #[must_use]
+    pub const fn from_label(label: u64) -> Option<Self> {
+        match label {
+            0x110 => Some(Self::Died),
+            0x111 => Some(Self::Gone),
+            _ => None,
+        }
+    }
+}

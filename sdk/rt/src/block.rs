@@ -13,6 +13,9 @@
 //! ```
 //!
 //! The data of a transfer goes between the disk and that region, without a copy.
+//!
+//! A request whose server died ([`RtError::can_ask_again`]) was carried out wholly, in part or not at all. Reads and writes can be
+//! made again; writes that were not flushed before the server died are as durable as the disk makes them.
 
 use sluice_manifest::block::{CHANNEL, FLUSH, GEOMETRY, READ, WRITE};
 use sluice_sys::{Endpoint, Message};
@@ -66,7 +69,7 @@ impl Blocks {
         let answer = self.server.call(&Message::new(GEOMETRY, []));
         match (answer.label(), answer.words()) {
             (0, &[block_bytes, blocks, places, most]) => Ok(Geometry { block_bytes, blocks, places, most }),
-            (label, _) => Err(RtError::Answer { of: CHANNEL, label }),
+            (label, _) => Err(RtError::answered(CHANNEL, label)),
         }
     }
 
@@ -102,6 +105,6 @@ impl Blocks {
 const fn done(label: u64) -> Result<(), RtError> {
     match label {
         0 => Ok(()),
-        label => Err(RtError::Answer { of: CHANNEL, label }),
+        label => Err(RtError::answered(CHANNEL, label)),
     }
 }

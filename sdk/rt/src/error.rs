@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use sluice_manifest::supervisor::ServerEnd;
 use sluice_sys::Failure;
 
 /// A name that the manifest does not have.
@@ -53,6 +54,13 @@ pub enum RtError {
         /// The label of its answer.
         label: u64,
     },
+    /// A server died before it answered.
+    Server {
+        /// The channel to it.
+        of: &'static str,
+        /// What follows.
+        end: ServerEnd,
+    },
     /// The component's CNode is full.
     NoSlots,
     /// The address is not where a component may have memory.
@@ -66,6 +74,21 @@ impl From<Missing> for RtError {
 }
 
 impl RtError {
+    /// What an answer says whose label is not 0: the server's error, or that there is no server any more.
+    #[must_use]
+    pub const fn answered(of: &'static str, label: u64) -> Self {
+        match ServerEnd::from_label(label) {
+            Some(end) => Self::Server { of, end },
+            None => Self::Answer { of, label },
+        }
+    }
+
+    /// Whether the call was made to a life of the server that has ended, and the next one can be asked.
+    #[must_use]
+    pub const fn can_ask_again(&self) -> bool {
+        matches!(self, Self::Server { end: ServerEnd::Died, .. })
+    }
+
     /// Says what the kernel refused.
     pub fn refused(what: &'static str) -> impl Fn(Failure) -> Self {
         move |failure| Self::Refused { what, failure }
@@ -78,6 +101,10 @@ impl fmt::Display for RtError {
             Self::Missing(missing) => missing.fmt(f),
             Self::Refused { what, failure } => write!(f, "{what}: {failure}"),
             Self::Answer { of, label } => write!(f, "the server of channel {of} answers with error {label}"),
+            Self::Server { of, end: ServerEnd::Died } => {
+                write!(f, "the server of channel {of} died before it answered")
+            }
+            Self::Server { of, end: ServerEnd::Gone } => write!(f, "the server of channel {of} is gone for good"),
             Self::NoSlots => f.write_str("no free capability slot is left"),
             Self::Address(address) => write!(f, "{address:#x} is no address for a component's memory"),
         }
@@ -90,6 +117,17 @@ impl core::error::Error for RtError {}
 mod tests {
     use super::*;
     use alloc::string::ToString;
+
+    #[test]
+    fn a_server_that_died_is_told_from_one_that_refuses() {
+        assert_eq!(RtError::answered("block", 3), RtError::Answer { of: "block", label: 3 });
+        for end in [ServerEnd::Died, ServerEnd::Gone] {
+            let error = RtError::answered("block", end as u64);
+            assert_eq!(error, RtError::Server { of: "block", end });
+            assert_eq!(error.can_ask_again(), end == ServerEnd::Died);
+        }
+        assert!(!RtError::answered("block", 3).can_ask_again());
+    }
 
     #[test]
     fn a_missing_name_comes_with_those_there_are() {

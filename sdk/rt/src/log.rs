@@ -7,6 +7,7 @@ use sluice_manifest::console;
 use sluice_sys::{Endpoint, Message, debug_put_char};
 use spin::Mutex;
 
+use crate::RtError;
 use crate::line::{Line, pack};
 
 struct Sink {
@@ -57,8 +58,13 @@ fn write_out(sink: &Sink, mut line: Line) {
         return;
     };
     let (words, length) = pack(line.finish());
-    let answer = server.call(&Message::new(console::WRITE, words).shortened(length));
-    if answer.label() != 0 {
+    let message = Message::new(console::WRITE, words).shortened(length);
+    let mut label = server.call(&message).label();
+    // Better twice than not at all; but a line that the server dies of is not sent for ever.
+    if RtError::answered(console::CHANNEL, label).can_ask_again() {
+        label = server.call(&message).label();
+    }
+    if label != 0 {
         write_debug(&sink.name, line);
     }
 }

@@ -49,7 +49,7 @@ impl Terminal {
         let most = into.len().min(READ_BYTES);
         let answer = self.server.call(&Message::new(READ, [most as u64]));
         if answer.label() != 0 {
-            return Err(RtError::Answer { of: CHANNEL, label: answer.label() });
+            return Err(RtError::answered(CHANNEL, answer.label()));
         }
         let bytes = answer.words().iter().skip(3).flat_map(|word| word.to_le_bytes());
         let count = usize::try_from(answer.word(0)).unwrap_or(most).min(most);

@@ -23,7 +23,7 @@ use crate::{Env, Missing, RtError, Signal};
 /// The component's one alarm.
 ///
 /// The signal says that an alarm has come, but not which: one that was raised before the alarm was moved or cancelled stays
-/// until somebody takes it. Who cares compares [`Timer::ticks`] with what it waits for, as the methods here do.
+/// until somebody takes it. A signal also comes when the server died, with the alarm. Who cares compares [`Timer::ticks`] with what it waits for, as the methods here do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timer {
     server: Endpoint,
@@ -42,11 +42,15 @@ impl Timer {
     /// Raises the signal once the counter has reached `ticks`, at once when it has. Takes the place of the alarm before.
     ///
     /// # Errors
-    /// When the server refuses, which the one of this project does not.
+    /// When the server refuses, which the one of this project does not, or is gone for good.
     pub fn alarm_at(&self, ticks: u64) -> Result<(), RtError> {
-        match self.server.call(&Message::new(SET, [ticks])).label() {
-            0 => Ok(()),
-            label => Err(RtError::Answer { of: CHANNEL, label }),
+        loop {
+            match self.server.call(&Message::new(SET, [ticks])).label() {
+                0 => return Ok(()),
+                // What the server that died knew is forgotten: the next one is told the same.
+                label if RtError::answered(CHANNEL, label).can_ask_again() => {}
+                label => return Err(RtError::answered(CHANNEL, label)),
+            }
         }
     }
 
@@ -76,11 +80,9 @@ impl Timer {
     /// # Errors
     /// As [`Timer::alarm_at`].
     pub fn sleep_until(&self, ticks: u64) -> Result<(), RtError> {
-        if self.ticks() >= ticks {
-            return Ok(());
-        }
-        self.alarm_at(ticks)?;
+        // A signal that comes early is of an alarm before, or says that the server died: its next life has no alarm yet.
         while self.ticks() < ticks {
+            self.alarm_at(ticks)?;
             self.signal.wait();
         }
         Ok(())

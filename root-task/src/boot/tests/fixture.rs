@@ -20,7 +20,7 @@ pub(super) const ROGUE: usize = 2;
 pub(super) const RW: Perms = Perms { read: true, write: true, execute: false };
 pub(super) const RO: Perms = Perms { read: true, write: false, execute: false };
 
-/// A static executable with code at 4 MiB and 32 bytes of zeroed data in the next page.
+/// A static executable with code at 4 MiB, a system call its second instruction, and 32 bytes of zeroed data in the next page.
 pub(super) fn executable() -> Vec<u8> {
     let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     file.extend([2, 0, 183, 0, 1, 0, 0, 0]);
@@ -32,7 +32,7 @@ pub(super) fn executable() -> Vec<u8> {
         file.extend(flags.to_le_bytes());
         [176, vaddr, vaddr, in_file, memory, 0x1000].iter().for_each(|word| file.extend(word.to_le_bytes()));
     }
-    file.extend(*b"the code");
+    file.extend(*b"code\x01\x00\x00\xd4");
     file
 }
 

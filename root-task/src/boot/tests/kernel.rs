@@ -101,6 +101,14 @@ pub(super) struct Fake {
     pub(super) stream_tables: BTreeSet<u32>,
     /// x29 of every thread.
     pub(super) frame_pointer: u64,
+    /// Registers of threads that have run.
+    pub(super) registers: BTreeMap<u64, UserContext>,
+    /// Registers that threads were made to go on with.
+    pub(super) answers: BTreeMap<u64, [u64; 5]>,
+    /// Badges with which sends were cancelled, by endpoint.
+    pub(super) cancelled: Vec<(u64, u64)>,
+    /// Notifications that were signalled, and their badges.
+    pub(super) signals: Vec<(u64, u64)>,
     /// The educational device.
     pub(super) edu: super::edu::Edu,
 }
@@ -134,6 +142,10 @@ impl Fake {
             stage_2: true,
             stream_tables: [0].into(),
             frame_pointer: 0,
+            registers: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            cancelled: Vec::new(),
+            signals: Vec::new(),
             edu: super::edu::Edu::default(),
         }
     }
@@ -417,6 +429,25 @@ impl Kernel for Fake {
                 let notification = self.object(notification, ObjectType::Notification)?;
                 self.thread(thread)?.notification = notification;
             }
+            Invocation::Answer { thread, registers } => {
+                let thread = self.object(thread, ObjectType::Tcb)?;
+                self.answers.insert(thread, registers);
+            }
+            Invocation::CancelSends { slot } => {
+                let at = self.place(slot)?;
+                match self.slots.get(&at) {
+                    Some(Cap::Object { object: ObjectType::Endpoint, base, rights, badge })
+                        if *rights == CapRights::all() =>
+                    {
+                        self.cancelled.push((*base, *badge));
+                    }
+                    _ => return Err(Failure::IllegalOperation),
+                }
+            }
+            Invocation::Signal { notification } => {
+                let signal = self.badge(notification)?;
+                self.signals.push(signal);
+            }
             Invocation::Resume { thread } => {
                 let thread = self.object(thread, ObjectType::Tcb)?;
                 self.steps.push(Step::Resumed(thread));
@@ -433,6 +464,10 @@ impl Kernel for Fake {
 
     fn registers(&mut self, thread: u64) -> Result<UserContext, Failure> {
         let frame = self.frame_pointer;
+        let base = self.object(thread, ObjectType::Tcb)?;
+        if let Some(context) = self.registers.get(&base) {
+            return Ok(*context);
+        }
         let thread = self.thread(thread)?;
         let context = UserContext::default().with(Register::Pc, thread.entry).with(Register::Sp, thread.stack);
         Ok(context.with(Register::X(29), frame))

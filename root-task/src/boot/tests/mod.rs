@@ -1,6 +1,7 @@
 //! Whole boots of a system with a driver, a rogue and a console, on the device tree of QEMU's `virt` machine.
 
 mod audit;
+mod callers;
 mod edu;
 mod fixture;
 mod guests;
@@ -133,7 +134,7 @@ fn a_component_starts_with_its_image_stack_and_manifest() {
     let fake = booted();
     let thread = thread(&fake, DRIVER);
     assert_eq!((thread.entry, thread.stack, thread.faults), (0x40_0000, layout::STACK_TOP, fixed::SUPERVISOR));
-    assert_eq!(fake.read(thread.space, 0x40_0000, 10), b"the code\0\0");
+    assert_eq!(fake.read(thread.space, 0x40_0000, 10), b"code\x01\0\0\xd4\0\0");
     let access = |at| fake.translate(thread.space, at).map(|(_, mapping)| mapping);
     let code = access(0x40_0000).unwrap();
     assert!(code.rights == CapRights::READ && !code.attributes.contains(VmAttributes::EXECUTE_NEVER));
