@@ -77,9 +77,9 @@ impl<K: Kernel> Running<'_, K> {
             }
             for client in described.clients.iter().map(|client| *client as usize) {
                 let grants = self.lasting.plans.get(client).map_or(&[][..], |plan| plan.grants.as_slice());
-                let granted = grants.iter().find_map(|(slot, grant)| match grant {
-                    Grant::Client { channel: of, badge } if *of == channel => Some((*slot, *badge)),
-                    _ => None,
+                let granted = grants.iter().find_map(|(slot, grant)| {
+                    let Grant::Client { channel: of, badge } = grant else { return None };
+                    (*of == channel).then_some((*slot, *badge))
                 });
                 let signals = Signals::of_channels(&self.system, client).ok().filter(|_| described.notify);
                 let signal = signals.and_then(|mut signals| signals.badge(&described.name).ok());
