@@ -60,6 +60,10 @@ pub trait Kernel {
     fn census(&self) -> Option<Census>;
     /// Waits for some milliseconds.
     fn wait(milliseconds: u32);
+    /// Ticks of the counter.
+    fn now(&self) -> u64;
+    /// Ticks a second.
+    fn ticks_per_second(&self) -> u64;
 }
 
 impl<K: Kernel> Kernel for &mut K {
@@ -125,6 +129,14 @@ impl<K: Kernel> Kernel for &mut K {
 
     fn wait(milliseconds: u32) {
         K::wait(milliseconds);
+    }
+
+    fn now(&self) -> u64 {
+        (**self).now()
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        (**self).ticks_per_second()
     }
 }
 
@@ -360,6 +372,13 @@ pub enum Invocation {
     CancelSends {
         /// The badged endpoint.
         slot: Slot,
+    },
+    /// A request to the timer server, lost unless that waits for one: nobody else's thread is to hold the root task up.
+    SetAlarm {
+        /// Its endpoint.
+        endpoint: u64,
+        /// When, in ticks.
+        ticks: u64,
     },
     /// A signal.
     Signal {

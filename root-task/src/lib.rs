@@ -19,6 +19,7 @@ mod error;
 pub mod kernel;
 pub mod live;
 pub mod memory;
+pub mod pace;
 pub mod pci;
 pub mod plan;
 pub mod provoke;

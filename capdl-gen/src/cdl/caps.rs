@@ -76,6 +76,7 @@ fn capability<'a>(
         Grant::Signal { component, badge } => {
             system.components.get(*component).map(|other| format!("ntfn_{} (W, badge: {badge:#x})", other.name))
         }
+        Grant::Alarm => Some("ntfn_root (W, badge: 0x1)".to_owned()),
         Grant::Stream { device: index, stream } => {
             device(*index).and_then(|device| device.streams.get(*stream)).map(|word| names::sid(*word))
         }

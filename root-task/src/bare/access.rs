@@ -164,6 +164,14 @@ impl Kernel for System {
         }
     }
 
+    fn now(&self) -> u64 {
+        counter()
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        counter_frequency()
+    }
+
     fn line(&mut self, text: &str) {
         for part in ["root    | ", text, "\n"] {
             part.bytes().for_each(put);

@@ -31,7 +31,8 @@ fn run(given: &given::Memory) -> ! {
 fn supervise(mut running: Running<'_, System>) -> ! {
     let endpoint = Endpoint::from(running.endpoint);
     loop {
-        // No notification is bound to the root thread, so nobody but a component is heard.
+        running.go_on();
+        // A signal is an alarm, after which there is something to do.
         let Event::Message(received) = endpoint.recv() else { continue };
         let words = core::array::from_fn(|index| received.word(index));
         let message = Message { badge: received.badge(), label: received.label(), words };

@@ -6,7 +6,7 @@
 //! signals from the server gets one in either case: what it waits for may never come, and it can ask again.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use sluice_abi::{CapRights, MAX_PRIORITY, bootinfo};
@@ -64,7 +64,7 @@ impl<K: Kernel> Running<'_, K> {
         }
     }
 
-    fn name(&self, index: usize) -> Option<alloc::string::String> {
+    pub(super) fn name(&self, index: usize) -> Option<String> {
         self.system.components.get(index).map(|component| component.name.clone())
     }
 

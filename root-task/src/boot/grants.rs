@@ -9,6 +9,7 @@ use sluice_sys::Slot;
 use super::builder::Builder;
 use super::component::Objects;
 use super::device::Translation;
+use super::pause::Alarm;
 use super::regions::RegionFrames;
 use crate::Stop;
 use crate::kernel::{Invocation, Kernel};
@@ -30,6 +31,8 @@ pub(super) struct Ends {
     pub(super) gone: Vec<bool>,
     /// The notification of each component.
     pub(super) notifications: Vec<u64>,
+    /// Between the root task and the timer server.
+    pub(super) alarm: Option<Alarm>,
 }
 
 impl Ends {
@@ -78,6 +81,10 @@ pub(super) fn put<K: Kernel>(
             Grant::Signal { component, badge } => {
                 let from = *ends.notifications.get(component).ok_or(missing.clone())?;
                 Invocation::Mint { from, to, rights: CapRights::WRITE, badge }
+            }
+            Grant::Alarm => {
+                let from = ends.alarm.ok_or(missing.clone())?.notification;
+                Invocation::Mint { from, to, rights: CapRights::WRITE, badge: 1 }
             }
             Grant::Stream { device, stream } => {
                 let streams: &Vec<u64> = &translation(device)?.streams;

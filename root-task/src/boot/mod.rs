@@ -16,6 +16,7 @@ mod far;
 mod grants;
 mod lives;
 mod machine;
+mod pause;
 mod provoke;
 mod regions;
 mod report;
@@ -37,6 +38,7 @@ use sluice_spec::{Component, Map, Mode, PayloadHeader, System};
 use crate::elf::Image;
 use crate::kernel::{Invocation, Kernel};
 use crate::memory::Arena;
+use crate::pace::{Pace, Waiting};
 use crate::plan::{Circumstances, LiveDevice, Plan};
 use crate::supervisor::Supervisor;
 use crate::{Mismatch, Stop};
@@ -46,6 +48,7 @@ use component::Objects;
 use grants::Ends;
 use lives::Lives;
 use machine::{Checked, Devices};
+use pause::Alarm;
 use regions::RegionFrames;
 
 pub use running::Running;
@@ -112,7 +115,9 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     left_out(&devices).for_each(|index| supervisor.lost(index));
     let translating = circumstances.translating;
     let gone = system.channels.iter().map(|_| false).collect();
-    let ends = Ends { supervisor: endpoint, channels, gone, notifications };
+    let alarm = Alarm::make(&mut builder, &system, &channels)?;
+    let ends = Ends { supervisor: endpoint, channels, gone, notifications, alarm };
+    let paces = system.components.iter().map(|_| Pace::default()).collect();
     let lasting = Lasting {
         plans,
         images,
@@ -123,6 +128,8 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
         built: Vec::new(),
         census: None,
         lives: Lives::default(),
+        paces,
+        waiting: Waiting::default(),
     };
     let wish = sluice_platform::option(machine.bootargs, "sluice.audit").filter(|_| given.has_debug_calls());
     let audit = Audit::wished(wish);
@@ -154,6 +161,10 @@ struct Lasting<'b> {
     /// What was in use when the system had been built.
     census: Option<Census>,
     lives: Lives,
+    /// How soon each component lives again.
+    paces: Vec<Pace>,
+    /// Those that are to live again.
+    waiting: Waiting,
 }
 
 impl<K: Kernel> Running<'_, K> {
@@ -297,6 +308,8 @@ impl<K: Kernel> Running<'_, K> {
     /// Resumes every thread, the most urgent first, then steps below the console server: a line of the root task's own
     /// then falls between the server's lines, never inside one.
     fn start(&mut self) -> Result<(), Stop> {
+        let now = self.builder.kernel.now();
+        self.lasting.paces.iter_mut().for_each(|pace| pace.begins(now));
         let system = &self.system;
         let threads = self.lasting.built.iter().map(|objects| objects.thread);
         let mut order: Vec<(usize, (&Component, u64))> = system.components.iter().zip(threads).enumerate().collect();

@@ -24,7 +24,7 @@ use crate::supervisor::Fate;
 impl<K: Kernel> Running<'_, K> {
     /// Ends a component that cannot go on, and starts it again when that is its fate.
     pub fn end(&mut self, index: usize, fate: Fate) {
-        let name = self.system.components.get(index).map_or_else(String::new, |component| component.name.clone());
+        let name = self.name(index).unwrap_or_default();
         if let Some(line) = self.backtrace(index) {
             self.kernel().line(&line);
         }
@@ -34,17 +34,25 @@ impl<K: Kernel> Running<'_, K> {
         let mut outcome = self.take_back(index);
         if outcome.is_ok() && fate == Fate::Again {
             self.end_service(index, ServerEnd::Died);
-            outcome = self.build_again(index, &name);
+            outcome = self.again(index, &name);
         }
-        if outcome.is_err() || fate == Fate::Over {
-            self.end_service(index, ServerEnd::Gone);
-        }
-        if let Err(reason) = outcome {
-            self.kernel().line(&format!("{name} stays stopped: {reason}"));
-            if fate == Fate::Again {
-                self.supervisor.lost(index);
+        match (outcome, fate) {
+            (Ok(()), Fate::Again) => {}
+            (Ok(()), Fate::Over) => self.end_service(index, ServerEnd::Gone),
+            (Err(reason), Fate::Again) => self.stays_stopped(index, &reason),
+            (Err(reason), Fate::Over) => {
+                self.end_service(index, ServerEnd::Gone);
+                self.kernel().line(&format!("{name} stays stopped: {reason}"));
             }
         }
+    }
+
+    /// A component that was to live again does not.
+    pub(super) fn stays_stopped(&mut self, index: usize, reason: &str) {
+        self.end_service(index, ServerEnd::Gone);
+        let name = self.name(index).unwrap_or_default();
+        self.kernel().line(&format!("{name} stays stopped: {reason}"));
+        self.supervisor.lost(index);
     }
 
     /// The outcome of all restarts, when there were any ([`Lives::outcome`]).
@@ -53,7 +61,7 @@ impl<K: Kernel> Running<'_, K> {
         self.lasting.lives.outcome()
     }
 
-    fn build_again(&mut self, index: usize, name: &str) -> Result<(), String> {
+    pub(super) fn build_again(&mut self, index: usize, name: &str) -> Result<(), String> {
         if let Some(plan) = self.lasting.plans.get_mut(index) {
             plan.manifest.life = plan.manifest.life.saturating_add(1);
         }
@@ -75,6 +83,8 @@ impl<K: Kernel> Running<'_, K> {
         if let Some(changed) = self.lasting.lives.add(same, whole) {
             self.builder.kernel.line(&format!("in the whole system: {changed}"));
         }
+        let now = self.builder.kernel.now();
+        self.lasting.paces.iter_mut().skip(index).take(1).for_each(|pace| pace.begins(now));
         self.builder.invoke(name, Invocation::Resume { thread }).map_err(|stop| stop.to_string())
     }
 

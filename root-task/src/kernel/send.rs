@@ -1,9 +1,10 @@
 //! An invocation as the system call that it is.
 
 use sluice_abi::{CPtr, Register, VmAttributes, bootinfo};
+use sluice_manifest::timer;
 use sluice_sys::{
-    AsidControl, AsidPool, CNode, Cb, CbControl, Configuration, Failure, Frame, IrqControl, IrqHandler, Notification,
-    PageTable, Resume, Sid, SidControl, Tcb, Trigger, Untyped, UserContext, VSpace,
+    AsidControl, AsidPool, CNode, Cb, CbControl, Configuration, Endpoint, Failure, Frame, IrqControl, IrqHandler,
+    Message, Notification, PageTable, Resume, Sid, SidControl, Tcb, Trigger, Untyped, UserContext, VSpace,
 };
 
 use super::Invocation;
@@ -40,6 +41,7 @@ impl Invocation {
             Self::BindNotification { .. } => "bind a thread's notification",
             Self::Answer { .. } => "answer for a server",
             Self::CancelSends { .. } => "end calls to a server",
+            Self::SetAlarm { .. } => "set an alarm",
             Self::Signal { .. } => "signal a component",
             Self::Resume { .. } => "resume a thread",
             Self::Suspend { .. } => "suspend a thread",
@@ -128,6 +130,10 @@ impl Invocation {
             }
             Self::Answer { thread, registers } => Tcb::from(thread).write_first_registers(&registers, Resume::Now),
             Self::CancelSends { slot } => slot.cancel_badged_sends(),
+            Self::SetAlarm { endpoint, ticks } => {
+                Endpoint::from(endpoint).nb_send(&Message::new(timer::SET, [ticks]));
+                Ok(())
+            }
             Self::Signal { notification } => {
                 Notification::from(notification).signal();
                 Ok(())

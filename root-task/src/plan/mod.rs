@@ -4,6 +4,7 @@
 //! what a component gets can be tested without a kernel.
 
 mod addresses;
+pub mod alarm;
 mod args;
 mod device;
 mod error;
@@ -56,6 +57,8 @@ pub enum Grant {
         /// The badge it sees.
         badge: u64,
     },
+    /// What raises the root task's own signal: the alarm that it asks the timer server for.
+    Alarm,
     /// A stream of a device.
     Stream {
         /// Position in [`Component::devices`].
@@ -154,6 +157,7 @@ impl Plan {
             | Grant::Client { .. }
             | Grant::Server { .. }
             | Grant::Signal { .. }
+            | Grant::Alarm
             | Grant::Stream { .. }
             | Grant::Context { .. }
             | Grant::Space { .. }
@@ -295,7 +299,11 @@ fn place_channels(system: &System, index: usize, grants: &mut Grants) -> Result<
                 };
                 Ok(Caller { name: client.name.clone(), badge, signal })
             });
-            let clients = callers.collect::<Result<_, _>>()?;
+            let mut clients = callers.collect::<Result<Vec<_>, _>>()?;
+            if alarm::channel(system) == Some(channel) {
+                let signal = Some(grants.add(Grant::Alarm, 1));
+                clients.push(Caller { name: alarm::CLIENT.into(), badge: alarm::badge(described), signal });
+            }
             servers.push(Server { name: name.clone(), endpoint, clients });
         }
         if let Some(position) = described.clients.iter().position(|client| *client as usize == index) {

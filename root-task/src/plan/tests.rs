@@ -89,6 +89,7 @@ fn slots_are_consecutive_and_have_one_use() {
             | Grant::Client { .. }
             | Grant::Server { .. }
             | Grant::Signal { .. }
+            | Grant::Alarm
             | Grant::Stream { .. }
             | Grant::Context { .. }
             | Grant::Space { .. }
@@ -184,6 +185,32 @@ fn a_client_of_several_servers_tells_their_signals_apart() {
     let badges: Vec<_> = driver.signals.iter().map(|signal| (signal.name.as_str(), signal.badge)).collect();
     assert_eq!(badges[..2], [("console", 1 << 32), ("timer", 1 << 33)]);
     assert_eq!(manifest(2, &[]).grants[1].1, Grant::Signal { component: 1, badge: 1 << 33 });
+}
+
+#[test]
+fn the_root_task_has_alarms_where_somebody_lives_again() {
+    let mut system = system();
+    system.components.push(component("timer"));
+    system.components[2].timer = Some((30, false));
+    system.channels.push(Channel { name: "timer".to_string(), server: 2, clients: vec![1, 0], notify: true });
+    let clients = |system: &System| {
+        let plan = Plan::new(system, 2, &[], &Circumstances::default()).unwrap();
+        (plan.manifest.servers[0].clients.clone(), plan.grants)
+    };
+    assert_eq!((clients(&system).0.len(), alarm::channel(&system)), (2, None));
+    system.components[0].restart = sluice_spec::Restart::Times(1);
+    assert_eq!(alarm::channel(&system), Some(1));
+    let (callers, grants) = clients(&system);
+    let last = callers.last().unwrap();
+    assert_eq!((callers.len(), last.badge, alarm::badge(&system.channels[1])), (3, 3, 3));
+    assert!(last.name.contains(' '), "no component can be called so");
+    assert!(grants.contains(&(last.signal.unwrap(), Grant::Alarm)));
+    // A channel of that name whose server is no timer, or cannot signal, is another thing.
+    system.channels[1].notify = false;
+    assert_eq!(alarm::channel(&system), None);
+    system.channels[1].notify = true;
+    system.components[2].timer = None;
+    assert_eq!((alarm::channel(&system), clients(&system).0.len()), (None, 2));
 }
 
 #[test]

@@ -107,6 +107,12 @@ pub(super) struct Fake {
     pub(super) answers: BTreeMap<u64, [u64; 5]>,
     /// Badges with which sends were cancelled, by endpoint.
     pub(super) cancelled: Vec<(u64, u64)>,
+    /// The notification of the root thread.
+    pub(super) own_notification: u64,
+    /// What the counter says.
+    pub(super) now: u64,
+    /// Alarms that were asked for, with the endpoint and the badge.
+    pub(super) alarms: Vec<(u64, u64, u64)>,
     /// Notifications that were signalled, and their badges.
     pub(super) signals: Vec<(u64, u64)>,
     /// The educational device.
@@ -145,6 +151,9 @@ impl Fake {
             registers: BTreeMap::new(),
             answers: BTreeMap::new(),
             cancelled: Vec::new(),
+            own_notification: 0,
+            now: 0,
+            alarms: Vec::new(),
             signals: Vec::new(),
             edu: super::edu::Edu::default(),
         }
@@ -425,6 +434,9 @@ impl Kernel for Fake {
                 let thread = self.thread(thread)?;
                 (thread.entry, thread.stack, thread.arguments) = (entry, stack, arguments);
             }
+            Invocation::BindNotification { thread: bootinfo::slot::INIT_TCB, notification } => {
+                self.own_notification = self.object(notification, ObjectType::Notification)?;
+            }
             Invocation::BindNotification { thread, notification } => {
                 let notification = self.object(notification, ObjectType::Notification)?;
                 self.thread(thread)?.notification = notification;
@@ -444,6 +456,12 @@ impl Kernel for Fake {
                     _ => return Err(Failure::IllegalOperation),
                 }
             }
+            Invocation::SetAlarm { endpoint, ticks } => match self.get(endpoint)? {
+                Cap::Object { object: ObjectType::Endpoint, base, rights: CapRights::WRITE, badge } => {
+                    self.alarms.push((base, badge, ticks));
+                }
+                _ => return Err(Failure::InvalidCapability { number: 0 }),
+            },
             Invocation::Signal { notification } => {
                 let signal = self.badge(notification)?;
                 self.signals.push(signal);
@@ -534,6 +552,14 @@ impl Kernel for Fake {
     }
 
     fn wait(_: u32) {}
+
+    fn now(&self) -> u64 {
+        self.now
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        super::TICKS
+    }
 
     fn open_console(&mut self, registers: VirtAddr) {
         self.own_console = Some(registers);

@@ -7,6 +7,7 @@ mod fixture;
 mod guests;
 mod kernel;
 mod modes;
+mod pauses;
 mod regions;
 mod restart;
 mod taken;
@@ -24,6 +25,9 @@ use sluice_spec::Location;
 use super::*;
 use fixture::{CONSOLE, DISK, DRIVER, EDU, ROGUE, TREE, UNTYPEDS, host, info, payload, system, with_command_line};
 use kernel::{Cap, Fake, Step};
+
+/// Ticks a second of the counter.
+const TICKS: u64 = 1_000_000;
 
 /// Extra boot information with a device tree.
 fn extra(tree: &[u8]) -> Vec<u8> {

@@ -1,0 +1,112 @@
+//! Pauses between lives.
+
+use sluice_spec::{Channel, Restart};
+
+use super::*;
+use crate::supervisor::Fate;
+
+const MS: u64 = TICKS / 1000;
+
+/// The system with a server of alarms (the component `console`) and a driver that lives again.
+fn with_timer() -> System {
+    let mut system = system();
+    system.channels.push(Channel { name: "timer".into(), server: CONSOLE as u32, clients: std::vec![1], notify: true });
+    system.components[DRIVER].restart = Restart::Always;
+    system
+}
+
+/// How often lines of the root task begin so.
+fn said(running: &mut Running<'_, &mut Fake>, beginning: &str) -> usize {
+    running.kernel().lines.iter().filter(|line| line.starts_with(beginning)).count()
+}
+
+fn run(system: System, then: impl FnOnce(&mut Running<'_, &mut Fake>)) -> Fake {
+    let mut fake = Fake::new(&UNTYPEDS, host());
+    fake.now = 77 * TICKS;
+    assert_eq!(boot_then(&mut fake, TREE, system, then), Ok(()));
+    fake
+}
+
+#[test]
+fn who_dies_at_once_waits_longer_each_time_and_then_lives_again() {
+    let fake = run(with_timer(), |running| {
+        running.end(DRIVER, Fate::Again);
+        assert_eq!(said(running, "driver starts life"), 1, "the first end may be an accident");
+        for (lives, pause) in [(2, 10), (3, 20), (4, 40), (5, 80)] {
+            running.end(DRIVER, Fate::Again);
+            running.go_on();
+            let due = running.kernel().now + pause * MS;
+            assert_eq!(running.kernel().alarms.last().map(|(_, _, at)| *at), Some(due));
+            running.kernel().now = due - 1;
+            running.go_on();
+            assert_eq!(said(running, "driver starts life"), lives - 1, "it is early");
+            running.kernel().now = due;
+            running.go_on();
+            assert_eq!(said(running, "driver starts life"), lives);
+        }
+        let asked = running.kernel().alarms.len();
+        running.go_on();
+        assert_eq!(running.kernel().alarms.len(), asked, "nobody waits");
+    });
+    // The request is that of one more client, and the answer arrives at the root task.
+    let (endpoint, badge, _) = fake.alarms[0];
+    let server = manifest(&fake, CONSOLE).servers.into_iter().find(|server| server.name == "timer").unwrap();
+    assert!(matches!(cap(&fake, CONSOLE, server.endpoint), Some(Cap::Object { base, .. }) if *base == endpoint));
+    let caller = server.clients.iter().find(|caller| caller.badge == badge).unwrap();
+    let signal = cap(&fake, CONSOLE, caller.signal.unwrap());
+    assert!(
+        matches!(signal, Some(Cap::Object { base, rights: CapRights::WRITE, .. }) if *base == fake.own_notification)
+    );
+    assert!(fake.lines.iter().filter(|line| line.contains("NOT AS AT FIRST")).count() == 0, "{:#?}", fake.lines);
+}
+
+#[test]
+fn a_long_life_is_followed_by_the_next_at_once() {
+    run(with_timer(), |running| {
+        for life in 1..=4 {
+            running.kernel().now += TICKS;
+            running.end(DRIVER, Fate::Again);
+            assert_eq!(said(running, "driver starts life"), life);
+        }
+    });
+}
+
+#[test]
+fn a_pause_holds_nobody_else_up() {
+    run(with_timer(), |running| {
+        running.end(DRIVER, Fate::Again);
+        running.end(DRIVER, Fate::Again);
+        // The server of alarms itself: nobody could say when.
+        for life in 1..=3 {
+            running.end(CONSOLE, Fate::Again);
+            assert_eq!(said(running, "console starts life"), life);
+        }
+        let asked = running.kernel().alarms.len();
+        running.go_on();
+        assert_eq!(running.kernel().alarms.len(), asked + 1, "its next life is asked again");
+        assert_eq!(said(running, "driver starts life"), 1);
+    });
+}
+
+#[test]
+fn without_a_server_of_alarms_nobody_waits() {
+    let mut without = with_timer();
+    without.channels.pop();
+    let fake = run(without, |running| {
+        for life in 1..=4 {
+            running.end(DRIVER, Fate::Again);
+            assert_eq!(said(running, "driver starts life"), life);
+        }
+    });
+    assert!(fake.alarms.is_empty() && fake.own_notification == 0);
+    run(with_timer(), |running| {
+        running.end(DRIVER, Fate::Again);
+        running.end(DRIVER, Fate::Again);
+        running.end(CONSOLE, Fate::Over);
+        assert_eq!(said(running, "driver starts life"), 1);
+        running.go_on();
+        assert_eq!(said(running, "driver starts life"), 2, "who waits for an alarm that cannot come waits no more");
+        running.end(DRIVER, Fate::Again);
+        assert_eq!(said(running, "driver starts life"), 3);
+    });
+}
