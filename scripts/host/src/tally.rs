@@ -1,8 +1,10 @@
 //! How often a system must print what is no check: lines of `systems/NAME.checks` with a number in them.
 //!
-//! * `COMPONENT dies N: WORDS` is N ends of the component of which the root task says these words. When such a line is there, all
-//!   ends of all components have to be in the list.
+//! * `COMPONENT dies N: WORDS` is N ends of the component of which the root task says these words; `N..M` in place of N is at least N
+//!   and at most M. When such a line is there, all ends of all components have to be in the list.
 //! * `COMPONENT counts N: TEXT` is the component's lines TEXT with 0 to N - 1 in the place of `{}`, each whole, once and in order.
+
+use std::ops::RangeInclusive;
 
 use anyhow::{Context, Result, ensure};
 
@@ -13,7 +15,7 @@ use crate::transcript::ROOT;
 pub struct Tally {
     component: String,
     kind: Kind,
-    times: u64,
+    times: RangeInclusive<u64>,
     text: String,
 }
 
@@ -39,8 +41,14 @@ pub fn read(line: &str) -> Result<Option<Tally>> {
     let (head, text) = line.split_once(':').with_context(form)?;
     let words: Vec<&str> = head.split_whitespace().collect();
     let [_, _, times] = words[..] else { anyhow::bail!(form()) };
-    let (times, text) = (times.parse().with_context(form)?, text.trim().to_owned());
-    ensure!(!text.is_empty() && (kind == Kind::Dies || text.contains("{}")), form());
+    let (least, most) = times.split_once("..").unwrap_or((times, times));
+    let times = least.parse().with_context(form)?..=most.parse().with_context(form)?;
+    let text = text.trim().to_owned();
+    let fits = match kind {
+        Kind::Dies => !times.is_empty(),
+        Kind::Counts => least == most && text.contains("{}"),
+    };
+    ensure!(!text.is_empty() && fits, form());
     Ok(Some(Tally { component: component.to_owned(), kind, times, text }))
 }
 
@@ -60,13 +68,13 @@ pub fn judge(tallies: &[Tally], lines: &[String]) -> Vec<String> {
     for tally in tallies.iter().filter(|tally| tally.kind == Kind::Counts) {
         let (head, tail) = tally.text.split_once("{}").unwrap_or((&tally.text, ""));
         let begins = said_by(lines, &tally.component).filter(|text| text.starts_with(head));
-        let expected: Vec<String> = (0..tally.times).map(|number| format!("{head}{number}{tail}")).collect();
+        let expected: Vec<String> = (0..*tally.times.end()).map(|number| format!("{head}{number}{tail}")).collect();
         let printed: Vec<&str> = begins.collect();
         if let Some(wrong) = printed.iter().zip(&expected).find(|(printed, expected)| *printed != expected) {
             problems.push(format!("{} printed `{}` in place of `{}`", tally.component, wrong.0, wrong.1));
         }
         if printed.len() != expected.len() {
-            let (component, times) = (&tally.component, tally.times);
+            let (component, times) = (&tally.component, tally.times.end());
             problems.push(format!("{component} printed {} lines of {times} that begin with `{head}`", printed.len()));
         }
     }
@@ -81,8 +89,10 @@ pub fn judge(tallies: &[Tally], lines: &[String]) -> Vec<String> {
             None => problems.push(format!("{name} was not to stop so: {what}")),
         }
     }
-    for (death, seen) in deaths.iter().zip(seen).filter(|(death, seen)| death.times != *seen) {
+    for (death, seen) in deaths.iter().zip(seen).filter(|(death, seen)| !death.times.contains(seen)) {
         let Tally { component, times, text, .. } = death;
+        let (least, most) = (times.start(), times.end());
+        let times = if least == most { most.to_string() } else { format!("{least} to {most}") };
         problems.push(format!("{component} died {seen} times of {times}: {text}"));
     }
     problems
@@ -144,7 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn a_range_has_two_ends() {
+        let tallies = all("crash dies 1..2: panicked\n").unwrap();
+        let judge = |times| judge(&tallies, &vec!["root    | crash stopped: panicked".to_owned(); times]);
+        assert_eq!([0, 1, 2, 3].map(|times| judge(times).len()), [1, 0, 0, 1]);
+        assert_eq!(judge(3), ["crash died 3 times of 1 to 2: panicked"]);
+    }
+
+    #[test]
     fn mistakes_are_quoted() {
+        for line in ["a dies 2..1: b", "a dies 1..: b", "a dies ..: b", "a counts 1..2: {}"] {
+            assert!(read(line).unwrap_err().to_string().contains(line), "{line}");
+        }
         for line in ["a dies", "a dies x: b", "a dies 1 b", "a counts 1: b", "a dies 1:", "a dies 1 2: b"] {
             assert!(read(line).unwrap_err().to_string().contains(line), "{line}");
         }
