@@ -456,12 +456,14 @@ impl Kernel for Fake {
                     _ => return Err(Failure::IllegalOperation),
                 }
             }
-            Invocation::SetAlarm { endpoint, ticks } => match self.get(endpoint)? {
-                Cap::Object { object: ObjectType::Endpoint, base, rights: CapRights::WRITE, badge } => {
-                    self.alarms.push((base, badge, ticks));
-                }
-                _ => return Err(Failure::InvalidCapability { number: 0 }),
-            },
+            Invocation::SetAlarm { endpoint, ticks } => {
+                let Cap::Object { object: ObjectType::Endpoint, base, rights: CapRights::WRITE, badge } =
+                    self.get(endpoint)?
+                else {
+                    return Err(Failure::InvalidCapability { number: 0 });
+                };
+                self.alarms.push((base, badge, ticks));
+            }
             Invocation::Signal { notification } => {
                 let signal = self.badge(notification)?;
                 self.signals.push(signal);
