@@ -43,6 +43,14 @@ pub(super) struct Census {
     capabilities: Option<u64>,
 }
 
+impl Census {
+    /// The counts while components are away that hold so many capabilities.
+    pub(super) fn without(self, away: u64) -> Self {
+        let capabilities = self.capabilities.map(|held| held.saturating_sub(away));
+        Self { capabilities, ..self }
+    }
+}
+
 impl core::fmt::Display for Census {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{} KiB and {} slots left", self.bytes_left >> 10, self.slots_left)?;
@@ -125,6 +133,11 @@ impl<K: Kernel> Builder<K> {
     pub(super) fn census(&self) -> Census {
         let capabilities = self.kernel.occupied(self.transit..self.slots.next());
         Census { bytes_left: self.ram.left(), slots_left: self.slots.left(), capabilities }
+    }
+
+    /// How many of an arena's slots are in use, where the kernel tells.
+    pub(super) fn held(&self, arena: &Arena) -> u64 {
+        arena.slots().filter_map(|slot| self.kernel.occupied(slot..slot + 1)).sum()
     }
 
     fn take_slots(&mut self, count: u64) -> Result<u64, Stop> {

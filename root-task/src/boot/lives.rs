@@ -21,25 +21,26 @@ pub(super) struct Lives {
 }
 
 impl Lives {
-    /// Another life is about to begin. What the kernel counts, in words, when it is not what it was before the life that ended.
+    /// Another life is about to begin. What the kernel counts, in words, when it is not what it was before the life that ended;
+    /// nothing is said, and nothing is forgotten, when what it counts cannot be compared.
     ///
     /// The kernel counts what everybody has: the first numbers may be those of neighbours that have just begun.
     pub(super) fn add(&mut self, same: bool, whole: Option<Census>) -> Option<String> {
         self.begun += 1;
         self.leaky += u64::from(!same);
-        let before = core::mem::replace(&mut self.whole, whole);
-        if before == whole {
+        let whole = whole?;
+        let before = self.whole.replace(whole);
+        if before == Some(whole) {
             return None;
         }
         if before.is_some() {
             self.changed = self.begun;
         }
-        whole.map(|Census { pools, asids, contexts, interrupts, capabilities, unused }| {
-            format!(
-                "{pools} ASID pools, {asids} ASIDs, {contexts} contexts, {interrupts} interrupts, {capabilities} capabilities, \
-                 {unused} bytes unused"
-            )
-        })
+        let Census { pools, asids, contexts, interrupts, capabilities, unused } = whole;
+        Some(format!(
+            "{pools} ASID pools, {asids} ASIDs, {contexts} contexts, {interrupts} interrupts, {capabilities} capabilities, \
+             {unused} bytes unused"
+        ))
     }
 
     /// The outcome, when there were any: at each restart, memory, slots and capabilities of the root task's in use are what they
@@ -90,6 +91,9 @@ mod tests {
         assert!(!is_good([4; 19].into_iter().chain([5]).map(with)), "the last does");
         assert!(!is_good([4; 10].into_iter().chain([3; 10]).map(with)), "one takes what is another's");
         assert!(!is_good([with(1), with(1), with(2)]), "of few lives, half have to be alike");
+        let unknown = (true, None);
+        assert!(is_good([with(1), unknown, with(1), unknown]));
+        assert!(!is_good([with(1), with(1), unknown, unknown, with(2), unknown]), "what was before is remembered");
         assert!(!is_good([with(1), (false, Some(CENSUS)), with(1)]));
     }
 

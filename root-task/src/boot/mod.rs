@@ -127,6 +127,8 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
         arenas,
         built: Vec::new(),
         census: None,
+        held: Vec::new(),
+        away: system.components.iter().map(|_| false).collect(),
         lives: Lives::default(),
         paces,
         waiting: Waiting::default(),
@@ -142,6 +144,7 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
     }
     running.lasting.census = Some(running.builder.census());
     running.told(|audit, builder, places| audit.at_start(builder, places))?;
+    running.lasting.held = running.lasting.arenas.iter().map(|arena| running.builder.held(arena)).collect();
     for index in left_out(&running.devices).collect::<Vec<_>>() {
         running.end_service(index, ServerEnd::Gone);
     }
@@ -160,6 +163,10 @@ struct Lasting<'b> {
     built: Vec<Objects>,
     /// What was in use when the system had been built.
     census: Option<Census>,
+    /// How many capabilities of that each component holds.
+    held: Vec<u64>,
+    /// Which components have been taken back, and live no more or not yet.
+    away: Vec<bool>,
     lives: Lives,
     /// How soon each component lives again.
     paces: Vec<Pace>,

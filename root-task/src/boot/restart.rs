@@ -74,12 +74,15 @@ impl<K: Kernel> Running<'_, K> {
         if let Some(built) = self.lasting.built.get_mut(index) {
             *built = objects;
         }
+        self.lasting.away.iter_mut().skip(index).take(1).for_each(|away| *away = false);
+        let away = || self.lasting.held.iter().zip(&self.lasting.away).filter(|(_, away)| **away);
         let (before, now) = (self.lasting.census, self.builder.census());
-        let same = before.is_none_or(|before| before == now);
+        let same = before.is_none_or(|before| before.without(away().map(|(held, _)| held).sum()) == now);
         let kept = if same { "as at first" } else { "NOT AS AT FIRST" };
         let life = self.lasting.plans.get(index).map_or(0, |plan| plan.manifest.life);
         self.builder.kernel.line(&format!("{name} starts life {life}: {now}, {kept}"));
-        let whole = self.builder.kernel.census();
+        // What the kernel counts of those who are away nobody knows.
+        let whole = self.builder.kernel.census().filter(|_| away().next().is_none());
         if let Some(changed) = self.lasting.lives.add(same, whole) {
             self.builder.kernel.line(&format!("in the whole system: {changed}"));
         }
@@ -92,6 +95,7 @@ impl<K: Kernel> Running<'_, K> {
     /// is said.
     fn take_back(&mut self, index: usize) -> Result<(), String> {
         let mut trouble = Trouble(None);
+        self.lasting.away.iter_mut().skip(index).take(1).for_each(|away| *away = true);
         let (Some(component), Some(plan), Some(built), Some(arena)) = (
             self.system.components.get(index),
             self.lasting.plans.get(index),

@@ -60,6 +60,39 @@ fn who_dies_at_once_waits_longer_each_time_and_then_lives_again() {
     assert!(fake.lines.iter().filter(|line| line.contains("NOT AS AT FIRST")).count() == 0, "{:#?}", fake.lines);
 }
 
+/// One more component, without devices.
+const OTHER: usize = 3;
+
+fn with_another() -> System {
+    let mut system = with_timer();
+    system.components.push(fixture::component("other", 50));
+    system
+}
+
+#[test]
+fn who_is_away_is_not_missed_in_the_counts() {
+    let fake = run(with_another(), |running| {
+        running.end(DRIVER, Fate::Again);
+        running.end(DRIVER, Fate::Again);
+        running.end(OTHER, Fate::Again);
+        running.kernel().now += TICKS;
+        running.go_on();
+    });
+    let lives: Vec<&String> = fake.lines.iter().filter(|line| line.contains(" starts life ")).collect();
+    assert!(lives.len() == 3 && lives.iter().all(|line| line.ends_with(", as at first")), "{lives:#?}");
+    let fake = run(with_another(), |running| {
+        let before = running.kernel().slots.clone();
+        running.end(DRIVER, Fate::Again);
+        running.end(DRIVER, Fate::Again);
+        let fake = running.kernel();
+        let left = before.into_iter().find(|(at, _)| at.0 == kernel::ROOT && !fake.slots.contains_key(at));
+        // It has left something behind.
+        fake.slots.extend(left);
+        running.end(OTHER, Fate::Again);
+    });
+    assert!(fake.lines.iter().any(|line| line.starts_with("other starts life") && line.ends_with("NOT AS AT FIRST")));
+}
+
 #[test]
 fn a_long_life_is_followed_by_the_next_at_once() {
     run(with_timer(), |running| {
