@@ -32,6 +32,16 @@ fn supervise(mut running: Running<'_, System>) -> ! {
     let endpoint = Endpoint::from(running.endpoint);
     loop {
         running.go_on();
+        if let Some(result) = running.supervisor.result() {
+            if let Err(reason) = running.over() {
+                running.kernel().line(&reason);
+            }
+            if let Some(lives) = running.lives() {
+                running.kernel().line(&lives);
+            }
+            running.kernel().line(&result);
+            access::halt();
+        }
         // A signal is an alarm, after which there is something to do.
         let Event::Message(received) = endpoint.recv() else { continue };
         let words = core::array::from_fn(|index| received.word(index));
@@ -56,16 +66,6 @@ fn supervise(mut running: Running<'_, System>) -> ! {
         }
         if response.reply {
             reply(&sluice_sys::Message::new(u64::from(done.is_err()), []));
-        }
-        if let Some(result) = running.supervisor.result() {
-            if let Err(reason) = running.over() {
-                running.kernel().line(&reason);
-            }
-            if let Some(lives) = running.lives() {
-                running.kernel().line(&lives);
-            }
-            running.kernel().line(&result);
-            access::halt();
         }
     }
 }
