@@ -6,6 +6,7 @@ use alloc::string::ToString;
 use sluice_abi::{CapRights, FrameSize, ObjectType, PAGE_SIZE, RETYPE_FAN_OUT_LIMIT, VirtAddr, VmAttributes, bootinfo};
 use sluice_sys::{CNode, Failure, Slot};
 
+use super::census::Census;
 use crate::Stop;
 use crate::elf::Page;
 use crate::kernel::{Invocation, Kernel, WINDOW};
@@ -32,30 +33,6 @@ pub(super) const READ_WRITE: CapRights = CapRights::READ.union(CapRights::WRITE)
 pub(super) struct Space {
     pub(super) vspace: u64,
     tables: Tables,
-}
-
-/// Counts that are the same whenever a component has been built again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Census {
-    bytes_left: u64,
-    slots_left: u64,
-    /// Capabilities in the root CNode, where the kernel tells.
-    capabilities: Option<u64>,
-}
-
-impl Census {
-    /// The counts while components are away that hold so many capabilities.
-    pub(super) fn without(self, away: u64) -> Self {
-        let capabilities = self.capabilities.map(|held| held.saturating_sub(away));
-        Self { capabilities, ..self }
-    }
-}
-
-impl core::fmt::Display for Census {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} KiB and {} slots left", self.bytes_left >> 10, self.slots_left)?;
-        self.capabilities.map_or(Ok(()), |held| write!(f, ", {held} capabilities"))
-    }
 }
 
 /// The kernel and what is left of what it handed over.
