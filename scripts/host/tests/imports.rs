@@ -69,7 +69,7 @@ fn allowed(folder: &str) -> Option<Vec<&'static str>> {
 fn allowed_in_tests(folder: &str) -> &'static [&'static str] {
     match folder {
         "kernel/smmu" => &["kernel/smmu-model"],
-        "kernel/core" => &["kernel/smmu-model", "kernel/spec", "tests/fuzz"],
+        "kernel/core" => &["kernel/conformance", "kernel/smmu-model", "kernel/spec", "tests/fuzz"],
         // What the kernel takes from a VMM is what the VMM's core must keep to.
         "vmm/core" => &["kernel/paging", "kernel/smmu", "kernel/smmu-model", "vmm/hostile"],
         _ => &[],
