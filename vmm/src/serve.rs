@@ -118,7 +118,7 @@ impl<'a> Serve<'a> {
         loop {
             match self.guest.endpoint.recv_first() {
                 Event::Message(received) => {
-                    trial.exit();
+                    trial.exit(self.real.marker.has_come());
                     if let Some(end) = self.message(&received)? {
                         self.real.flush();
                         println!("{}", self.exits);

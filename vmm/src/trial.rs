@@ -10,6 +10,7 @@ use crate::ram::Ram;
 use crate::scrub;
 use crate::targets::Targets;
 use sluice_vmm::layout::RAM_BASE;
+use sluice_vmm::marker::Marker;
 
 /// The arguments:
 ///
@@ -17,6 +18,7 @@ use sluice_vmm::layout::RAM_BASE;
 /// - `watch`: milliseconds for which the memory of a guest that has ended is watched for late writes.
 /// - `crash`: the VMM panics after at most so many exits, at an exit that differs from life to life.
 /// - `crash_from`: so many exits before those do not count: the guest has begun by then.
+/// - `crash_after`: nor do those before the guest has printed these words.
 /// - `crashes`: in so many of its first lives. With this, the guest's command line says `sluice.life=dies` in these, `restarts`
 ///   in others that are not to be the last, and `last`.
 /// - `targets`: the guest is told where memory of others is, and the VMM looks whether it stayed as it was. The value names an
@@ -95,9 +97,14 @@ impl Trial {
         may
     }
 
-    /// Another exit: the moment to die may have come.
-    pub(crate) fn exit(&mut self) {
-        if let Some(left) = &mut self.exits_left {
+    /// The words behind which exits count.
+    pub(crate) fn marker(env: &Env) -> Marker {
+        Marker::new(env.arg("crash_after").unwrap_or_default())
+    }
+
+    /// Another exit: the moment to die may have come, when the guest `has_said` the words that are waited for.
+    pub(crate) fn exit(&mut self, has_said: bool) {
+        if let Some(left) = self.exits_left.as_mut().filter(|_| has_said) {
             *left -= 1;
             assert!(*left > 0, "this was to happen");
         }

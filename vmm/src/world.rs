@@ -7,6 +7,7 @@ use sluice_rt::{Env, RtError, println};
 use sluice_sys::{Endpoint, Message, VirtualInterrupt};
 use sluice_vmm::gic::{Injection, Progress};
 use sluice_vmm::layout::intid;
+use sluice_vmm::marker::Marker;
 use sluice_vmm::pci::Effect;
 use sluice_vmm::processor::Processor;
 use sluice_vmm::world::World;
@@ -15,6 +16,7 @@ use crate::contexts::Contexts;
 use crate::guest::{Cpu, Guest};
 use crate::passed::Passed;
 use crate::ram::Ram;
+use crate::trial::Trial;
 
 /// Bytes of output that are sent to the console at once, whether or not a line has ended.
 const OUTPUT: usize = 256;
@@ -30,6 +32,8 @@ pub(crate) struct Real<'a> {
     pub(crate) used: bool,
     /// Whether it does not run again: nobody is given its functions then, and one that cannot be reset is no loss.
     pub(crate) last: bool,
+    /// What is waited for in the guest's output.
+    pub(crate) marker: Marker,
     console: Option<Endpoint>,
     output: Vec<u8>,
 }
@@ -43,7 +47,8 @@ impl<'a> Real<'a> {
     ) -> Self {
         let console = env.channel_client(console::CHANNEL).ok();
         let output = Vec::with_capacity(OUTPUT);
-        Self { guest, ram, cpus: Vec::new(), functions, contexts, used: false, last: false, console, output }
+        let marker = Trial::marker(env);
+        Self { guest, ram, cpus: Vec::new(), functions, contexts, used: false, last: false, marker, console, output }
     }
 
     /// Sends what there is of an unfinished line too: the guest waits, for input perhaps.
@@ -82,6 +87,7 @@ impl World for Real<'_> {
     }
 
     fn print(&mut self, bytes: &[u8]) {
+        self.marker.hear(bytes);
         for byte in bytes.iter().copied().filter(|byte| *byte != b'\r') {
             self.output.push(byte);
             if byte == b'\n' || self.output.len() == OUTPUT {

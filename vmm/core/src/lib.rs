@@ -25,6 +25,7 @@ pub mod gic;
 pub mod image;
 pub mod layout;
 pub mod machine;
+pub mod marker;
 pub mod memory;
 pub mod mmio;
 pub mod pci;
