@@ -30,7 +30,8 @@ fn live(env: &Env) -> Result<Infallible, Error> {
     let mut trial = Trial::new(env, &guest)?;
     trial.begin(env, ram);
     let mut serve = Serve::new(env, &guest, described, ram)?;
-    loop {
+    // A guest in whose memory others write is not started: it shows nothing more.
+    while trial.is_clean() {
         let start = load::load(env, described, ram, &trial.words())?;
         let end = serve.run(start, &mut trial)?;
         serve.stop(end)?;
@@ -40,11 +41,13 @@ fn live(env: &Env) -> Result<Infallible, Error> {
         scrub(ram);
         match end {
             End::Reset if trial.may_restart() => println!("the guest starts again"),
-            End::Off | End::Reset => break,
+            End::Off | End::Reset => {
+                record("power-off", true, format_args!("the guest has powered off"));
+                break;
+            }
         }
     }
     trial.conclude();
-    record("power-off", true, format_args!("the guest has powered off"));
     finish();
     sluice_rt::exit()
 }

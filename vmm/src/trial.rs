@@ -90,6 +90,11 @@ impl Trial {
         }
     }
 
+    /// Whether nobody has been seen to write into the guest's memory between its lives.
+    pub(crate) const fn is_clean(&self) -> bool {
+        self.late == 0
+    }
+
     /// Whether the guest may start once more.
     pub(crate) fn may_restart(&mut self) -> bool {
         let may = self.reboots.is_none_or(|reboots| self.restarts < reboots);
