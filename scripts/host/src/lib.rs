@@ -16,6 +16,7 @@ pub mod demo;
 pub mod device_tree;
 pub mod disk;
 pub mod expectation;
+pub mod flight;
 pub mod fuzz;
 pub mod gdb;
 pub mod guest;

@@ -18,6 +18,10 @@
 //! read_by = "guest1"
 //! within = 6                     # lives in which at least one piece is read
 //!
+//! [in_flight]                    # each life but the last ends with requests in flight at a virtio disk (scripts/host/src/flight.rs)
+//! device = "virtio-blk-pci 01:00.0"
+//! lives_of = "guest0"
+//!
 //! [[variant]]                    # the same system with words of its spec replaced
 //! name = "lazy"
 //! when = "soak"
@@ -29,6 +33,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::flight::Flight;
 use crate::neighbour::Neighbour;
 use crate::tree::{System, Tree};
 
@@ -105,6 +110,8 @@ pub struct Provisions {
     pub scratch: Scratch,
     /// Who reads on beside whom.
     pub neighbour: Option<Neighbour>,
+    /// Which device is busy whenever a life ends.
+    pub in_flight: Option<Flight>,
     /// The system in other words.
     pub variant: Vec<Variant>,
 }
@@ -120,6 +127,7 @@ impl Default for Provisions {
             peer_mib: 0,
             scratch: Scratch::default(),
             neighbour: None,
+            in_flight: None,
             variant: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Choices;
 use crate::disk::{self, Disk};
+use crate::flight::Flight;
 use crate::neighbour::Neighbour;
 use crate::provisions::{Holds, Provisions};
 use crate::qemu::Files;
@@ -18,10 +19,12 @@ const DISK: &str = "DISK";
 const SCRATCH: &str = "SCRATCH";
 /// The file in which the peer keeps what a guest sends.
 const PEER: &str = "PEER";
+/// The file that QEMU logs events to.
+const EVENTS: &str = "EVENTS";
 /// This program.
 const SLUICE: &str = "SLUICE";
 /// Every placeholder that a `.qemu` file may have.
-pub const PLACEHOLDERS: [&str; 4] = [DISK, SCRATCH, PEER, SLUICE];
+pub const PLACEHOLDERS: [&str; 5] = [DISK, SCRATCH, PEER, EVENTS, SLUICE];
 
 /// A machine's disks, by the placeholder that stands for each.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -29,6 +32,7 @@ pub(super) struct Disks {
     pub(super) disk: Option<Disk>,
     pub(super) scratch: Option<PathBuf>,
     pub(super) peer: Option<PathBuf>,
+    pub(super) events: Option<PathBuf>,
     pub(super) provisions: Provisions,
 }
 
@@ -46,6 +50,7 @@ impl Disks {
                 }
                 SCRATCH => disks.scratch = Some(disk::scratch(tree, &system.name, disks.provisions.scratch.mib)?),
                 PEER => disks.peer = Some(disk::sent(tree, &system.name)?),
+                EVENTS => disks.events = Some(tree.build().join(format!("{}.events", system.name))),
                 SLUICE => {}
                 other => bail!("{} asks for ${{{other}}}, which nothing makes", system.devices().display()),
             }
@@ -60,8 +65,9 @@ impl Disks {
         let disk = self.disk.as_ref().map(|disk| (DISK.to_owned(), disk.path.clone()));
         let scratch = self.scratch.as_ref().map(|path| (SCRATCH.to_owned(), path.clone()));
         let peer = self.peer.as_ref().map(|path| (PEER.to_owned(), path.clone()));
+        let events = self.events.as_ref().map(|path| (EVENTS.to_owned(), path.clone()));
         let sluice = (SLUICE.to_owned(), std::env::current_exe().context("this program is not known")?);
-        Ok(disk.into_iter().chain(scratch).chain(peer).chain([sluice]).collect())
+        Ok(disk.into_iter().chain(scratch).chain(peer).chain(events).chain([sluice]).collect())
     }
 
     /// What the peer was sent is what the disk begins with.
@@ -75,6 +81,11 @@ impl Disks {
     fn compare_neighbour(&self, neighbour: &Neighbour, lines: &[String]) -> Result<String> {
         let disk = self.disk.as_ref().context("there is no disk that could have been read")?;
         neighbour.compare(lines, &disk.path)
+    }
+
+    fn compare_in_flight(&self, flight: &Flight, lines: &[String]) -> Result<String> {
+        let events = self.events.as_ref().context("QEMU was not asked for its events")?;
+        flight.compare(lines, events)
     }
 
     fn compare_scratch(&self, path: &Path) -> Result<String> {
@@ -96,6 +107,7 @@ impl Disks {
             self.scratch.as_deref().map(|scratch| self.compare_scratch(scratch)),
             self.peer.as_deref().map(|peer| self.compare_sent(peer)),
             self.provisions.neighbour.as_ref().map(|neighbour| self.compare_neighbour(neighbour, lines)),
+            self.provisions.in_flight.as_ref().map(|flight| self.compare_in_flight(flight, lines)),
         ];
         comparisons.into_iter().flatten().collect()
     }
