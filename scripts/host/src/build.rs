@@ -86,6 +86,12 @@ impl Programs {
         Self { kernel, ..self.clone() }
     }
 
+    /// The same with another root task.
+    #[must_use]
+    pub fn with_root_task(&self, root_task: PathBuf) -> Self {
+        Self { root_task, ..self.clone() }
+    }
+
     /// The same with another program of the same name as one of them, all in `folder`, which is made anew.
     ///
     /// # Errors

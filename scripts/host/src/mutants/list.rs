@@ -9,9 +9,11 @@ use serde::Deserialize;
 
 use crate::tree::Tree;
 
-/// Where the crates are that are built again before a system is booted: the kernel's, and those of guests' machine monitors.
+/// Where the crates are that are built again before a system is booted: the kernel's, those of guests' machine monitors, and
+/// the root task's.
 const KERNEL: &str = "kernel/";
 pub(super) const MONITOR: &str = "vmm/";
+pub(super) const ROOT_TASK: &str = "root-task/";
 
 /// One replacement in one file, and what notices it: a test, systems, or both.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -130,8 +132,8 @@ fn parse(text: &str) -> Result<Vec<Mutant>> {
             Systems::Several(systems) => systems,
         };
         ensure!(
-            visible_in.is_empty() || [KERNEL, MONITOR].iter().any(|folder| file.starts_with(folder)),
-            "{name}: only the kernel and monitors are built again before a system is booted"
+            visible_in.is_empty() || [KERNEL, MONITOR, ROOT_TASK].iter().any(|folder| file.starts_with(folder)),
+            "{name}: only the kernel, the root task and monitors are built again before a system is booted"
         );
         ensure!(killer.is_some() || !visible_in.is_empty(), "{name}: nothing is to notice it");
         ensure!(seen_as.is_empty() || !visible_in.is_empty(), "{name}: it is to be seen in no system");
@@ -241,6 +243,7 @@ mod tests {
         let seen = |file: &str| SHEET.replace("\"f.rs\"", &format!("\"{file}\"\nvisible_in = \"systems/s.toml\""));
         assert_eq!(parse(&seen("kernel/f.rs")).unwrap()[1].visible_in, ["systems/s.toml"]);
         assert_eq!(parse(&seen("vmm/f.rs")).unwrap()[0].visible_in, ["systems/s.toml"]);
+        assert_eq!(parse(&seen("root-task/f.rs")).unwrap()[0].visible_in, ["systems/s.toml"]);
         assert!(parse(&seen("components/f.rs")).is_err(), "the system would run without the change");
         let unkilled = SHEET.replace("killed_by = \"driver::events::t\"", "seen_as = \"a check\"");
         assert!(parse(&unkilled).is_err(), "nobody looks");

@@ -1,5 +1,5 @@
-//! Boots a system on a broken kernel, or with a broken machine monitor: with the devices of an emulator that somebody else wrote,
-//! its own checks must notice.
+//! Boots a system on a broken kernel, or with a broken root task or machine monitor: with the devices of an emulator that somebody
+//! else wrote, its own checks must notice.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::list::MONITOR;
+use super::list::{MONITOR, ROOT_TASK};
 use super::{Copy, Mutant};
 use crate::build::{self, Kernel, Programs};
 use crate::guest;
@@ -88,17 +88,18 @@ impl Stage<'_> {
     fn boot(&self, name: &str, mutant: &Mutant, system: &System) -> Result<Verdict> {
         let log = self.tree.log(&format!("mutant {name}"))?;
         let copied = self.copy.tree();
-        let is_monitor = mutant.file.starts_with(MONITOR);
-        let (command, built) = match is_monitor {
-            true => build::component_command(&copied, self.toolchain, MONITOR)?,
-            false => build::kernel_command(&copied, self.toolchain, Kernel::Debug)?,
+        let program = [MONITOR, ROOT_TASK].into_iter().find(|folder| mutant.file.starts_with(folder));
+        let (command, built) = match program {
+            Some(folder) => build::component_command(&copied, self.toolchain, folder)?,
+            None => build::kernel_command(&copied, self.toolchain, Kernel::Debug)?,
         };
         if !succeeds(command, &log)? {
             return Ok(Verdict::Unusable(format!("does not compile: {}", log.display())));
         }
-        let programs = match is_monitor {
-            true => self.programs.with_component(&built, &self.tree.build().join("mutant-programs"))?,
-            false => self.programs.with_kernel(built),
+        let programs = match program {
+            Some(ROOT_TASK) => self.programs.with_root_task(built),
+            Some(_) => self.programs.with_component(&built, &self.tree.build().join("mutant-programs"))?,
+            None => self.programs.with_kernel(built),
         };
         let image: PathBuf = self.tree.build().join("mutant.img");
         if !succeeds(build::generator(self.tree, &programs, system, &image), &log)? {
