@@ -11,7 +11,7 @@ use crate::transcript::Digest;
 use crate::tree::Tree;
 
 /// Bytes of a block: disks are whole blocks, so that QEMU rounds nothing behind our back.
-const GRANULE: u64 = 512;
+pub(crate) const GRANULE: u64 = 512;
 /// Every word of a written disk is its byte offset with these bits flipped.
 const PATTERN: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 
@@ -154,7 +154,8 @@ pub fn sent(tree: &Tree, name: &str) -> Result<PathBuf> {
     }
 }
 
-fn folder(tree: &Tree) -> Result<PathBuf> {
+/// Where disks are made; it exists afterwards.
+pub(crate) fn folder(tree: &Tree) -> Result<PathBuf> {
     let folder = tree.build().join("disks");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)

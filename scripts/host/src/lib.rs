@@ -31,6 +31,7 @@ pub mod provisions;
 pub mod qemu;
 pub mod reference;
 pub mod report;
+pub mod root_disk;
 pub mod run;
 pub mod stops;
 pub mod suite;

@@ -59,7 +59,7 @@ enum Action {
         /// A variant of the system that its .host file names.
         #[arg(long, conflicts_with = "root_task")]
         variant: Option<String>,
-        /// The file that the system reads as a disk.
+        /// The file that the system reads as a disk; or writes, and boots from, where its root file system is on one.
         #[arg(long, conflicts_with = "root_task")]
         disk: Option<PathBuf>,
         /// Use this terminal as the machine's, with this component or guest attached to it.

@@ -13,6 +13,9 @@
 //! holds = "disk"                 # "pattern": each word its offset, transformed; "disk": how the read disk begins, then zeros
 //! first_mib = 4                  # so much of it
 //!
+//! [root]                         # the disk to boot from: a file system, made anew, that has the disk to read as a file
+//! mib = 32
+//!
 //! [neighbour]                    # somebody reads a disk piece by piece while another dies again and again
 //! lives_of = "guest0"
 //! read_by = "guest1"
@@ -24,7 +27,7 @@
 //!
 //! [[variant]]                    # the same system with words of its spec replaced
 //! name = "lazy"
-//! when = "soak"
+//! when = "soak"                  # also "asked": no test boots it
 //! replace = [["iommu.strict=1", "iommu.strict=0"]]
 //! ```
 
@@ -46,6 +49,8 @@ pub enum When {
     Always,
     /// In soak runs.
     Soak,
+    /// In none: a user asks for it by name.
+    Asked,
 }
 
 /// What a written disk must hold in the end.
@@ -75,6 +80,14 @@ impl Default for Scratch {
     fn default() -> Self {
         Self { mib: 16, holds: Holds::Pattern, first_mib: 0 }
     }
+}
+
+/// The disk that a system boots from.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    /// Its size.
+    pub mib: u64,
 }
 
 /// A system with words of its spec replaced.
@@ -108,6 +121,8 @@ pub struct Provisions {
     pub lent: Vec<String>,
     /// The disk to write.
     pub scratch: Scratch,
+    /// The disk to boot from.
+    pub root: Option<Root>,
     /// Who reads on beside whom.
     pub neighbour: Option<Neighbour>,
     /// Which device is busy whenever a life ends.
@@ -126,6 +141,7 @@ impl Default for Provisions {
             lent: Vec::new(),
             peer_mib: 0,
             scratch: Scratch::default(),
+            root: None,
             neighbour: None,
             in_flight: None,
             variant: Vec::new(),
@@ -154,6 +170,9 @@ impl Provisions {
         ensure!(holds == Holds::Pattern || first_mib > 0, "nothing is said to be copied");
         ensure!(read.digests != Some(0), "a disk is there to be read");
         ensure!(read.peer_mib <= read.disk_mib, "more is sent than the disk has");
+        // Its content twice, busybox, and what ext4 needs for itself.
+        let room = read.disk_mib * 2 + 16;
+        ensure!(read.root.as_ref().is_none_or(|root| root.mib >= room), "a disk to boot from has {room} MiB or more");
         ensure!(first_mib <= mib.min(read.disk_mib), "more is copied than the disks have");
         Ok(read)
     }
@@ -164,7 +183,7 @@ impl Provisions {
 /// # Errors
 /// When a file beside a system does not read.
 pub fn booted(tree: &Tree, soak: bool) -> Result<Vec<System>> {
-    let is_time = |when| soak || when == When::Always;
+    let is_time = |when| when == When::Always || soak && when == When::Soak;
     let mut booted = Vec::new();
     for system in tree.checked_systems()? {
         let provisions = Provisions::of(&system)?;
@@ -246,6 +265,8 @@ mod tests {
         {
             assert!(Provisions::read(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(Provisions::read("disk_mib = 8\n[root]\nmib = 32").unwrap().root, Some(Root { mib: 32 }));
+        assert!(Provisions::read("disk_mib = 8\n[root]\nmib = 31").is_err());
         assert!(Provisions::read("disk_mib = 2\n[scratch]\nholds = 'disk'\nfirst_mib = 4").is_err());
     }
 
@@ -266,6 +287,8 @@ mod tests {
         let lazy = all.iter().find(|system| system.name == "linux-nested-lazy").unwrap();
         assert!(std::fs::read_to_string(&lazy.spec).unwrap().contains("iommu.strict=0"));
         assert!(lazy.checks().exists() && lazy.devices().exists());
+        assert!(all.iter().any(|system| system.name == "linux-root-6-1"));
+        assert!(all.iter().all(|system| system.name != "linux-root-shell"), "nobody asked");
         let nested = System::at(&tree.root().join("systems/linux-nested.toml")).unwrap();
         let error = variant(&tree, &nested, "other").unwrap_err().to_string();
         assert!(error.contains("no variant other") && error.contains("lazy"), "{error}");

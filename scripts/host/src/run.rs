@@ -157,7 +157,9 @@ pub fn problems(tree: &Tree, system: &System, image: &Path, log: &Path) -> Resul
 fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &Path) -> Result<Outcome> {
     let Prepared { qemu, disks, devices } = Prepared::of(tree, system, choices)?;
     let (expected, tallies) = match system.checks() {
-        path if path.exists() => (Some(expectation::read_file(&path)?), tally::all(&std::fs::read_to_string(&path)?)?),
+        path if path.exists() && !disks.root_is_users => {
+            (Some(expectation::read_file(&path)?), tally::all(&std::fs::read_to_string(&path)?)?)
+        }
         _ => (None, Vec::new()),
     };
     // A system with a command line of its own, as that without protection has one, keeps it.
@@ -177,6 +179,9 @@ fn outcome(tree: &Tree, system: &System, image: &Path, choices: &Choices, log: &
     }
     if let Some(disk) = disks.disk.as_ref().filter(|_| choices.show) {
         println!("      disk {}: {}", disk.path.display(), disk.origin);
+    }
+    if let Some(root) = disks.root.as_ref().filter(|_| choices.show && disks.root_is_users) {
+        println!("      disk {}: the guest writes to it", root.display());
     }
     let limits = match &expected {
         Some(_) if choices.soak => Limits::SOAK,

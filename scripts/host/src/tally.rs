@@ -2,6 +2,7 @@
 //!
 //! * `COMPONENT dies N: WORDS` is N ends of the component of which the root task says these words; `N..M` in place of N is at least N
 //!   and at most M. When such a line is there, all ends of all components have to be in the list.
+//! * `COMPONENT says N: TEXT` is N whole lines of the component.
 //! * `COMPONENT counts N: TEXT` is the component's lines TEXT with 0 to N - 1 in the place of `{}`, each whole, once and in order.
 
 use std::ops::RangeInclusive;
@@ -22,6 +23,7 @@ pub struct Tally {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Dies,
+    Says,
     Counts,
 }
 
@@ -34,6 +36,7 @@ pub fn read(line: &str) -> Result<Option<Tally>> {
     let (Some(component), Some(verb)) = (words.next(), words.next()) else { return Ok(None) };
     let kind = match verb {
         "dies" => Kind::Dies,
+        "says" => Kind::Says,
         "counts" => Kind::Counts,
         _ => return Ok(None),
     };
@@ -46,6 +49,7 @@ pub fn read(line: &str) -> Result<Option<Tally>> {
     let text = text.trim().to_owned();
     let fits = match kind {
         Kind::Dies => !times.is_empty(),
+        Kind::Says => least == most,
         Kind::Counts => least == most && text.contains("{}"),
     };
     ensure!(!text.is_empty() && fits, form());
@@ -78,6 +82,13 @@ pub fn judge(tallies: &[Tally], lines: &[String]) -> Vec<String> {
             problems.push(format!("{component} printed {} lines of {times} that begin with `{head}`", printed.len()));
         }
     }
+    for tally in tallies.iter().filter(|tally| tally.kind == Kind::Says) {
+        let Tally { component, text, .. } = tally;
+        let (said, times) = (said_by(lines, component).filter(|line| line == text).count() as u64, tally.times.end());
+        if said != *times {
+            problems.push(format!("{component} said {said} times of {times}: {text}"));
+        }
+    }
     let deaths: Vec<&Tally> = tallies.iter().filter(|tally| tally.kind == Kind::Dies).collect();
     if deaths.is_empty() {
         return problems;
@@ -108,14 +119,15 @@ mod tests {
     use super::*;
 
     const LIST: &str = "crash lives\ncrash dies 2: stores to address 0x0\ncrash dies 1: panicked  # at last\n\
-                        song counts 3: verse {} of 3\n";
-    const GOOD: [&str; 7] = [
+                        song counts 3: verse {} of 3\nsong says 1: the end\n";
+    const GOOD: [&str; 8] = [
         "root    | crash stopped: stores to address 0x0 at pc 0x41",
         "song    | verse 0 of 3",
         "song    | verse 1 of 3",
         "root    | crash stopped: panicked",
         "song    | verse 2 of 3",
         "root    | crash stopped: stores to address 0x0 at pc 0x42",
+        "song    | the end",
         "noise   | verse 9 of 3",
     ];
 
@@ -132,7 +144,7 @@ mod tests {
 
     #[test]
     fn one_line_less_or_more_or_other_is_not() {
-        for (at, left_out) in GOOD.iter().enumerate().take(6) {
+        for (at, left_out) in GOOD.iter().enumerate().take(7) {
             let without: Vec<&str> =
                 GOOD.iter().enumerate().filter(|(index, _)| *index != at).map(|(_, l)| *l).collect();
             assert!(!problems(&without).is_empty(), "{left_out}");
@@ -143,12 +155,15 @@ mod tests {
             "root    | song stopped: panicked",
             "root    | crash stopped: sent message 0x1",
             "song    | verse 2 of",
+            GOOD[6],
         ] {
             let with = [GOOD.as_slice(), &[more]].concat();
             assert!(!problems(&with).is_empty(), "{more}");
         }
         let mangled = GOOD.map(|line| if line == GOOD[2] { "song    | verse 1 o?f 3" } else { line });
         assert!(problems(&mangled)[0].contains("in place of `verse 1 of 3`"));
+        let longer = GOOD.map(|line| if line == GOOD[6] { "song    | the end?" } else { line });
+        assert_eq!(problems(&longer), ["song said 0 times of 1: the end"]);
         let forged = GOOD.map(|line| if line == GOOD[3] { "noise   | crash stopped: panicked" } else { line });
         assert_eq!(problems(&forged), ["crash died 0 times of 1: panicked"]);
     }
@@ -163,10 +178,10 @@ mod tests {
 
     #[test]
     fn mistakes_are_quoted() {
-        for line in ["a dies 2..1: b", "a dies 1..: b", "a dies ..: b", "a counts 1..2: {}"] {
+        for line in ["a dies 2..1: b", "a dies 1..: b", "a dies ..: b", "a counts 1..2: {}", "a says 1..2: b"] {
             assert!(read(line).unwrap_err().to_string().contains(line), "{line}");
         }
-        for line in ["a dies", "a dies x: b", "a dies 1 b", "a counts 1: b", "a dies 1:", "a dies 1 2: b"] {
+        for line in ["a dies", "a dies x: b", "a dies 1 b", "a counts 1: b", "a dies 1:", "a says b", "a dies 1 2: b"] {
             assert!(read(line).unwrap_err().to_string().contains(line), "{line}");
         }
         assert_eq!(read("a b fails").unwrap(), None);

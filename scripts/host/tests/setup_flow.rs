@@ -52,7 +52,8 @@ impl Machine {
         let setup = copy("scripts/setup")
             .replace("/etc/os-release", &format!("{here}/os-release"))
             .replace("/etc/apt", &format!("{here}/apt"))
-            .replace("/usr/bin/", &format!("{here}/usr/"));
+            .replace("/usr/bin/", &format!("{here}/usr/"))
+            .replace("/usr/sbin/", &format!("{here}/usr/"));
         machine.program("tree/scripts/setup", setup.strip_prefix("#!/bin/sh\n").expect("a shell script"));
         for name in REAL {
             let path = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(name));
@@ -82,10 +83,16 @@ impl Machine {
 
     /// Runs the script: whether it succeeded, what it said, and which packages it asked for.
     fn setup(&self) -> (bool, String, Vec<String>) {
+        self.setup_for(&[])
+    }
+
+    /// The same with arguments.
+    fn setup_for(&self, arguments: &[&str]) -> (bool, String, Vec<String>) {
         let calls = self.folder.join("calls");
         fs::write(&calls, "").expect("a file");
         let output = Command::new("/bin/sh")
             .arg(self.folder.join("tree/scripts/setup"))
+            .args(arguments)
             .env_clear()
             .env("PATH", self.folder.join("bin"))
             .output()
@@ -119,6 +126,7 @@ fn apt_get(here: &str, kind: &Kind) -> String {
          case $call in\n\
          install*qemu*) printf '#!/bin/sh\\necho QEMU emulator version {qemu}\\n' >{here}/bin/qemu-system-aarch64 ;;\n\
          install*rustc*) cp {here}/bin/cargo {here}/usr/cargo; cat >{here}/usr/rustc <<'END'\n#!/bin/sh\n{rust}END\n;;\n\
+         install*e2fsprogs*) for tool in mke2fs e2fsck debugfs; do cp {here}/bin/cargo {here}/usr/$tool; done ;;\n\
          install*lld*) cp {here}/bin/cargo {here}/bin/ld.lld ;;\n\
          esac\n\
          chmod +x {here}/bin/qemu-system-aarch64 {here}/usr/* 2>/dev/null\n\
@@ -174,6 +182,20 @@ fn with_a_working_rustup_nothing_is_taken_from_the_distribution_but_qemu() {
     assert_eq!(calls, ["update", "install qemu-system-arm", &format!("rustup -q target add {TARGET}")]);
     assert_eq!(machine.choice(), "host");
     assert_eq!(machine.setup(), (true, String::new(), vec![]));
+}
+
+#[test]
+fn tests_get_what_they_make_file_systems_with() {
+    let os = "ID=debian\nVERSION_ID=\"13\"\n";
+    let machine = Machine::new(&Kind { name: "tests", os, rustup_works: Some(true), ..DEBIAN_12 });
+    for tool in ["cargo-fmt", "cargo-clippy"] {
+        machine.program(&format!("bin/{tool}"), "exit 0\n");
+    }
+    assert!(machine.setup().0);
+    let (good, said, calls) = machine.setup_for(&["--tests"]);
+    assert!(good && said.contains("installing e2fsprogs"), "{said}");
+    assert_eq!(calls, ["update", "install e2fsprogs"]);
+    assert_eq!(machine.setup_for(&["--tests"]), (true, String::new(), vec![]));
 }
 
 #[test]

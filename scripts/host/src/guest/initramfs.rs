@@ -17,22 +17,24 @@ pub(super) fn pack(tree: &Tree, folder: &Path, kernel: &Kernel, busybox: &Busybo
         stored.read(folder).with_context(|| format!("{} in {} was changed", stored.path, folder.display()))
     };
     let mut archive = Archive::default();
-    for name in ["bin", "dev", "lib", "modules", "proc", "sys", "tasks", "tmp"] {
+    for name in ["bin", "dev", "lib", "modules", "proc", "root", "sys", "tasks", "tmp"] {
         archive.folder(name)?;
     }
     archive.program("init", &read(&scripts.join("init"))?)?;
     archive.program("bin/busybox", &stored(&busybox.program)?)?;
-    for name in ["report", "edu"] {
+    for name in ["report", "edu", "root"] {
         archive.file(&format!("lib/{name}"), &read(&scripts.join(name))?)?;
     }
     archive.file("lib/release", format!("{}\n", kernel.release).as_bytes())?;
-    let mut order = String::new();
-    for module in &kernel.modules {
-        let name = module.path.rsplit('/').next().unwrap_or(&module.path);
-        archive.file(&format!("modules/{name}"), &stored(module)?)?;
-        order.extend([name, "\n"]);
+    for (list, modules) in [("order", &kernel.modules), ("root", &kernel.root_modules)] {
+        let mut order = String::new();
+        for module in modules {
+            let name = module.path.rsplit('/').next().unwrap_or(&module.path);
+            archive.file(&format!("modules/{name}"), &stored(module)?)?;
+            order.extend([name, "\n"]);
+        }
+        archive.file(&format!("modules/{list}"), order.as_bytes())?;
     }
-    archive.file("modules/order", order.as_bytes())?;
     let tasks = scripts.join("tasks");
     let entries = std::fs::read_dir(&tasks).with_context(|| format!("cannot read {}", tasks.display()))?;
     let mut names = entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>>>()?;

@@ -13,6 +13,8 @@ const FILE: &str = "manifest.json";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// The modules that were asked for, of every kernel; those that they need are not here.
+    pub asked: Vec<String>,
     /// The shell of every initramfs.
     pub busybox: Busybox,
     /// The kernels by series, for example `6.12`.
@@ -51,8 +53,10 @@ pub struct Kernel {
     pub release: String,
     /// The kernel, byte for byte as in the package.
     pub image: Stored,
-    /// Its modules, uncompressed, in an order in which they can be loaded.
+    /// The modules of devices, uncompressed, in an order in which they can be loaded.
     pub modules: Vec<Stored>,
+    /// The modules that a root file system needs beside them.
+    pub root_modules: Vec<Stored>,
 }
 
 /// A file of the folder.
@@ -114,12 +118,14 @@ impl Manifest {
         })
     }
 
-    /// Whether every series is there and every file is what was fetched.
+    /// Whether every series is there, with the modules that are asked for now, and every file is what was fetched.
     #[must_use]
     pub fn is_complete(&self, folder: &Path) -> bool {
-        let kernels = self.kernels.values().flat_map(|kernel| kernel.modules.iter().chain([&kernel.image]));
-        super::SERIES.iter().all(|series| self.kernels.contains_key(*series))
-            && kernels.chain([&self.busybox.program]).all(|stored| stored.read(folder).is_some())
+        let kernels = self.kernels.values();
+        let files = kernels.flat_map(|kernel| kernel.modules.iter().chain(&kernel.root_modules).chain([&kernel.image]));
+        self.asked == super::asked()
+            && super::SERIES.iter().all(|series| self.kernels.contains_key(*series))
+            && files.chain([&self.busybox.program]).all(|stored| stored.read(folder).is_some())
     }
 }
 
@@ -140,15 +146,17 @@ mod tests {
         let kernel = |series: &str| {
             let image = stored(&format!("Image-{series}"));
             let modules = vec![stored(&format!("modules-{series}/a.ko"))];
-            (series.to_owned(), Kernel { package: package.clone(), release: "r".to_owned(), image, modules })
+            let root_modules = vec![stored(&format!("modules-{series}/b.ko"))];
+            let package = package.clone();
+            (series.to_owned(), Kernel { package, release: "r".to_owned(), image, modules, root_modules })
         };
         let busybox = Busybox { package: package.clone(), program: stored("busybox") };
-        let manifest =
-            Manifest { busybox, kernels: super::super::SERIES.iter().map(|series| kernel(series)).collect() };
+        let kernels = super::super::SERIES.iter().map(|series| kernel(series)).collect();
+        let manifest = Manifest { asked: super::super::asked(), busybox, kernels };
         manifest.write(&folder).unwrap();
         assert_eq!(Manifest::read(&folder), Some(manifest.clone()));
         assert!(manifest.is_complete(&folder));
-        for path in ["Image-6.1", "modules-6.12/a.ko", "busybox"] {
+        for path in ["Image-6.1", "modules-6.12/a.ko", "modules-6.1/b.ko", "busybox"] {
             let file = folder.join(path);
             for damage in [Some(&b"other"[..]), Some(b""), None] {
                 match damage {
@@ -160,6 +168,8 @@ mod tests {
             std::fs::write(&file, path).unwrap();
             assert!(manifest.is_complete(&folder));
         }
+        let other = Manifest { asked: super::super::asked().split_off(1), ..manifest.clone() };
+        assert!(!other.is_complete(&folder), "another list of modules");
         let mut few = manifest;
         few.kernels.remove("6.1");
         assert!(!few.is_complete(&folder), "a series is missing");

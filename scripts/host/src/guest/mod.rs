@@ -27,6 +27,13 @@ pub const FOLDER_VARIABLE: &str = "SLUICE_GUEST";
 /// The series of Linux that guests run.
 pub const SERIES: [&str; 2] = ["6.12", "6.1"];
 
+/// Drivers of the devices that guests are given; a kernel may have some built in.
+const MODULES: [&str; 6] = ["nvme", "e1000e", "igb", "virtio_pci", "virtio_blk", "virtio_net"];
+
+/// What a root file system needs, which a guest loads when it is told of one. ext4 asks the kernel's crypto API for `crc32c`; that
+/// is an alias of the module that has it, which names of files do not tell.
+const ROOT_MODULES: [&str; 2] = ["crc32c_generic", "ext4"];
+
 /// The guests' files, all there and as the manifest says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Payloads {
@@ -87,6 +94,18 @@ pub fn prepare_for(tree: &Tree, system: &System) -> Result<()> {
     Ok(())
 }
 
+/// The program busybox of the guests' files.
+///
+/// # Errors
+/// When they are not there, or were changed.
+pub fn busybox(tree: &Tree) -> Result<PathBuf> {
+    let folder = folder(tree);
+    let stored = Manifest::read(&folder).map(|manifest| manifest.busybox.program);
+    let stored = stored.filter(|stored| stored.read(&folder).is_some());
+    let stored = stored.with_context(|| format!("{} has no busybox; scripts/guest fetches it", folder.display()))?;
+    Ok(folder.join(stored.path))
+}
+
 /// Whether a guest of the system boots a kernel that is fetched.
 ///
 /// # Errors
@@ -94,6 +113,11 @@ pub fn prepare_for(tree: &Tree, system: &System) -> Result<()> {
 pub fn boots_ours(system: &System) -> Result<bool> {
     let kernels = system.guest_kernels()?;
     Ok(SERIES.iter().any(|series| kernels.contains(&image_name(series))))
+}
+
+/// All modules that are asked for.
+fn asked() -> Vec<String> {
+    MODULES.iter().chain(&ROOT_MODULES).map(|name| (*name).to_owned()).collect()
 }
 
 fn folder(tree: &Tree) -> PathBuf {

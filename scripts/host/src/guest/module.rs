@@ -33,13 +33,21 @@ impl Modules {
         Ok(Self { files, built_in: text.lines().map(|line| name_of(Path::new(line))).collect() })
     }
 
-    /// The modules of these names and all that they need, each behind what it needs. What is built in is left out.
-    pub(super) fn with_needs(&self, names: &[&str]) -> Result<Vec<Module>> {
+    /// The modules of these names and all that they need, each behind what it needs. What is built in is left out, and from a
+    /// group what one before it has.
+    pub(super) fn with_needs<const N: usize>(&self, groups: [&[&str]; N]) -> Result<[Vec<Module>; N]> {
         let mut loaded = Vec::new();
-        for name in names {
-            self.add(&name_of(Path::new(name)), &mut Vec::new(), &mut loaded)?;
+        let mut starts = [0; N];
+        for (names, start) in groups.iter().zip(&mut starts) {
+            *start = loaded.len();
+            for name in *names {
+                self.add(&name_of(Path::new(name)), &mut Vec::new(), &mut loaded)?;
+            }
         }
-        Ok(loaded)
+        starts.reverse();
+        let mut groups = starts.map(|start| loaded.split_off(start));
+        groups.reverse();
+        Ok(groups)
     }
 
     fn add(&self, name: &str, path: &mut Vec<String>, loaded: &mut Vec<Module>) -> Result<()> {

@@ -6,11 +6,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::apt::{Apt, is_kernel};
 use super::manifest::{Busybox, Kernel, Manifest, Package, Stored};
-use super::module::Modules;
+use super::module::{Module, Modules};
+use super::{MODULES, ROOT_MODULES};
 use crate::tree::Tree;
-
-/// Drivers of the devices that guests are given; a kernel may have some built in.
-const MODULES: [&str; 6] = ["nvme", "e1000e", "igb", "virtio_pci", "virtio_blk", "virtio_net"];
 
 /// Everything, as new.
 pub(super) fn everything(tree: &Tree, folder: &Path) -> Result<Manifest> {
@@ -27,7 +25,7 @@ pub(super) fn everything(tree: &Tree, folder: &Path) -> Result<Manifest> {
         kernels.insert(series.to_owned(), kernel(&apt, folder, series)?);
     }
     std::fs::remove_dir_all(&private).with_context(|| format!("cannot remove {}", private.display()))?;
-    Ok(Manifest { busybox, kernels })
+    Ok(Manifest { asked: super::asked(), busybox, kernels })
 }
 
 fn busybox(apt: &Apt<'_>, folder: &Path) -> Result<Busybox> {
@@ -52,13 +50,15 @@ fn kernel(apt: &Apt<'_>, folder: &Path, series: &str) -> Result<Kernel> {
     let image = Stored::write(folder, super::image_name(series), &image)?;
     let modules = [format!("lib/modules/{release}"), format!("usr/lib/modules/{release}")];
     let modules = Modules::in_folder(&first_of(&unpacked, &modules.each_ref().map(String::as_str))?)?;
-    let modules = modules.with_needs(&MODULES)?;
-    let store = |module: &super::module::Module| {
-        Stored::write(folder, format!("modules-{series}/{}.ko", module.name), &module.content)
+    let [modules, root_modules] = modules.with_needs([&MODULES, &ROOT_MODULES])?;
+    let store = |modules: Vec<Module>| {
+        let store =
+            |module: &Module| Stored::write(folder, format!("modules-{series}/{}.ko", module.name), &module.content);
+        modules.iter().map(store).collect::<Result<_>>()
     };
-    let modules = modules.iter().map(store).collect::<Result<_>>()?;
+    let (modules, root_modules) = (store(modules)?, store(root_modules)?);
     std::fs::remove_dir_all(unpacked)?;
-    Ok(Kernel { package, release, image, modules })
+    Ok(Kernel { package, release, image, modules, root_modules })
 }
 
 fn release(package: &Package) -> Result<String> {

@@ -10,6 +10,7 @@ use crate::flight::Flight;
 use crate::neighbour::Neighbour;
 use crate::provisions::{Holds, Provisions};
 use crate::qemu::Files;
+use crate::root_disk;
 use crate::transcript::Digest;
 use crate::tree::{System, Tree};
 
@@ -23,8 +24,10 @@ const PEER: &str = "PEER";
 const EVENTS: &str = "EVENTS";
 /// This program.
 const SLUICE: &str = "SLUICE";
+/// The disk to boot from.
+const ROOT: &str = "ROOT";
 /// Every placeholder that a `.qemu` file may have.
-pub const PLACEHOLDERS: [&str; 5] = [DISK, SCRATCH, PEER, EVENTS, SLUICE];
+pub const PLACEHOLDERS: [&str; 6] = [DISK, SCRATCH, PEER, EVENTS, SLUICE, ROOT];
 
 /// A machine's disks, by the placeholder that stands for each.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -33,6 +36,9 @@ pub(super) struct Disks {
     pub(super) scratch: Option<PathBuf>,
     pub(super) peer: Option<PathBuf>,
     pub(super) events: Option<PathBuf>,
+    pub(super) root: Option<PathBuf>,
+    /// Whether that is the user's own: nothing is known of what it does then.
+    pub(super) root_is_users: bool,
     pub(super) provisions: Provisions,
 }
 
@@ -51,14 +57,31 @@ impl Disks {
                 SCRATCH => disks.scratch = Some(disk::scratch(tree, &system.name, disks.provisions.scratch.mib)?),
                 PEER => disks.peer = Some(disk::sent(tree, &system.name)?),
                 EVENTS => disks.events = Some(tree.build().join(format!("{}.events", system.name))),
+                ROOT => disks.prepare_root(tree, system, choices)?,
                 SLUICE => {}
                 other => bail!("{} asks for ${{{other}}}, which nothing makes", system.devices().display()),
             }
         }
-        if let (Some(file), None) = (&choices.disk, &disks.disk) {
+        if let (Some(file), None, None) = (&choices.disk, &disks.disk, &disks.root) {
             bail!("{} has no disk that {} could be", system.name, file.display());
         }
         Ok(disks)
+    }
+
+    fn prepare_root(&mut self, tree: &Tree, system: &System, choices: &Choices) -> Result<()> {
+        self.root_is_users = choices.disk.is_some();
+        self.root = Some(match &choices.disk {
+            Some(file) => root_disk::of_user(file)?,
+            None => {
+                let root = self.provisions.root.as_ref();
+                let root = root.with_context(|| format!("{} does not say [root]", system.host().display()))?;
+                let disk = Disk::default_for(tree, self.provisions.disk_mib)?;
+                let made = root_disk::make(tree, &system.name, root.mib, &disk.path)?;
+                self.disk = Some(disk);
+                made
+            }
+        });
+        Ok(())
     }
 
     pub(super) fn files(&self) -> Result<Files> {
@@ -66,8 +89,9 @@ impl Disks {
         let scratch = self.scratch.as_ref().map(|path| (SCRATCH.to_owned(), path.clone()));
         let peer = self.peer.as_ref().map(|path| (PEER.to_owned(), path.clone()));
         let events = self.events.as_ref().map(|path| (EVENTS.to_owned(), path.clone()));
+        let root = self.root.as_ref().map(|path| (ROOT.to_owned(), path.clone()));
         let sluice = (SLUICE.to_owned(), std::env::current_exe().context("this program is not known")?);
-        Ok(disk.into_iter().chain(scratch).chain(peer).chain(events).chain([sluice]).collect())
+        Ok(disk.into_iter().chain(scratch).chain(peer).chain(events).chain(root).chain([sluice]).collect())
     }
 
     /// What the peer was sent is what the disk begins with.
@@ -76,6 +100,12 @@ impl Disks {
         let wanted = self.provisions.peer_mib << 20;
         let bytes = disk::verify_copy(&disk.path, path, wanted).context("what the peer was sent")?;
         Ok(format!("{bytes} bytes of {} are what the disk begins with", path.display()))
+    }
+
+    fn compare_root(&self, path: &Path) -> Result<String> {
+        let disk = self.disk.as_ref().context("nothing is known of the disk that was booted from")?;
+        let bytes = root_disk::verify(path, &disk.path)?;
+        Ok(format!("the file system on {} is sound and has a copy of {bytes} bytes", path.display()))
     }
 
     fn compare_neighbour(&self, neighbour: &Neighbour, lines: &[String]) -> Result<String> {
@@ -106,6 +136,7 @@ impl Disks {
             self.disk.as_ref().map(|disk| compare_digest(disk, self.provisions.digests, digests)),
             self.scratch.as_deref().map(|scratch| self.compare_scratch(scratch)),
             self.peer.as_deref().map(|peer| self.compare_sent(peer)),
+            self.root.as_deref().map(|root| self.compare_root(root)),
             self.provisions.neighbour.as_ref().map(|neighbour| self.compare_neighbour(neighbour, lines)),
             self.provisions.in_flight.as_ref().map(|flight| self.compare_in_flight(flight, lines)),
         ];
