@@ -5,7 +5,7 @@ use sluice_manifest::{layout, slot};
 use sluice_root_task::plan::{Grant, Plan};
 use sluice_spec::{Component, Device, Mode, Perms, System};
 
-use super::objects::{heap, line};
+use super::objects::{ROOT_NOTIFICATION, heap, line};
 use super::{has_pages_of_bars, is_behind, is_function, names};
 
 pub(super) fn show(out: &mut String, system: &System, plans: &[Plan]) {
@@ -76,7 +76,7 @@ fn capability<'a>(
         Grant::Signal { component, badge } => {
             system.components.get(*component).map(|other| format!("ntfn_{} (W, badge: {badge:#x})", other.name))
         }
-        Grant::Alarm => Some("ntfn_root (W, badge: 0x1)".to_owned()),
+        Grant::Alarm => Some(format!("{ROOT_NOTIFICATION} (W, badge: 0x1)")),
         Grant::Stream { device: index, stream } => {
             device(*index).and_then(|device| device.streams.get(*stream)).map(|word| names::sid(*word))
         }

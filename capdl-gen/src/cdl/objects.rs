@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 
 use sluice_abi::{FrameSize, PAGE_SIZE};
 use sluice_manifest::{layout, slot};
-use sluice_root_task::plan::Plan;
+use sluice_root_task::plan::{Grant, Plan};
 use sluice_spec::{Component, Mode, System};
 
 use super::{has_pages_of_bars, names};
+
+/// The root task's notification, at which a timer server tells it when a pause between two lives is over.
+pub(super) const ROOT_NOTIFICATION: &str = "ntfn_root";
 
 /// Objects of one name, which numbers tell apart.
 pub(super) struct Object {
@@ -54,6 +57,9 @@ pub(super) fn list(system: &System, plans: &[Plan]) -> Vec<Object> {
     }
     all.push(Object::new("ep_supervisor".to_owned(), "ep"));
     all.extend(system.channels.iter().map(|channel| Object::new(format!("ep_{}", channel.name), "ep")));
+    if plans.iter().flat_map(|plan| &plan.grants).any(|(_, grant)| *grant == Grant::Alarm) {
+        all.push(Object::new(ROOT_NOTIFICATION.to_owned(), "notification"));
+    }
     let mut taken = Taken::default();
     for (component, plan) in system.components.iter().zip(plans) {
         own(&mut all, component, plan);

@@ -221,6 +221,25 @@ fn the_capabilities_of_every_good_spec_are_as_recorded() {
 }
 
 #[test]
+fn capabilities_are_to_objects_that_are_there() {
+    for spec in specs("good") {
+        let file = golden_file(&spec, "cdl");
+        let shown = fs::read_to_string(&file).expect("a record");
+        let (objects, caps) = shown.split_once("\ncaps {\n").expect("two parts");
+        let name = |text: &str| text.trim().split([' ', '[']).next().unwrap_or_default().to_owned();
+        let declared: Vec<String> = objects.lines().filter_map(|line| Some(name(line.split_once(" = ")?.0))).collect();
+        let lines = caps.lines().map(str::trim).filter(|line| !line.starts_with("--"));
+        // `slot: object (attributes)`, `object (attributes)` where only the machine tells the slot, `object {`, `}`.
+        let named = lines.filter(|line| !line.is_empty() && *line != "}").map(|line| {
+            let capability = line.split(" (").next().unwrap_or_default();
+            name(capability.split_once(": ").map_or(capability, |(_, object)| object))
+        });
+        let missing: Vec<String> = named.filter(|named| !declared.contains(named)).collect();
+        assert!(!declared.is_empty() && missing.is_empty(), "{}: {missing:?}", file.display());
+    }
+}
+
+#[test]
 fn nothing_is_written_for_a_bad_spec() {
     let folder = components("unwritten");
     let output = folder.join("no.img");
