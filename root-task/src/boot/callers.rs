@@ -11,7 +11,10 @@ use alloc::vec::Vec;
 
 use sluice_abi::{CapRights, MAX_PRIORITY, bootinfo};
 use sluice_manifest::supervisor::ServerEnd;
+use sluice_sys::Slot;
 
+use super::builder::Builder;
+use super::grants::Ends;
 use super::running::Running;
 use crate::Stop;
 use crate::kernel::{Invocation, Kernel};
@@ -45,10 +48,8 @@ impl<K: Kernel> Running<'_, K> {
         self.run_at(MAX_PRIORITY);
         let mut told = Vec::new();
         for client in clients {
-            match self.end_for(client, end) {
-                Ok(true) => told.extend(self.name(client.client)),
-                Ok(false) => {}
-                Err(stop) => self.builder.kernel.line(&stop.to_string()),
+            if self.end_for(client, end) {
+                told.extend(self.name(client.client));
             }
         }
         self.run_at(self.priority);
@@ -89,40 +90,65 @@ impl<K: Kernel> Running<'_, K> {
         ends
     }
 
-    /// Does what there is to do for a client; whether it was in a call.
-    fn end_for(&mut self, at: End, end: ServerEnd) -> Result<bool, Stop> {
+    /// Does what there is to do for a client; whether it was in a call. What is refused is said: the client must not miss the rest.
+    fn end_for(&mut self, at: End, end: ServerEnd) -> bool {
         let (Some(component), Some(built), Some(image)) = (
             self.system.components.get(at.client),
             self.lasting.built.get(at.client),
             self.lasting.images.get(at.client),
         ) else {
-            return Ok(false);
+            return false;
         };
         let (who, builder, ends) = (component.name.as_str(), &mut self.builder, &self.lasting.ends);
         // One that has been taken back waits for nothing, and is given what there is when it is built again.
-        let Ok(context) = builder.kernel.registers(built.thread) else { return Ok(false) };
-        let (transit, to) = (builder.transit(), built.slot(at.slot));
-        if end == ServerEnd::Gone
-            && let Some(endpoint) = ends.channels.get(at.channel)
-            && let Some(instead) = ends.client(at.channel, at.badge, to)
-        {
-            builder.invoke(who, Invocation::Delete { slot: to })?;
-            builder.invoke(who, instead)?;
-            // Threads that the component made itself, and that were not heard yet, call again, which the supervisor answers.
-            let (from, rights) = (*endpoint, CapRights::all());
-            builder.invoke(who, Invocation::Mint { from, to: transit, rights, badge: at.badge })?;
-            builder.invoke(who, Invocation::CancelSends { slot: transit })?;
-            builder.invoke(who, Invocation::Delete { slot: transit })?;
-        }
+        let Ok(context) = builder.kernel.registers(built.thread) else { return false };
         let registers = waiting::answer(&context, at.slot, |at| image.instruction(at), end);
-        if let Some(registers) = registers {
-            builder.invoke(who, Invocation::Answer { thread: built.thread, registers })?;
+        let answered = registers
+            .map_or(Ok(()), |registers| builder.invoke(who, Invocation::Answer { thread: built.thread, registers }));
+        let exchanged = match end {
+            ServerEnd::Gone => exchange(builder, who, ends, at, built.slot(at.slot)),
+            ServerEnd::Died => Ok(()),
+        };
+        let notification = ends.notifications.get(at.client).copied();
+        let signalled = at.signal.zip(notification).map_or(Ok(()), |(badge, from)| signal(builder, who, from, badge));
+        let told = registers.is_some() && answered.is_ok();
+        for stop in [answered, exchanged, signalled].into_iter().filter_map(Result::err) {
+            builder.kernel.line(&stop.to_string());
         }
-        if let Some((badge, from)) = at.signal.zip(ends.notifications.get(at.client).copied()) {
-            builder.invoke(who, Invocation::Mint { from, to: transit, rights: CapRights::WRITE, badge })?;
-            builder.invoke(who, Invocation::Signal { notification: transit.index })?;
-            builder.invoke(who, Invocation::Delete { slot: transit })?;
-        }
-        Ok(registers.is_some())
+        told
     }
+}
+
+/// Gives a client the supervisor in place of a server that is gone.
+fn exchange<K: Kernel>(builder: &mut Builder<K>, who: &str, ends: &Ends, at: End, to: Slot) -> Result<(), Stop> {
+    let (Some(from), Some(instead)) = (ends.channels.get(at.channel).copied(), ends.client(at.channel, at.badge, to))
+    else {
+        return Ok(());
+    };
+    builder.invoke(who, Invocation::Delete { slot: to })?;
+    builder.invoke(who, instead)?;
+    // Threads that the component made itself, and that were not heard yet, call again, which the supervisor answers.
+    let (rights, badge) = (CapRights::all(), at.badge);
+    in_transit(builder, who, |to| Invocation::Mint { from, to, rights, badge }, |slot| Invocation::CancelSends { slot })
+}
+
+fn signal<K: Kernel>(builder: &mut Builder<K>, who: &str, from: u64, badge: u64) -> Result<(), Stop> {
+    let mint = |to| Invocation::Mint { from, to, rights: CapRights::WRITE, badge };
+    in_transit(builder, who, mint, |slot| Invocation::Signal { notification: slot.index })
+}
+
+/// Makes a capability, does something with it, and deletes it again whatever came of that.
+fn in_transit<K: Kernel>(
+    builder: &mut Builder<K>,
+    who: &str,
+    make: impl FnOnce(Slot) -> Invocation,
+    act: impl FnOnce(Slot) -> Invocation,
+) -> Result<(), Stop> {
+    let slot = builder.transit();
+    // Work that was broken off may have left one there.
+    builder.invoke(who, Invocation::Delete { slot })?;
+    builder.invoke(who, make(slot))?;
+    let done = builder.invoke(who, act(slot));
+    builder.invoke(who, Invocation::Delete { slot })?;
+    done
 }

@@ -120,3 +120,24 @@ fn a_client_that_is_no_more_is_not_looked_for() {
     assert!(fake.answers.is_empty() && fake.cancelled.is_empty(), "{:#?}", fake.lines);
     assert!(!fake.lines.iter().any(|line| line.contains("refuses")), "{:#?}", fake.lines);
 }
+
+#[test]
+fn what_is_refused_keeps_the_rest_from_no_client() {
+    let mut missed = Vec::new();
+    for patience in 0.. {
+        let (fake, _, base) = calling(ROGUE, "vault", |running| {
+            running.kernel().patience = patience;
+            running.kernel().refuses_once = true;
+            running.end(DRIVER, Fate::Over);
+        });
+        if !fake.answers.contains_key(&base) {
+            missed.push(patience);
+        }
+        // Nothing was refused: all was done before.
+        if fake.patience < usize::MAX / 2 {
+            assert!(patience > 20);
+            break;
+        }
+    }
+    assert_eq!(missed.len(), 1, "only the refusal of the answer itself: {missed:?}");
+}

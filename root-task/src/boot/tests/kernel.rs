@@ -95,6 +95,8 @@ pub(super) struct Fake {
     pub(super) own_console: Option<VirtAddr>,
     /// Invocations to come before one is refused.
     pub(super) patience: usize,
+    /// Whether those behind that one are not refused.
+    pub(super) refuses_once: bool,
     /// Whether the SMMU has a stage 2.
     pub(super) stage_2: bool,
     /// First streams of the tables that there are.
@@ -145,6 +147,7 @@ impl Fake {
             lines: Vec::new(),
             own_console: None,
             patience: usize::MAX,
+            refuses_once: false,
             stage_2: true,
             stream_tables: [0].into(),
             frame_pointer: 0,
@@ -309,6 +312,9 @@ impl Fake {
 impl Kernel for Fake {
     fn invoke(&mut self, invocation: &Invocation) -> Result<(), Failure> {
         if self.patience == 0 {
+            if self.refuses_once {
+                self.patience = usize::MAX;
+            }
             return Err(Failure::IllegalOperation);
         }
         self.patience -= 1;
