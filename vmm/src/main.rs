@@ -21,6 +21,8 @@ mod error;
 #[cfg(target_os = "none")]
 mod guest;
 #[cfg(target_os = "none")]
+mod keys;
+#[cfg(target_os = "none")]
 mod load;
 #[cfg(target_os = "none")]
 mod passed;

@@ -23,6 +23,7 @@ use crate::contexts::{Contexts, Stream};
 use crate::count::{Exits, Reason};
 use crate::error::Error;
 use crate::guest::{Cpu, Guest};
+use crate::keys::Keys;
 use crate::load::{Start, is_coherent};
 use crate::passed;
 use crate::ram::Ram;
@@ -54,6 +55,7 @@ pub(crate) struct Serve<'a> {
     /// Processors that go on as soon as an interrupt is there for them.
     waiting: [bool; MAX_PROCESSORS],
     clock: Clock,
+    keys: Keys,
     /// How often it came back since it was started.
     exits: Exits,
 }
@@ -98,7 +100,7 @@ impl<'a> Serve<'a> {
         let lists = list_registers(*first);
         let machine = Machine::new(usize::from(described.vcpus), lists, ram.0.len() as u64, pci, smmu);
         let (waiting, exits) = ([false; MAX_PROCESSORS], Exits::default());
-        Ok(Self { guest, machine, real, waiting, clock: Clock::of(env), exits })
+        Ok(Self { guest, machine, real, waiting, clock: Clock::of(env), keys: Keys::of(env), exits })
     }
 
     /// Runs the guest from its first instruction on.
@@ -127,6 +129,7 @@ impl<'a> Serve<'a> {
                 }
                 Event::Signal(bits) => {
                     self.signals(bits, &mut trial.targets);
+                    self.keys.signals(bits);
                     self.wake()?;
                     if bits & self.clock.bits() != 0 {
                         self.clock.came()?;
@@ -136,6 +139,7 @@ impl<'a> Serve<'a> {
             if let Some(reason) = self.real.contexts.broken.take() {
                 return Err(Error::Guest(reason));
             }
+            self.keys.pass(&mut self.machine, &mut self.real);
             self.wake()?;
         }
     }

@@ -23,6 +23,7 @@ pub mod exit;
 pub mod fdt;
 pub mod gic;
 pub mod image;
+pub mod keyboard;
 pub mod layout;
 pub mod machine;
 pub mod marker;
