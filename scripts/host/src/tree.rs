@@ -116,12 +116,15 @@ impl System {
     /// The component that serves its console.
     ///
     /// # Errors
-    /// When the spec does not read, or has no channel to a console.
+    /// When the spec does not read, has no channel to a console, or one whose clients do not hear when somebody types.
     pub fn console(&self) -> Result<String> {
-        let table = self.table()?;
-        let server = table.get("channel").and_then(|channels| channels.get("console"));
-        let server = server.and_then(|channel| channel.get("server")).and_then(toml::Value::as_str);
-        Ok(server.with_context(|| format!("{} has no [channel.console]", self.spec.display()))?.to_owned())
+        let (table, spec) = (self.table()?, self.spec.display());
+        let channel = table.get("channel").and_then(|channels| channels.get("console"));
+        let channel = channel.with_context(|| format!("{spec} has no [channel.console]"))?;
+        let hears = channel.get("notify").and_then(toml::Value::as_bool).unwrap_or_default();
+        ensure!(hears, "nobody hears what is typed in {spec}: [channel.console] needs `notify = true`");
+        let server = channel.get("server").and_then(toml::Value::as_str);
+        Ok(server.with_context(|| format!("[channel.console] of {spec} has no server"))?.to_owned())
     }
 
     /// What is typed while it runs.

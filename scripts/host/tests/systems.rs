@@ -1,7 +1,7 @@
 //! The systems in the tree are ones that the scripts can boot and judge.
 
 use sluice_scripts::qemu::placeholders;
-use sluice_scripts::tree::Tree;
+use sluice_scripts::tree::{System, Tree};
 use sluice_scripts::{expectation, run, trace};
 
 #[test]
@@ -20,4 +20,17 @@ fn every_checked_system_reads() {
             assert!(run::PLACEHOLDERS.contains(&name.as_str()), "{}: nothing makes ${{{name}}}", system.name);
         }
     }
+}
+
+#[test]
+fn a_terminal_is_for_systems_whose_components_hear_what_is_typed() {
+    let console = |name: &str| {
+        let tree = Tree::of_this_program().expect("a source tree");
+        System::at(&tree.root().join(format!("systems/{name}.toml"))).and_then(|system| system.console())
+    };
+    for name in ["linux", "linux-s2", "linux-nested", "linux-root", "linux-typing", "two-guests", "typing"] {
+        assert_eq!(console(name).expect(name), "console");
+    }
+    let refused = console("hostile-guest").expect_err("without `notify`").to_string();
+    assert!(refused.contains("[channel.console] needs `notify = true`"), "{refused}");
 }
