@@ -43,8 +43,9 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// The component at `index` lives again at `at`.
+    /// The component at `index` lives again at `at`, and at no other time.
     pub fn add(&mut self, at: u64, index: usize) {
+        self.list.retain(|(_, waits)| *waits != index);
         self.list.push((at, index));
     }
 
@@ -125,5 +126,8 @@ mod tests {
         let due: Vec<usize> = core::iter::from_fn(|| waiting.take_due(20)).collect();
         assert_eq!((due, waiting.earliest()), (Vec::from([1, 3, 2]), Some(30)));
         assert_eq!((waiting.take_due(u64::MAX), waiting.take_due(u64::MAX)), (Some(0), None));
+        waiting.add(10, 4);
+        waiting.add(20, 4);
+        assert_eq!((waiting.take_due(19), waiting.take_due(20), waiting.take_due(u64::MAX)), (None, Some(4), None));
     }
 }

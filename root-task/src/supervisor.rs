@@ -64,6 +64,8 @@ struct Component {
     /// Whether it is the machine monitor of a guest.
     is_monitor: bool,
     state: State,
+    /// Whether it is between two lives.
+    away: bool,
     restart: Restart,
     /// How often it has been started again.
     restarts: u32,
@@ -99,10 +101,18 @@ impl Supervisor {
             must_finish: component.must_finish,
             is_monitor: component.guest.is_some(),
             state: State::Running,
+            away: false,
             restart: component.restart,
             restarts: 0,
         });
         Self { components: components.collect(), passed: 0, failed: 0 }
+    }
+
+    /// A component has its next life, and is heard again.
+    pub fn begins(&mut self, index: usize) {
+        if let Some(component) = self.components.get_mut(index) {
+            component.away = false;
+        }
     }
 
     /// A component that was to have another life has none.
@@ -121,7 +131,8 @@ impl Supervisor {
         let position = message.badge.checked_sub(1).and_then(|position| usize::try_from(position).ok());
         let Some(index) = position.filter(|index| *index < self.components.len()) else { return Response::default() };
         let Some(component) = self.components.get_mut(index) else { return Response::default() };
-        if component.state == State::Dead {
+        // Copies of its capability, with others, outlive it.
+        if component.away || component.state == State::Dead {
             return Response::default();
         }
         let [first, second, ..] = message.words;
@@ -150,6 +161,7 @@ impl Supervisor {
             component.state = State::Dead;
             self.failed = self.failed.saturating_add(1);
         }
+        component.away = true;
         let line = Some(format!("{} stopped: {what}", component.name));
         Response { line, end: Some((index, fate)), ..Response::default() }
     }
@@ -197,6 +209,7 @@ mod tests {
             must_finish: *must_finish,
             is_monitor: false,
             state: State::Running,
+            away: false,
             restart: Restart::Never,
             restarts: 0,
         });
@@ -293,8 +306,43 @@ mod tests {
             let response = supervisor.receive(&vm_fault(1));
             assert_eq!(response.end, Some((0, fate)));
             assert!(response.line.unwrap().contains("0xdead0000"));
+            supervisor.begins(0);
         }
         assert_eq!(supervisor.result(), Some("RESULT 0 passed, 1 failed".to_string()));
+    }
+
+    #[test]
+    fn who_is_between_two_lives_is_not_heard() {
+        let mut supervisor = supervisor(&[true, true]);
+        supervisor.components[0].restart = Restart::Times(2);
+        supervisor.components[0].is_monitor = true;
+        for life in 1..=2 {
+            assert_eq!(supervisor.receive(&vm_fault(1)).end, Some((0, Fate::Again)));
+            for label in
+                [supervisor::PANICKED, supervisor::FINISHED, supervisor::DEVICE, supervisor::GUEST_MADE, 5, 0x200]
+            {
+                let message = Message { badge: 1, label, words: words(&[1, 1]) };
+                assert_eq!(supervisor.receive(&message), Response::default(), "{label:#x}");
+            }
+            assert_eq!((supervisor.components[0].restarts, supervisor.result()), (life, None));
+            supervisor.begins(0);
+        }
+        // It has had the lives that it was to have, and what it says counts again.
+        supervisor.receive(&finished(1, 4, 0));
+        supervisor.receive(&finished(2, 1, 0));
+        assert_eq!(supervisor.result(), Some("RESULT 5 passed, 0 failed".to_string()));
+    }
+
+    #[test]
+    fn a_next_life_after_finishing_undoes_no_results() {
+        let mut supervisor = supervisor(&[true]);
+        supervisor.components[0].restart = Restart::Always;
+        supervisor.receive(&finished(1, 4, 0));
+        assert_eq!(supervisor.receive(&vm_fault(1)).end, Some((0, Fate::Again)));
+        assert_eq!(supervisor.result(), Some("RESULT 4 passed, 0 failed".to_string()));
+        supervisor.begins(0);
+        supervisor.receive(&finished(1, 9, 9));
+        assert_eq!(supervisor.result(), Some("RESULT 4 passed, 0 failed".to_string()));
     }
 
     #[test]
@@ -303,6 +351,7 @@ mod tests {
         supervisor.components.iter_mut().for_each(|component| component.restart = Restart::Always);
         for badge in [1, 2, 1, 2, 1] {
             assert_eq!(supervisor.receive(&vm_fault(badge)).end, Some((badge as usize - 1, Fate::Again)));
+            supervisor.begins(badge as usize - 1);
         }
         supervisor.receive(&finished(1, 4, 0));
         supervisor.lost(1);

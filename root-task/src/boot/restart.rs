@@ -22,8 +22,11 @@ use crate::plan::Grant;
 use crate::supervisor::Fate;
 
 impl<K: Kernel> Running<'_, K> {
-    /// Ends a component that cannot go on, and starts it again when that is its fate.
+    /// Ends a component that cannot go on, and starts it again when that is its fate. One that is away has ended already.
     pub fn end(&mut self, index: usize, fate: Fate) {
+        if self.is_away(index) {
+            return;
+        }
         let name = self.name(index).unwrap_or_default();
         if let Some(line) = self.backtrace(index) {
             self.kernel().line(&line);
@@ -74,7 +77,10 @@ impl<K: Kernel> Running<'_, K> {
         if let Some(built) = self.lasting.built.get_mut(index) {
             *built = objects;
         }
-        self.lasting.away.iter_mut().skip(index).take(1).for_each(|away| *away = false);
+        if let Some(away) = self.lasting.away.get_mut(index) {
+            *away = false;
+        }
+        self.supervisor.begins(index);
         let away = || self.lasting.held.iter().zip(&self.lasting.away).filter(|(_, away)| **away);
         let (before, now) = (self.lasting.census, self.builder.census());
         let same = before.is_none_or(|before| before.without(away().map(|(held, _)| held).sum()) == now);
@@ -87,7 +93,9 @@ impl<K: Kernel> Running<'_, K> {
             self.builder.kernel.line(&format!("in the whole system: {changed}"));
         }
         let now = self.builder.kernel.now();
-        self.lasting.paces.iter_mut().skip(index).take(1).for_each(|pace| pace.begins(now));
+        if let Some(pace) = self.lasting.paces.get_mut(index) {
+            pace.begins(now);
+        }
         self.builder.invoke(name, Invocation::Resume { thread }).map_err(|stop| stop.to_string())
     }
 
@@ -95,7 +103,9 @@ impl<K: Kernel> Running<'_, K> {
     /// is said.
     fn take_back(&mut self, index: usize) -> Result<(), String> {
         let mut trouble = Trouble(None);
-        self.lasting.away.iter_mut().skip(index).take(1).for_each(|away| *away = true);
+        if let Some(away) = self.lasting.away.get_mut(index) {
+            *away = true;
+        }
         let (Some(component), Some(plan), Some(built), Some(arena)) = (
             self.system.components.get(index),
             self.lasting.plans.get(index),

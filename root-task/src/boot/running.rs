@@ -50,11 +50,25 @@ impl<K: Kernel> Running<'_, K> {
         tell(&mut self.audit, &mut self.builder, &places)
     }
 
+    /// Whether a component has been taken back: it lives no more, or not yet.
+    pub(super) fn is_away(&self, index: usize) -> bool {
+        self.lasting.away.get(index).copied().unwrap_or(true)
+    }
+
+    /// Refuses what is asked for a component that is away. Its functions are quiet, and whoever speaks for it is somebody else.
+    fn alive(&self, index: usize) -> Result<(), String> {
+        match self.is_away(index) {
+            true => Err(format!("{} does not live: nothing is done for it", self.name(index).unwrap_or_default())),
+            false => Ok(()),
+        }
+    }
+
     /// The guest of a component has been made, and none of its processors has run.
     ///
     /// # Errors
     /// Why that cannot be looked at, for the console.
     pub fn guest(&mut self, component: usize) -> Result<(), String> {
+        self.alive(component)?;
         let told = self.told(|audit, builder, places| audit.of_guest(builder, places, component, "made"));
         told.map_err(|stop| stop.to_string())
     }
@@ -72,6 +86,7 @@ impl<K: Kernel> Running<'_, K> {
     /// # Errors
     /// Why not, for the console.
     pub fn device(&mut self, component: usize, device: u64, action: DeviceAction) -> Result<(), String> {
+        self.alive(component)?;
         let described = self.system.components.get(component);
         let position = usize::try_from(device).ok();
         let found = described.zip(position).and_then(|(described, position)| {
@@ -81,6 +96,18 @@ impl<K: Kernel> Running<'_, K> {
         });
         let (described, (position, device), function) = found.ok_or_else(|| format!("has no PCI function {device}"))?;
         let who = format!("{}.{}", described.name, device.name);
+        let (may_master, guests, interrupts) =
+            (device.mode != Mode::None && self.translating, device.guest_slot.is_some(), device.interrupt.is_some());
+        if action == DeviceAction::Master {
+            if !may_master {
+                return Err(format!("{who} is to master no memory"));
+            }
+            if guests {
+                let told = self
+                    .told(|audit, builder, places| audit.at_mastering(builder, places, (component, position), &who));
+                told.map_err(|stop| stop.to_string())?;
+            }
+        }
         let bus = self.devices.buses.get(function.bus).ok_or_else(|| format!("{who} has no bus"))?;
         let mut ecam = Ecam { builder: &mut self.builder, host: &bus.host };
         match action {
@@ -92,22 +119,10 @@ impl<K: Kernel> Running<'_, K> {
                 outcome.map_err(|error| format!("{who} {error}"))?;
             }
             DeviceAction::NoMaster => disable_mastering(&mut ecam, function.at),
-            DeviceAction::Master => {
-                if device.mode == Mode::None || !self.translating {
-                    return Err(format!("{who} is to master no memory"));
-                }
-                if device.guest_slot.is_some() {
-                    let Lasting { regions, built, arenas, .. } = &self.lasting;
-                    let places =
-                        Places { system: &self.system, regions, checked: &self.devices.checked, built, arenas };
-                    let told = self.audit.at_mastering(ecam.builder, &places, (component, position), &who);
-                    told.map_err(|stop| stop.to_string())?;
-                }
-                enable_mastering(&mut ecam, function.at);
-            }
+            DeviceAction::Master => enable_mastering(&mut ecam, function.at),
             DeviceAction::Start => {
                 enable_decode(&mut ecam, function.at, function.decode);
-                if device.interrupt.is_some() {
+                if interrupts {
                     enable_interrupt(&mut ecam, function.at);
                 }
             }

@@ -1,9 +1,10 @@
 //! Pauses between lives.
 
+use sluice_manifest::supervisor::{DeviceAction, PANICKED};
 use sluice_spec::{Channel, Restart};
 
 use super::*;
-use crate::supervisor::Fate;
+use crate::supervisor::{Fate, Message};
 
 const MS: u64 = TICKS / 1000;
 
@@ -91,6 +92,54 @@ fn who_is_away_is_not_missed_in_the_counts() {
         running.end(OTHER, Fate::Again);
     });
     assert!(fake.lines.iter().any(|line| line.starts_with("other starts life") && line.ends_with("NOT AS AT FIRST")));
+}
+
+/// A message of the driver, or of whoever has a copy of its capability; what the supervisor makes of it is done.
+fn says(running: &mut Running<'_, &mut Fake>, label: u64) {
+    let message = Message { badge: DRIVER as u64 + 1, label, words: Default::default() };
+    let response = running.supervisor.receive(&message);
+    if let Some((component, fate)) = response.end {
+        running.end(component, fate);
+    }
+}
+
+#[test]
+fn who_is_away_is_neither_heard_nor_ended_nor_served() {
+    let mut system = with_timer();
+    system.components[DRIVER].restart = Restart::Times(3);
+    let fake = run(system, |running| {
+        says(running, PANICKED);
+        says(running, PANICKED);
+        assert_eq!((said(running, "driver starts life"), said(running, "driver lives again in 10 ms")), (1, 1));
+        let (slots, memory) = (running.kernel().slots.clone(), running.kernel().memory.clone());
+        running.kernel().steps.clear();
+        for label in [PANICKED, PANICKED, PANICKED, 5] {
+            says(running, label);
+        }
+        running.end(DRIVER, Fate::Again);
+        running.end(DRIVER, Fate::Over);
+        for action in [0, 1, 2, 3, 4].map(|word| DeviceAction::from_word(word).unwrap()) {
+            let refused = running.device(DRIVER, 0, action).unwrap_err();
+            assert_eq!(refused, "driver does not live: nothing is done for it");
+        }
+        assert!(running.guest(DRIVER).is_err());
+        let fake = running.kernel();
+        assert!(fake.slots == slots && fake.memory == memory && fake.steps.is_empty(), "{:?}", fake.steps);
+        // It lives again once, has what it had, and the life that it may have after that.
+        fake.now += TICKS;
+        running.go_on();
+        running.kernel().now += TICKS;
+        running.go_on();
+        assert_eq!((said(running, "driver starts life"), said(running, "driver stays stopped")), (2, 0));
+        assert_eq!(running.device(DRIVER, 0, DeviceAction::Master), Ok(()));
+        says(running, PANICKED);
+        assert_eq!(said(running, "driver starts life"), 3);
+        says(running, PANICKED);
+        running.kernel().now += TICKS;
+        running.go_on();
+        assert_eq!(said(running, "driver starts life"), 3, "no life is left");
+    });
+    assert!(fake.lines.iter().all(|line| !line.contains("NOT AS AT FIRST")), "{:#?}", fake.lines);
 }
 
 #[test]
