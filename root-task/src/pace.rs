@@ -10,24 +10,46 @@ const FIRST_MS: u64 = 10;
 /// The longest pause.
 const MOST_MS: u64 = 1000;
 
-/// The pace of one component's lives. Times are in ticks of a counter.
+/// Time that counts as life: all but what the root task spends on ends and beginnings. It takes up to seconds for that, when functions
+/// are reset, and almost nobody runs meanwhile; whoever died at once, before it or during it, has not lived longer for it. In ticks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Lived(u64);
+
+/// How long the root task has spent on ends and beginnings, in ticks of a counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Spent(u64);
+
+impl Spent {
+    /// The root task has spent the time from `from` to `to`.
+    pub fn add(&mut self, from: u64, to: u64) {
+        self.0 = self.0.saturating_add(to.saturating_sub(from));
+    }
+
+    /// What of the time up to `now` counts as life.
+    #[must_use]
+    pub fn lived(self, now: u64) -> Lived {
+        Lived(now.saturating_sub(self.0))
+    }
+}
+
+/// The pace of one component's lives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Pace {
-    began: u64,
+    began: Lived,
     /// The pause after the next life, should it be short.
     pause_ms: u64,
 }
 
 impl Pace {
     /// A life begins.
-    pub fn begins(&mut self, now: u64) {
-        self.began = now;
+    pub fn begins(&mut self, at: Lived) {
+        self.began = at;
     }
 
-    /// A life has ended. When the next may begin, which is not before `now`, and milliseconds until then.
-    pub fn ended(&mut self, now: u64, ticks_per_second: u64) -> (u64, u64) {
+    /// A life has ended at `at`. When the next may begin, which is not before `now`, and milliseconds until then.
+    pub fn ended(&mut self, at: Lived, now: u64, ticks_per_second: u64) -> (u64, u64) {
         let ticks = |ms: u64| (u128::from(ms) * u128::from(ticks_per_second) / 1000) as u64;
-        if now.saturating_sub(self.began) >= ticks(LONG_MS) {
+        if at.0.saturating_sub(self.began.0) >= ticks(LONG_MS) {
             *self = Self::default();
         }
         let pause_ms = self.pause_ms;
@@ -77,9 +99,9 @@ mod tests {
     fn pauses(start: u64, lives_ms: impl IntoIterator<Item = u64>) -> Vec<u64> {
         let (mut pace, mut now) = (Pace::default(), start);
         let pauses = lives_ms.into_iter().map(|life| {
-            pace.begins(now);
+            pace.begins(Lived(now));
             let ended = now + life * MS;
-            let (at, pause) = pace.ended(ended, SECOND);
+            let (at, pause) = pace.ended(Lived(ended), ended, SECOND);
             assert_eq!(at, ended + pause * MS, "what is said is what is waited");
             now = at;
             pause
@@ -105,14 +127,34 @@ mod tests {
     #[test]
     fn what_dies_at_once_for_ever_leaves_most_of_the_time_to_others() {
         // Each life costs 110 ms of the root task's time, with the reset of a function.
-        let (mut pace, mut now, mut spent, cost) = (Pace::default(), 0, 0, 110 * MS);
+        let (mut pace, mut now, mut spent, cost) = (Pace::default(), 0, Spent::default(), 110 * MS);
         while now < 60 * SECOND {
-            now += cost;
-            spent += cost;
-            pace.begins(now);
-            now = pace.ended(now, SECOND).0;
+            pace.begins(spent.lived(now));
+            let died = spent.lived(now);
+            spent.add(now, now + cost);
+            now = pace.ended(died, now + cost, SECOND).0;
         }
-        assert!(spent < now / 8, "{spent} of {now}");
+        assert!(spent.0 < now / 8, "{spent:?} of {now}");
+    }
+
+    #[test]
+    fn the_root_tasks_time_is_nobodys_life() {
+        let (mut paces, mut now, mut spent) = ([Pace::default(); 2], 7 * SECOND, Spent::default());
+        paces.iter_mut().for_each(|pace| pace.begins(spent.lived(now)));
+        let mut pauses = Vec::new();
+        // Two that die at once, each while the root task has two seconds to do for the other.
+        for _ in 0..5 {
+            for pace in &mut paces {
+                let died = spent.lived(now);
+                spent.add(now, now + 2 * SECOND);
+                now += 2 * SECOND;
+                pauses.push(pace.ended(died, now, SECOND).1);
+                pace.begins(spent.lived(now));
+            }
+        }
+        assert_eq!(pauses, [0, 0, 10, 10, 20, 20, 40, 40, 80, 80]);
+        // The time between is life.
+        assert_eq!(paces[0].ended(spent.lived(now + SECOND), now + SECOND, SECOND).1, 0);
     }
 
     #[test]

@@ -39,7 +39,7 @@ use sluice_spec::{Component, Map, Mode, PayloadHeader, System};
 use crate::elf::Image;
 use crate::kernel::{Invocation, Kernel};
 use crate::memory::Arena;
-use crate::pace::{Pace, Waiting};
+use crate::pace::{Pace, Spent, Waiting};
 use crate::plan::{Circumstances, LiveDevice, Plan};
 use crate::supervisor::Supervisor;
 use crate::{Mismatch, Stop};
@@ -133,6 +133,7 @@ pub fn boot<'b, K: Kernel>(kernel: K, given: &Given<'b>) -> Result<Running<'b, K
         away: system.components.iter().map(|_| false).collect(),
         lives: Lives::default(),
         paces,
+        spent: Spent::default(),
         waiting: Waiting::default(),
     };
     let wish = sluice_platform::option(machine.bootargs, "sluice.audit").filter(|_| given.has_debug_calls());
@@ -172,6 +173,8 @@ struct Lasting<'b> {
     lives: Lives,
     /// How soon each component lives again.
     paces: Vec<Pace>,
+    /// What of the time is nobody's life.
+    spent: Spent,
     /// Those that are to live again.
     waiting: Waiting,
 }
@@ -317,7 +320,7 @@ impl<K: Kernel> Running<'_, K> {
     /// Resumes every thread, the most urgent first, then steps below the console server: a line of the root task's own
     /// then falls between the server's lines, never inside one.
     fn start(&mut self) -> Result<(), Stop> {
-        let now = self.builder.kernel.now();
+        let now = self.lasting.spent.lived(self.builder.kernel.now());
         self.lasting.paces.iter_mut().for_each(|pace| pace.begins(now));
         let system = &self.system;
         let threads = self.lasting.built.iter().map(|objects| objects.thread);

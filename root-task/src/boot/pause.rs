@@ -14,6 +14,7 @@ use super::builder::Builder;
 use super::running::Running;
 use crate::Stop;
 use crate::kernel::{Invocation, Kernel};
+use crate::pace::Lived;
 use crate::plan::alarm;
 
 /// What is between the root task and the timer server; slots of the root CNode.
@@ -47,10 +48,10 @@ impl Alarm {
 }
 
 impl<K: Kernel> Running<'_, K> {
-    /// Has a component live again, now or after a pause.
-    pub(super) fn again(&mut self, index: usize, name: &str) -> Result<(), String> {
+    /// Has a component that died at `died` live again, now or after a pause.
+    pub(super) fn again(&mut self, index: usize, name: &str, died: Lived) -> Result<(), String> {
         let (now, second) = (self.builder.kernel.now(), self.builder.kernel.ticks_per_second());
-        let pause = self.lasting.paces.get_mut(index).map(|pace| pace.ended(now, second));
+        let pause = self.lasting.paces.get_mut(index).map(|pace| pace.ended(died, now, second));
         match pause.filter(|(_, pause_ms)| *pause_ms > 0 && self.alarm(Some(index)).is_some()) {
             Some((at, pause_ms)) => {
                 self.builder.kernel.line(&format!("{name} lives again in {pause_ms} ms"));

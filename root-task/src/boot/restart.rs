@@ -27,6 +27,8 @@ impl<K: Kernel> Running<'_, K> {
         if self.is_away(index) {
             return;
         }
+        let start = self.kernel().now();
+        let died = self.lasting.spent.lived(start);
         let name = self.name(index).unwrap_or_default();
         if let Some(line) = self.backtrace(index) {
             self.kernel().line(&line);
@@ -35,9 +37,11 @@ impl<K: Kernel> Running<'_, K> {
             self.kernel().line(&stop.to_string());
         }
         let mut outcome = self.take_back(index);
+        let taken = self.kernel().now();
+        self.lasting.spent.add(start, taken);
         if outcome.is_ok() && fate == Fate::Again {
             self.end_service(index, ServerEnd::Died);
-            outcome = self.again(index, &name);
+            outcome = self.again(index, &name, died);
         }
         match (outcome, fate) {
             (Ok(()), Fate::Again) => {}
@@ -65,6 +69,7 @@ impl<K: Kernel> Running<'_, K> {
     }
 
     pub(super) fn build_again(&mut self, index: usize, name: &str) -> Result<(), String> {
+        let start = self.kernel().now();
         if let Some(plan) = self.lasting.plans.get_mut(index) {
             plan.manifest.life = plan.manifest.life.saturating_add(1);
         }
@@ -93,8 +98,10 @@ impl<K: Kernel> Running<'_, K> {
             self.builder.kernel.line(&format!("in the whole system: {changed}"));
         }
         let now = self.builder.kernel.now();
+        self.lasting.spent.add(start, now);
+        let lived = self.lasting.spent.lived(now);
         if let Some(pace) = self.lasting.paces.get_mut(index) {
-            pace.begins(now);
+            pace.begins(lived);
         }
         self.builder.invoke(name, Invocation::Resume { thread }).map_err(|stop| stop.to_string())
     }

@@ -113,6 +113,8 @@ pub(super) struct Fake {
     pub(super) own_notification: u64,
     /// What the counter says.
     pub(super) now: u64,
+    /// Ticks that the reset of a function takes.
+    pub(super) reset_takes: u64,
     /// Alarms that were asked for, with the endpoint and the badge.
     pub(super) alarms: Vec<(u64, u64, u64)>,
     /// Notifications that were signalled, and their badges.
@@ -156,6 +158,7 @@ impl Fake {
             cancelled: Vec::new(),
             own_notification: 0,
             now: 0,
+            reset_takes: 0,
             alarms: Vec::new(),
             signals: Vec::new(),
             edu: super::edu::Edu::default(),
@@ -530,6 +533,7 @@ impl Kernel for Fake {
         }
         if register == 0x48 && value & 1 << 15 != 0 {
             self.steps.push(Step::Reset(function));
+            self.now += self.reset_takes;
         }
         self.host.write(function, register, value);
         if register == 4 && value & 4 != 0 {

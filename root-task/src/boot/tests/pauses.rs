@@ -143,6 +143,35 @@ fn who_is_away_is_neither_heard_nor_ended_nor_served() {
 }
 
 #[test]
+fn the_time_of_a_reset_is_no_life() {
+    run(with_timer(), |running| {
+        running.kernel().reset_takes = 3 * TICKS;
+        running.end(DRIVER, Fate::Again);
+        for (lives, pause) in [(2, 10), (3, 20), (4, 40)] {
+            running.end(DRIVER, Fate::Again);
+            running.go_on();
+            let due = running.kernel().now + pause * MS;
+            assert_eq!(running.kernel().alarms.last().map(|(_, _, at)| *at), Some(due), "counted from when it is away");
+            assert_eq!(said(running, "driver starts life"), lives - 1);
+            running.kernel().now = due;
+            running.go_on();
+            assert_eq!(said(running, "driver starts life"), lives);
+        }
+        running.kernel().now += TICKS;
+        running.end(DRIVER, Fate::Again);
+        assert_eq!(said(running, "driver starts life"), 5, "it has lived for a second");
+    });
+    // Nor is it another's.
+    run(with_another(), |running| {
+        running.kernel().reset_takes = 3 * TICKS;
+        running.end(OTHER, Fate::Again);
+        running.end(DRIVER, Fate::Again);
+        running.end(OTHER, Fate::Again);
+        assert_eq!((said(running, "other starts life"), said(running, "other lives again in 10 ms")), (1, 1));
+    });
+}
+
+#[test]
 fn a_long_life_is_followed_by_the_next_at_once() {
     run(with_timer(), |running| {
         for life in 1..=4 {
