@@ -31,7 +31,6 @@ use alloc::vec::Vec;
 
 use sluice_abi::bootinfo::{BootInfo, slot};
 use sluice_abi::{MAX_PRIORITY, ObjectType};
-use sluice_manifest::console;
 use sluice_manifest::supervisor::ServerEnd;
 use sluice_platform::{Machine, validate};
 use sluice_spec::{Component, Map, Mode, PayloadHeader, System};
@@ -40,7 +39,7 @@ use crate::elf::Image;
 use crate::kernel::{Invocation, Kernel};
 use crate::memory::Arena;
 use crate::pace::{Pace, Spent, Waiting};
-use crate::plan::{Circumstances, LiveDevice, Plan};
+use crate::plan::{Circumstances, LiveDevice, Plan, alarm};
 use crate::supervisor::Supervisor;
 use crate::{Mismatch, Stop};
 use audit::Audit;
@@ -330,9 +329,7 @@ impl<K: Kernel> Running<'_, K> {
         for (_, (component, thread)) in order {
             self.builder.invoke(&component.name, Invocation::Resume { thread })?;
         }
-        let server = system.channels.iter().find(|channel| channel.name == console::CHANNEL);
-        let server = server.and_then(|channel| system.components.get(channel.server as usize));
-        let priority = server.map_or(MAX_PRIORITY, |server| server.priority.saturating_sub(1));
+        let priority = alarm::own_priority(system);
         self.priority = priority;
         self.builder.invoke("root", Invocation::SetOwnPriority { thread: slot::INIT_TCB, priority })
     }

@@ -1,7 +1,8 @@
 //! Pauses between lives ([`crate::pace`]), by way of the system's timer server.
 //!
 //! The root task is a client of that server as others are, but never waits for it: its request is lost when the server does not
-//! wait for one, and made again with whatever the root task hears next. Without such a server there are no pauses; neither
+//! wait for one, and made again with whatever the root task hears next. A server that is above the root task waits whenever that runs;
+//! without such a server there are no pauses; neither
 //! are there for the server itself.
 
 use alloc::format;

@@ -199,7 +199,7 @@ fn the_root_task_has_alarms_where_somebody_lives_again() {
     };
     assert_eq!((clients(&system).0.len(), alarm::channel(&system)), (2, None));
     system.components[0].restart = sluice_spec::Restart::Times(1);
-    assert_eq!(alarm::channel(&system), Some(1));
+    assert_eq!(alarm::channel(&system), Some(1), "the root task is at 99, below the console server");
     let (callers, grants) = clients(&system);
     let last = callers.last().unwrap();
     assert_eq!((callers.len(), last.badge, alarm::badge(&system.channels[1])), (3, 3, 3));
@@ -209,6 +209,16 @@ fn the_root_task_has_alarms_where_somebody_lives_again() {
     system.channels[1].notify = false;
     assert_eq!(alarm::channel(&system), None);
     system.channels[1].notify = true;
+    // One that does not wait whenever the root task runs may miss what it asks for.
+    for priority in [0, 98, 99] {
+        system.components[2].priority = priority;
+        assert_eq!((alarm::channel(&system), clients(&system).0.len()), (None, 2));
+    }
+    system.components[2].priority = 255;
+    assert_eq!(alarm::channel(&system), Some(1));
+    system.channels[0].name = "other".to_string();
+    assert_eq!(alarm::channel(&system), None, "nobody is above the root task without a console server");
+    system.channels[0].name = "console".to_string();
     system.components[2].timer = None;
     assert_eq!((alarm::channel(&system), clients(&system).0.len()), (None, 2));
 }

@@ -210,6 +210,18 @@ fn without_a_server_of_alarms_nobody_waits() {
         }
     });
     assert!(fake.alarms.is_empty() && fake.own_notification == 0);
+    // A server that the root task comes before could miss what is asked: nobody waits for it.
+    let mut below = with_timer();
+    below.channels[0].server = OTHER as u32;
+    let timer = below.components[CONSOLE].timer.take();
+    below.components.push(Component { timer, ..fixture::component("other", 199) });
+    let fake = run(below, |running| {
+        for life in 1..=4 {
+            running.end(DRIVER, Fate::Again);
+            assert_eq!(said(running, "driver starts life"), life);
+        }
+    });
+    assert!(fake.alarms.is_empty() && fake.own_notification == 0);
     run(with_timer(), |running| {
         running.end(DRIVER, Fate::Again);
         running.end(DRIVER, Fate::Again);
