@@ -92,9 +92,8 @@ impl<K: Kernel> Running<'_, K> {
         let kept = if same { "as at first" } else { "NOT AS AT FIRST" };
         let life = self.lasting.plans.get(index).map_or(0, |plan| plan.manifest.life);
         self.builder.kernel.line(&format!("{name} starts life {life}: {now}, {kept}"));
-        // What the kernel counts of those who are away nobody knows.
-        let whole = self.builder.kernel.census().filter(|_| away().next().is_none());
-        if let Some(changed) = self.lasting.lives.add(same, whole) {
+        let whole = self.builder.kernel.census();
+        if let Some(changed) = self.lasting.lives.add(same, &self.lasting.away, whole) {
             self.builder.kernel.line(&format!("in the whole system: {changed}"));
         }
         let now = self.builder.kernel.now();
