@@ -19,6 +19,8 @@ pub use compare::{START, compared};
 pub use expected::Audit;
 pub use told::{Moment, Stages, moments};
 
+use crate::transcript::Line;
+
 /// What the kernel's command line says to have the account.
 pub const OPTION: &str = "sluice.audit=on";
 /// Bytes of what is compared.
@@ -62,7 +64,8 @@ pub fn judge<'a>(
     lines: impl IntoIterator<Item = &'a str>,
     exceptions: Exceptions<'_>,
 ) -> Result<String> {
-    let moments = moments(lines)?;
+    let lines: Vec<&str> = lines.into_iter().collect();
+    let moments = moments(lines.iter().copied())?;
     let starts = moments.iter().filter(|moment| moment.name == START).count();
     ensure!(starts == 1 && moments[0].name == START, "of {} moments {starts} are the start", moments.len());
     for device in audit.guests_devices() {
@@ -71,8 +74,10 @@ pub fn judge<'a>(
         ensure!(times == wanted, "{device} was to master memory {times} times and not {wanted}");
     }
     for guest in audit.guests() {
-        let made = moments.iter().any(|moment| moment.name == guests::made(&guest.name));
-        ensure!(made, "{} was never looked at before it ran", guest.name);
+        let made = moments.iter().filter(|moment| moment.name == guests::made(&guest.name)).count();
+        // Its first, and those that a VMM or the root task begins.
+        let lives = 1 + lines.iter().filter(|line| Line::read(line) == Line::Life(guest.name.clone())).count();
+        ensure!(made == lives, "{} has had {lives} lives and was looked at {made} times before it ran", guest.name);
         let ends = moments.iter().filter(|moment| moment.name == guests::END).count();
         ensure!(ends == 1, "guests were looked at {ends} times in the end");
     }
@@ -145,14 +150,25 @@ mod tests {
             let lines: Vec<&str> = moments.iter().flat_map(|moment| moment.lines()).collect();
             judge(&audit, lines, Exceptions { idle, lent: &[] }).map_err(|error| error.to_string())
         };
-        for moments in [&[&start, &made, &device, &end][..], &[&start, &made, &device, &over, &made, &end]] {
+        let next = "root    | a starts life 1: 9 KiB left, as at first".to_owned();
+        let (again, others) =
+            ("a       | the guest starts again".to_owned(), "b       | the guest starts again".to_owned());
+        for moments in [
+            &[&start, &made, &device, &end][..],
+            &[&start, &made, &device, &over, &next, &made, &end],
+            &[&start, &made, &device, &again, &made, &over, &next, &made, &others, &end],
+        ] {
             assert!(judged(moments, &[]).is_ok_and(|said| said.contains("guests' ")), "{moments:?}");
             assert!(judged(moments, &idle).is_err());
         }
         assert!(judged(&[&start, &made, &end], &idle).is_ok());
         for (moments, part) in [
             (&[&start, &made, &end][..], "a.edu was to master memory 0 times"),
-            (&[&start, &device, &end], "a was never looked at before it ran"),
+            (&[&start, &device, &end], "a has had 1 lives and was looked at 0 times before it ran"),
+            (&[&start, &made, &device, &over, &next, &end], "2 lives and was looked at 1 times"),
+            (&[&start, &made, &device, &again, &end], "2 lives and was looked at 1 times"),
+            (&[&start, &made, &device, &over, &next, &again, &made, &end], "3 lives and was looked at 2 times"),
+            (&[&start, &made, &made, &device, &end], "1 lives and was looked at 2 times"),
             (&[&start, &made, &device], "looked at 0 times in the end"),
             (&[&start, &made, &device, &end, &end], "looked at 2 times in the end"),
         ] {
