@@ -5,7 +5,7 @@
 //! tests and counts as a mistake in the list, as does one whose text is not found once.
 //!
 //! Of some, hardware shows the effect as well, or alone: these name a system, which is booted on the broken kernel, or with the
-//! broken monitor of guests, and its own checks must fail.
+//! broken root task or machine monitor, and its own checks must fail.
 
 mod copy;
 mod list;
