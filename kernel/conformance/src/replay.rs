@@ -7,7 +7,7 @@ use sluice_abi::smmu::Record;
 use sluice_abi::{Error, Label, PhysAddr};
 use sluice_abstract::{
     Answer, Cap, Doing, Event, Held, Invocation, Object, ReceivePath, Refusal, Refused, Request, Rights, Slot, Smmu,
-    Stage, State, ThreadSlot, Virtualization, invariant, step,
+    Stage, State, ThreadSlot, Vcpu, Virtualization, invariant, step,
 };
 
 use crate::event::{Explained, explain};
@@ -165,6 +165,7 @@ impl Replay {
         let caps = call.caps.iter().map(|cap| self.named(&call, *cap)).collect::<Result<Vec<_>, _>>()?;
         let label = Label::from_word(call.label);
         self.take_what_is_active(slot, label, &call);
+        self.let_come_what_came(slot, label, &call);
         let request = Request { state: &self.state, slot, label, words: &call.words, caps: &caps };
         let disagree = |abstractly: String| {
             let kernel = match call.ending {
@@ -192,6 +193,7 @@ impl Replay {
                 *self.summary.accepted.entry(call.label).or_default() += 1;
                 self.forget_interrupted(slot, label);
                 self.enter(state);
+                self.let_end_what_was_taken_back(slot, label, &call);
             }
             (Ok(_), Ending::Preempted) => {
                 self.summary.preempted += 1;
@@ -246,6 +248,38 @@ impl Replay {
         {
             injected.stage = Stage::Active;
         }
+    }
+
+    /// Interrupts are not in the log either: where the kernel says that a forwarded one was pending or active when it was taken
+    /// back, it had come, and its guest had taken it or not.
+    fn let_come_what_came(&mut self, slot: Slot, label: Option<Label>, call: &Call) {
+        let stage = match call.answer[..] {
+            [1] => Stage::Pending,
+            [2] => Stage::Active,
+            _ => return,
+        };
+        if let Some((vcpu, place)) = self.taken_back(slot, label, call)
+            && let Some(forwarded) = vcpu.forwarded.get(&place)
+        {
+            let becomes = forwarded.becomes;
+            vcpu.injected.entry(place).or_insert(becomes).stage = stage;
+        }
+    }
+
+    /// When the guest ends what it had taken is not in the log: at the latest when the place is used again.
+    fn let_end_what_was_taken_back(&mut self, slot: Slot, label: Option<Label>, call: &Call) {
+        if let Some((vcpu, place)) = self.taken_back(slot, label, call) {
+            vcpu.injected.remove(&place);
+        }
+    }
+
+    /// The virtual processor and the list register of an interrupt that the kernel has taken back.
+    fn taken_back(&mut self, slot: Slot, label: Option<Label>, call: &Call) -> Option<(&mut Vcpu, u8)> {
+        let is_it = call.ending == Ending::Accepted && label == Some(Label::VcpuTakeBackIrq);
+        let Some(Cap::Vcpu(vcpu)) = self.state.cap(slot).filter(|_| is_it) else { return None };
+        let place = u8::try_from(*call.words.first()?).ok()?;
+        let Some(Object::Vcpu(vcpu)) = self.state.objects.get_mut(&vcpu) else { return None };
+        vcpu.thread.is_some().then_some((vcpu, place))
     }
 
     fn pass(&mut self, source: PhysAddr, dest: PhysAddr) -> Result<(), String> {

@@ -185,13 +185,26 @@ fn forwarded_interrupts_of_guests_agree() {
 }
 
 #[test]
+fn forwarded_interrupts_may_have_come_before_they_are_taken_back() {
+    for came in ["r=1", "r=2"] {
+        let taken_back = TAKEN_BACK.replace("r=0", came);
+        let summary = with_guest(&[HANDLER, FORWARDED, &taken_back, FORWARDED, TAKEN_BACK]).0.expect("agreement");
+        assert_eq!((summary.compared, summary.refused), (11 + 7, 2));
+    }
+}
+
+#[test]
 fn interrupts_that_go_elsewhere_are_found() {
     let (found, line) = with_guest(&[HANDLER, FORWARDED, FORWARDED]);
     assert_found(found, line + 2, &["VcpuForwardIrq", "the kernel accepts", "refuses with DeleteFirst"]);
     let (found, line) = with_guest(&[HANDLER, FORWARDED, TAKEN_BACK, KEPT]);
     assert_found(found, line + 3, &["the kernel refuses with DeleteFirst", "accepts"]);
-    let (found, line) = with_guest(&[HANDLER, FORWARDED, &TAKEN_BACK.replace("r=0", "r=1")]);
+    let (found, line) = with_guest(&[HANDLER, FORWARDED, &TAKEN_BACK.replace("r=0", "r=3")]);
     assert_found(found, line + 2, &["VcpuTakeBackIrq", "accepts and answers [0]"]);
+    let (found, line) = with_guest(&[HANDLER, &TAKEN_BACK.replace("r=0", "r=1")]);
+    assert_found(found, line + 1, &["the kernel accepts", "refuses with InvalidArgument"]);
+    let (found, line) = with_guest(&[HANDLER, FORWARDED, &TAKEN_BACK.replace("r=0", "r=1"), KEPT]);
+    assert_found(found, line + 3, &["the kernel refuses with DeleteFirst", "accepts"]);
     let (found, line) = with_guest(&[HANDLER, TAKEN_BACK]);
     assert_found(found, line + 1, &["the kernel accepts", "refuses with InvalidArgument"]);
 }
