@@ -7,11 +7,12 @@ use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
-use sluice_abi::smmu::{ContextId, Record, StreamId};
+use sluice_abi::smmu::Record;
 use sluice_abi::{CapRights, LookupFailure, ObjectType, PhysAddr, Register, VirtAddr, VmAttributes, bootinfo};
 use sluice_platform::PciAddress;
 use sluice_sys::{Census, Failure, Slot, UserContext};
 
+pub(super) use super::objects::{Cap, Mapping, Space, Step, Thread};
 use crate::kernel::{Invocation, Kernel};
 use crate::pci::Access;
 use crate::pci::fake::Host;
@@ -19,63 +20,6 @@ use crate::pci::fake::Host;
 /// Configuration space of the machine under test.
 const ECAM: core::ops::Range<u64> = 0x40_1000_0000..0x40_2000_0000;
 pub(super) const ROOT: u64 = 0;
-
-/// A capability. Objects are named by their physical address.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Cap {
-    Untyped { base: u64, size_bits: u32 },
-    Object { object: ObjectType, base: u64, rights: CapRights, badge: u64 },
-    Frame { base: u64, bits: u32, mapping: Option<(u64, u64)> },
-    Stream(StreamId),
-    Context(ContextId),
-    Interrupt(u32),
-    AsidPool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Mapping {
-    pub(super) base: u64,
-    pub(super) bits: u32,
-    pub(super) rights: CapRights,
-    pub(super) attributes: VmAttributes,
-}
-
-#[derive(Default)]
-pub(super) struct Space {
-    has_asid: bool,
-    tables: BTreeSet<(u32, u64)>,
-    pub(super) mappings: BTreeMap<u64, Mapping>,
-}
-
-#[derive(Default, Clone, Debug)]
-pub(super) struct Thread {
-    pub(super) cnode: u64,
-    pub(super) guard: u64,
-    pub(super) space: u64,
-    pub(super) entry: u64,
-    pub(super) stack: u64,
-    pub(super) arguments: [u64; 3],
-    pub(super) faults: u64,
-    pub(super) notification: u64,
-    pub(super) priority: u8,
-}
-
-/// What happened, as far as its order matters.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Step {
-    Bound(StreamId),
-    Bypassed(StreamId),
-    Mastering(PciAddress),
-    /// It was mastering, and is no more.
-    Quiet(PciAddress),
-    Unbound(StreamId),
-    /// A function-level reset.
-    Reset(PciAddress),
-    Revoked,
-    Resumed(u64),
-    /// The kernel was asked to print what streams reach.
-    Shown,
-}
 
 pub(super) struct Fake {
     /// Capabilities by CNode (its object's address, 0 for the root's) and slot.

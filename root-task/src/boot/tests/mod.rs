@@ -7,6 +7,7 @@ mod fixture;
 mod guests;
 mod kernel;
 mod modes;
+mod objects;
 mod pauses;
 mod regions;
 mod restart;
