@@ -42,7 +42,7 @@ impl Keys {
                     }
                     self.keyboard.came(bytes.get(..typed.count).unwrap_or_default(), bytes.len());
                 }
-                // A server that died signals once it serves again.
+                // When the server died there is a signal too, and its next life is asked then.
                 Some(Err(_)) | None => self.keyboard.came(&[], bytes.len()),
             }
         }

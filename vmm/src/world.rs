@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use sluice_manifest::console;
-use sluice_rt::{Env, RtError, println};
+use sluice_rt::{Env, print_at, println};
 use sluice_sys::{Endpoint, Message, VirtualInterrupt};
 use sluice_vmm::gic::{Injection, Progress};
 use sluice_vmm::layout::intid;
@@ -66,12 +66,8 @@ impl<'a> Real<'a> {
             }
             let length = 1 + self.output.len().div_ceil(8);
             let message = Message::new(console::WRITE, words).shortened(length);
-            let mut label = console.call(&message).label();
-            if RtError::answered(console::CHANNEL, label).can_ask_again() {
-                label = console.call(&message).label();
-            }
-            if label != 0 {
-                println!("the console refuses the guest's output: {}", RtError::answered(console::CHANNEL, label));
+            if let Err(error) = print_at(console, &message) {
+                println!("the console refuses the guest's output: {error}");
             }
         }
         self.output.clear();

@@ -16,8 +16,9 @@
 //! follows is the step, so states in the middle of a long deletion are not compared with anything; messages are not in
 //! the log but for the capabilities they carry and the replies they owe, so that a thread that waits for one seems to
 //! run, its registers are not known, and a notification on which a thread waits when it is to be bound seems idle;
-//! interrupts are not in the log, nor is what guests do: their registers are not compared, and an interrupt injected into one is
-//! taken by it as soon as the kernel says so.
+//! interrupts are not in the log, nor is what guests do: their registers are not compared, an interrupt injected into one is
+//! taken by it as soon as the kernel says so, and one that is forwarded has come, and been taken, when the kernel says so as it is
+//! taken back.
 #![forbid(unsafe_code)]
 
 mod capability;

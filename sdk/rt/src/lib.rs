@@ -52,7 +52,7 @@ pub use check::record;
 pub use device::{Device, DmaView, Interrupt, Manage};
 pub use env::{Env, UntypedGrant};
 pub use error::{Missing, RtError};
-pub use log::print_line;
+pub use log::{print_at, print_line};
 pub use registers::Registers;
 pub use signal::Signal;
 pub use slots::Slots;

@@ -59,14 +59,22 @@ fn write_out(sink: &Sink, mut line: Line) {
     };
     let (words, length) = pack(line.finish());
     let message = Message::new(console::WRITE, words).shortened(length);
-    let mut label = server.call(&message).label();
-    // Better twice than not at all; but a line that the server dies of is not sent for ever.
-    if RtError::answered(console::CHANNEL, label).can_ask_again() {
-        label = server.call(&message).label();
-    }
-    if label != 0 {
+    if print_at(server, &message).is_err() {
         write_debug(&sink.name, line);
     }
+}
+
+/// Sends the console server a message that prints, once more when the server dies of the first: text is better there twice than not
+/// at all, but what the server dies of is not sent for ever.
+///
+/// # Errors
+/// When the server refuses it, died both times, or is gone for good.
+pub fn print_at<const WORDS: usize>(server: Endpoint, message: &Message<WORDS>) -> Result<(), RtError> {
+    let print = || match server.call(message).label() {
+        0 => Ok(()),
+        label => Err(RtError::answered(console::CHANNEL, label)),
+    };
+    print().or_else(|error| if error.can_ask_again() { print() } else { Err(error) })
 }
 
 fn write_debug(name: &str, mut line: Line) {
