@@ -54,8 +54,9 @@ impl Lives {
         }
         self.known.push(Known { away: away.to_vec(), restart, census });
         if let Some(before) = before {
-            let with = before.restart.min(SETTLED) as usize;
-            self.compared.iter_mut().skip(with).take(1).for_each(|count| *count += 1);
+            if let Some(count) = self.compared.get_mut(before.restart.min(SETTLED) as usize) {
+                *count += 1;
+            }
             if before.census == census {
                 return None;
             }
